@@ -1,0 +1,13 @@
+//! Linux's x86-64 constants and structure layouts, one file per header or manual page section.
+//!
+//! Facts only: values as the kernel's uapi headers give them, and structures that read from and
+//! write to bytes in their ABI layout.
+
+#[macro_use]
+mod layout;
+
+pub use layout::{Field, Layout};
+
+pub mod process;
+pub mod signal;
+pub mod time;

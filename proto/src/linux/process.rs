@@ -1,0 +1,161 @@
+//! `sched.h`, `sys/wait.h`, `sys/resource.h`, `futex(2)`, `prctl(2)`: processes and threads.
+
+/// `CSIGNAL`: the part of clone's flags that names the signal sent at exit.
+pub const CSIGNAL: u64 = 0xff;
+/// `CLONE_VM`: share the address space.
+pub const CLONE_VM: u64 = 0x100;
+/// `CLONE_FS`: share root, current directory and umask.
+pub const CLONE_FS: u64 = 0x200;
+/// `CLONE_FILES`: share the descriptor table.
+pub const CLONE_FILES: u64 = 0x400;
+/// `CLONE_SIGHAND`: share the signal handlers.
+pub const CLONE_SIGHAND: u64 = 0x800;
+/// `CLONE_VFORK`: the parent waits until the child execs or exits.
+pub const CLONE_VFORK: u64 = 0x4000;
+/// `CLONE_THREAD`: same thread group.
+pub const CLONE_THREAD: u64 = 0x1_0000;
+/// `CLONE_SYSVSEM`: share System V semaphore adjustments.
+pub const CLONE_SYSVSEM: u64 = 0x4_0000;
+/// `CLONE_SETTLS`: set the thread's TLS base.
+pub const CLONE_SETTLS: u64 = 0x8_0000;
+/// `CLONE_PARENT_SETTID`: store the new tid at `parent_tid`.
+pub const CLONE_PARENT_SETTID: u64 = 0x10_0000;
+/// `CLONE_CHILD_CLEARTID`: clear `child_tid` and wake its futex at exit.
+pub const CLONE_CHILD_CLEARTID: u64 = 0x20_0000;
+/// `CLONE_CHILD_SETTID`: store the new tid at `child_tid`, in the child.
+pub const CLONE_CHILD_SETTID: u64 = 0x100_0000;
+
+/// `WNOHANG`.
+pub const WNOHANG: u64 = 1;
+/// `WUNTRACED` (wait4) and `WSTOPPED` (waitid).
+pub const WUNTRACED: u64 = 2;
+/// `WEXITED`.
+pub const WEXITED: u64 = 4;
+/// `WCONTINUED`.
+pub const WCONTINUED: u64 = 8;
+/// `WNOWAIT`.
+pub const WNOWAIT: u64 = 0x0100_0000;
+/// `P_ALL` of waitid(2).
+pub const P_ALL: u64 = 0;
+/// `P_PID` of waitid(2).
+pub const P_PID: u64 = 1;
+/// `P_PGID` of waitid(2).
+pub const P_PGID: u64 = 2;
+
+/// `FUTEX_WAIT`.
+pub const FUTEX_WAIT: u64 = 0;
+/// `FUTEX_WAKE`.
+pub const FUTEX_WAKE: u64 = 1;
+/// `FUTEX_REQUEUE`.
+pub const FUTEX_REQUEUE: u64 = 3;
+/// `FUTEX_CMP_REQUEUE`.
+pub const FUTEX_CMP_REQUEUE: u64 = 4;
+/// `FUTEX_WAKE_OP`.
+pub const FUTEX_WAKE_OP: u64 = 5;
+/// `FUTEX_WAIT_BITSET`.
+pub const FUTEX_WAIT_BITSET: u64 = 9;
+/// `FUTEX_WAKE_BITSET`.
+pub const FUTEX_WAKE_BITSET: u64 = 10;
+/// `FUTEX_PRIVATE_FLAG`.
+pub const FUTEX_PRIVATE_FLAG: u64 = 128;
+/// `FUTEX_CLOCK_REALTIME`.
+pub const FUTEX_CLOCK_REALTIME: u64 = 256;
+
+/// `ARCH_SET_GS`.
+pub const ARCH_SET_GS: u64 = 0x1001;
+/// `ARCH_SET_FS`.
+pub const ARCH_SET_FS: u64 = 0x1002;
+/// `ARCH_GET_FS`.
+pub const ARCH_GET_FS: u64 = 0x1003;
+/// `ARCH_GET_GS`.
+pub const ARCH_GET_GS: u64 = 0x1004;
+
+/// `PR_SET_NAME` of prctl(2).
+pub const PR_SET_NAME: u64 = 15;
+/// `PR_GET_NAME` of prctl(2).
+pub const PR_GET_NAME: u64 = 16;
+/// `PR_SET_PDEATHSIG` of prctl(2).
+pub const PR_SET_PDEATHSIG: u64 = 1;
+/// `PR_GET_DUMPABLE` of prctl(2).
+pub const PR_GET_DUMPABLE: u64 = 3;
+/// `PR_SET_DUMPABLE` of prctl(2).
+pub const PR_SET_DUMPABLE: u64 = 4;
+
+/// `RLIM_INFINITY`.
+pub const RLIM_INFINITY: u64 = u64::MAX;
+/// `RLIMIT_STACK`.
+pub const RLIMIT_STACK: u64 = 3;
+/// `RLIMIT_CORE`.
+pub const RLIMIT_CORE: u64 = 4;
+/// `RLIMIT_NPROC`.
+pub const RLIMIT_NPROC: u64 = 6;
+/// `RLIMIT_NOFILE`.
+pub const RLIMIT_NOFILE: u64 = 7;
+/// How many resource limits there are.
+pub const RLIM_NLIMITS: usize = 16;
+
+/// How a process ended or stopped, as wait4(2) reports it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitStatus {
+    /// exit(2) with this status (0 to 255).
+    Exited(u8),
+    /// Killed by this signal.
+    Signaled(u8),
+    /// Stopped by this signal.
+    Stopped(u8),
+    /// Resumed by SIGCONT.
+    Continued,
+}
+
+impl WaitStatus {
+    /// The word that wait4(2) stores.
+    pub const fn to_word(self) -> u32 {
+        match self {
+            Self::Exited(status) => (status as u32) << 8,
+            Self::Signaled(signal) => signal as u32,
+            Self::Stopped(signal) => (signal as u32) << 8 | 0x7f,
+            Self::Continued => 0xffff,
+        }
+    }
+
+    /// `CLD_*` code and status of the `siginfo_t` that waitid(2) and SIGCHLD give.
+    pub const fn to_siginfo(self) -> (i32, i32) {
+        match self {
+            Self::Exited(status) => (1, status as i32),
+            Self::Signaled(signal) => (2, signal as i32),
+            Self::Stopped(signal) => (5, signal as i32),
+            Self::Continued => (6, 18),
+        }
+    }
+}
+
+layout! {
+    /// `struct rusage` of getrusage(2); the fields Linux leaves unmaintained are zero.
+    Rusage {
+        /// User CPU time, seconds.
+        user_seconds: i64,
+        /// User CPU time, microseconds.
+        user_micros: i64,
+        /// System CPU time, seconds.
+        system_seconds: i64,
+        /// System CPU time, microseconds.
+        system_micros: i64,
+        /// Largest resident set, KiB.
+        max_resident_kib: i64,
+        /// Shared memory size, unmaintained.
+        reserved1: [u8; 24],
+        /// Page faults without I/O.
+        minor_faults: i64,
+        /// Page faults with I/O.
+        major_faults: i64,
+        /// Unmaintained counters.
+        reserved2: [u8; 56],
+    }
+    /// `struct rlimit64`.
+    Rlimit {
+        /// The soft limit.
+        current: u64,
+        /// The hard limit.
+        maximum: u64,
+    }
+}
