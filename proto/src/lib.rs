@@ -12,5 +12,6 @@ extern crate alloc;
 pub mod errno;
 pub mod id;
 pub mod linux;
+pub mod node;
 pub mod table;
 pub mod time;
