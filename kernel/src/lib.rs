@@ -1,1 +1,11 @@
-//! See the workspace README.
+//! The Wayfarer microVM kernel: policy over the mechanisms of `wayfarer-machine`.
+//!
+//! It runs unmodified Linux programs and moves them between nodes: `body` travels, `home` stays.
+//! Everything is single threaded (decision D11): state is `Rc` and `RefCell`, every activity is a
+//! task of the [`executor`], and no borrow is held across an await.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod executor;

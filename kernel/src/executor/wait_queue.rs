@@ -1,0 +1,78 @@
+//! Where tasks wait for a condition that other tasks change.
+
+use alloc::collections::BTreeMap;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
+
+/// Tasks that wait for something to change. Whoever changes it wakes them all; each looks again.
+#[derive(Default)]
+pub struct WaitQueue {
+    waiters: RefCell<BTreeMap<u64, Waker>>,
+    next: Cell<u64>,
+}
+
+impl WaitQueue {
+    /// A queue in which nobody waits.
+    pub const fn new() -> Self {
+        Self { waiters: RefCell::new(BTreeMap::new()), next: Cell::new(0) }
+    }
+
+    /// Wakes every waiter.
+    pub fn wake_all(&self) {
+        if self.waiters.borrow().is_empty() {
+            return;
+        }
+        let waiters = core::mem::take(&mut *self.waiters.borrow_mut());
+        waiters.into_values().for_each(Waker::wake);
+    }
+
+    /// Waits until `condition` gives a value. It is asked at once, then after every wake.
+    pub async fn wait_until<T>(&self, mut condition: impl FnMut() -> Option<T>) -> T {
+        let mut place = Place { queue: self, key: None };
+        poll_fn(|context| match condition() {
+            Some(value) => Poll::Ready(value),
+            None => {
+                place.enter(context.waker());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Waits for one wake, whatever the reason.
+    pub async fn wait(&self) {
+        let mut entered = false;
+        self.wait_until(|| core::mem::replace(&mut entered, true).then_some(())).await;
+    }
+
+    /// Registers a waker directly, for a future that waits on several queues at once. The entry
+    /// leaves with the next wake or when the returned place is dropped.
+    pub fn register(&self, waker: &Waker) -> Place<'_> {
+        let mut place = Place { queue: self, key: None };
+        place.enter(waker);
+        place
+    }
+}
+
+/// A waiter's entry in the queue; dropping it takes the entry out.
+pub struct Place<'a> {
+    queue: &'a WaitQueue,
+    key: Option<u64>,
+}
+
+impl Place<'_> {
+    fn enter(&mut self, waker: &Waker) {
+        let key =
+            *self.key.get_or_insert_with(|| self.queue.next.replace(self.queue.next.get() + 1));
+        self.queue.waiters.borrow_mut().insert(key, waker.clone());
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.queue.waiters.borrow_mut().remove(&key);
+        }
+    }
+}
