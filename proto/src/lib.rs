@@ -9,6 +9,8 @@
 
 extern crate alloc;
 
+pub mod boot;
+pub mod console;
 pub mod errno;
 pub mod id;
 pub mod linux;

@@ -1,0 +1,369 @@
+//! The frames themselves. Each is listed once; encoding and decoding come from the list.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::wire::{Field, Frame, FrameError, Input};
+use crate::errno::Errno;
+use crate::id::{NodeId, Pid, Tid};
+use crate::table::Class;
+
+/// Defines a struct whose fields travel in the order written.
+macro_rules! record {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Debug)]
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $type,)*
+        }
+
+        impl Field for $name {
+            fn put(&self, out: &mut Vec<u8>) {
+                $(self.$field.put(out);)*
+            }
+
+            fn take(input: &mut Input<'_>) -> Result<Self, FrameError> {
+                Ok(Self { $($field: Field::take(input)?,)* })
+            }
+        }
+
+        #[cfg(test)]
+        impl super::sample::Sample for $name {
+            fn sample(source: &mut super::sample::Source) -> Self {
+                Self { $($field: super::sample::Sample::sample(source),)* }
+            }
+        }
+    };
+}
+
+/// Defines a choice: a tag byte, then the chosen variant's payload if it has one. `$unknown` is
+/// the error for a tag that is not listed. Tags are never reused.
+macro_rules! choice {
+    ($(#[$meta:meta])* $name:ident, $unknown:ident {
+        $($(#[$variant_meta:meta])* $tag:literal => $variant:ident $(($payload:ty))?,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Debug)]
+        pub enum $name {
+            $($(#[$variant_meta])* $variant $(($payload))?,)*
+        }
+
+        impl Field for $name {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(choice!(@pattern $variant payload $($payload)?) => {
+                        out.push($tag);
+                        $(<$payload as Field>::put(payload, out);)?
+                    })*
+                }
+            }
+
+            fn take(input: &mut Input<'_>) -> Result<Self, FrameError> {
+                match u8::take(input)? {
+                    $($tag => Ok(Self::$variant $((<$payload as Field>::take(input)?))?),)*
+                    other => Err(FrameError::$unknown(other)),
+                }
+            }
+        }
+
+        #[cfg(test)]
+        impl super::sample::Sample for $name {
+            fn sample(source: &mut super::sample::Source) -> Self {
+                let tags = [$($tag),*];
+                let tag: u8 = source.pick(&tags);
+                match tag {
+                    $($tag => Self::$variant
+                        $((<$payload as super::sample::Sample>::sample(source)))?,)*
+                    _ => unreachable!("a listed tag"),
+                }
+            }
+        }
+    };
+    (@pattern $variant:ident $binding:ident) => { Self::$variant };
+    (@pattern $variant:ident $binding:ident $payload:ty) => { Self::$variant($binding) };
+}
+
+/// Makes a choice one direction's set of frames.
+macro_rules! direction {
+    ($name:ident) => {
+        impl Frame for $name {
+            fn encode_body(&self, out: &mut Vec<u8>) {
+                self.put(out);
+            }
+
+            fn decode_body(body: &[u8]) -> Result<Self, FrameError> {
+                let mut input = Input::new(body);
+                let frame = Self::take(&mut input)?;
+                input.end()?;
+                Ok(frame)
+            }
+        }
+    };
+}
+
+choice! {
+    /// What the runner sends to a node.
+    ToNode, UnknownTag {
+        /// Run a program, as the leader of a new session and process group.
+        1 => Start(Start),
+        /// Bytes of its standard input: pipe data, or keys typed on the terminal.
+        2 => Stdin(Vec<u8>),
+        /// No more standard input will come. Not sent for a terminal.
+        3 => StdinEof,
+        /// The terminal has this size now; the node sends SIGWINCH when it differs.
+        4 => WindowSize(WindowSize),
+        /// Send this signal (`signal(7)`'s number) to the program's process group.
+        5 => Signal(i32),
+        /// Move a process of this home, as writing to `/proc/PID/goto` does. Answered by
+        /// [`FromNode::Moved`] or [`FromNode::Refused`].
+        6 => Move(MoveOrder),
+        /// Answer with [`FromNode::Counts`].
+        7 => QueryCounts,
+        /// Power off: leave through `isa-debug-exit` with [`crate::boot::EXIT_ORDERLY`].
+        8 => Shutdown,
+    }
+}
+direction!(ToNode);
+
+choice! {
+    /// What a node sends to the runner.
+    FromNode, UnknownTag {
+        /// The node can serve. Its first frame.
+        1 => Hello(Hello),
+        /// The program runs (or, with an errno, could not be started: no `Exit` follows).
+        2 => Started(Started),
+        /// Bytes the program wrote to its standard output, or to the terminal.
+        3 => Stdout(Vec<u8>),
+        /// Bytes the program wrote to its standard error. Unused with a terminal.
+        4 => Stderr(Vec<u8>),
+        /// This many more bytes of standard input left the node's buffer.
+        5 => StdinTaken(u32),
+        /// One system call, as `strace` would show it. Only when tracing was asked for.
+        6 => Trace(Trace),
+        /// A migration ended, well or badly. Sent by the process's home.
+        7 => Moved(Moved),
+        /// A process ended. Sent by its home, for every process that was ever away and for the
+        /// started program.
+        8 => Program(ProgramReport),
+        /// A migration was refused before it began; the process runs on where it was.
+        9 => Refused(Refused),
+        /// The node's own counts.
+        10 => Counts(Counts),
+        /// The result of one test inside the VM.
+        11 => TestResult(TestResult),
+        /// One line of the kernel's log, without the line end.
+        12 => Log(String),
+        /// The started program ended, after all its output.
+        13 => Exit(Exit),
+    }
+}
+direction!(FromNode);
+
+choice! {
+    /// How a process ended (`wait(2)`).
+    ExitStatus, BadChoice {
+        /// It called `exit` with this status.
+        0 => Exited(u8),
+        /// This signal ended it.
+        1 => Signaled(u8),
+    }
+}
+
+impl ExitStatus {
+    /// The status a shell shows: the exit status, or 128 + the signal's number.
+    pub const fn shell_status(&self) -> u8 {
+        match self {
+            Self::Exited(status) => *status,
+            Self::Signaled(signal) => signal.wrapping_add(128),
+        }
+    }
+}
+
+record! {
+    /// A terminal's size in characters (`ioctl_tty(2)`, TIOCGWINSZ).
+    WindowSize {
+        /// Lines.
+        rows: u16,
+        /// Columns.
+        cols: u16,
+    }
+}
+
+record! {
+    /// A program to run, as for `execve(2)`.
+    Start {
+        /// The executable in the node's file system.
+        path: Vec<u8>,
+        /// Its arguments, `argv[0]` included.
+        argv: Vec<Vec<u8>>,
+        /// Its environment, `NAME=value` each.
+        envp: Vec<Vec<u8>>,
+        /// Its working directory.
+        cwd: Vec<u8>,
+        /// Whether descriptors 0, 1 and 2 are the terminal `/dev/console`; otherwise they are
+        /// three pipes, and stdout and stderr stay apart.
+        tty: bool,
+        /// The terminal's size at the start; ignored without one.
+        size: WindowSize,
+        /// Whether to send a [`FromNode::Trace`] for each system call.
+        trace: bool,
+    }
+}
+
+record! {
+    /// Which process shall move where.
+    MoveOrder {
+        /// A process whose home is the receiving node.
+        pid: Pid,
+        /// Its target; the home's own id brings it home.
+        node: NodeId,
+    }
+}
+
+record! {
+    /// The first frame of a node.
+    Hello {
+        /// [`super::CONSOLE_VERSION`] as the kernel was built with.
+        version: u32,
+        /// The node's id.
+        node: NodeId,
+        /// How many nodes it believes there are, itself included.
+        nodes: u16,
+    }
+}
+
+record! {
+    /// The answer to a [`Start`].
+    Started {
+        /// The process id of the program.
+        pid: Pid,
+        /// Whether it runs; the errno is that of `execve(2)`.
+        result: Result<(), Errno>,
+    }
+}
+
+record! {
+    /// One system call.
+    Trace {
+        /// Where the calling thread was.
+        node: NodeId,
+        /// Its process.
+        pid: Pid,
+        /// The thread.
+        tid: Tid,
+        /// `name(arguments) = result`.
+        call: String,
+        /// Where the call was carried out; local for a whole process.
+        class: Class,
+        /// From trap to return, in microseconds.
+        microseconds: u64,
+    }
+}
+
+record! {
+    /// A migration that ended.
+    Moved {
+        /// The program's name (`/proc/PID/stat`, field 2).
+        program: String,
+        /// The process.
+        pid: Pid,
+        /// Where it was.
+        from: NodeId,
+        /// Where it should go.
+        to: NodeId,
+        /// Bytes of its image that were sent.
+        bytes: u64,
+        /// From the order to the first user instruction on the target, in microseconds.
+        total_us: u64,
+        /// How long no thread could run, in microseconds.
+        frozen_us: u64,
+        /// Round trips between the nodes concerned.
+        round_trips: u32,
+        /// Whether it moved; on an error it runs on where it was.
+        result: Result<(), Errno>,
+    }
+}
+
+record! {
+    /// What a process did in its life.
+    ProgramReport {
+        /// The process.
+        pid: Pid,
+        /// The program's name.
+        name: String,
+        /// Calls carried out where the body was, while it was away.
+        local: u64,
+        /// Calls carried out at home, while it was away.
+        remote: u64,
+        /// Calls carried out at both, while it was away.
+        special: u64,
+        /// Round trips on its channels.
+        round_trips: u64,
+        /// Segments sent again on its channels.
+        retransmissions: u64,
+        /// Signals delivered to it while it was away.
+        signals_away: u64,
+        /// How it ended.
+        status: ExitStatus,
+    }
+}
+
+record! {
+    /// A migration that was refused.
+    Refused {
+        /// The process.
+        pid: Pid,
+        /// The target.
+        node: NodeId,
+        /// What the caller of migrate() or the writer of `goto` is told.
+        errno: Errno,
+        /// The object and the reason, for a person.
+        reason: String,
+    }
+}
+
+record! {
+    /// What a node holds at one instant.
+    Counts {
+        /// Free frames of 4096 bytes.
+        frames_free: u64,
+        /// All frames.
+        frames_total: u64,
+        /// Sockets of the network stack.
+        sockets: u64,
+        /// Tasks of the executor.
+        tasks: u64,
+        /// Open file descriptions.
+        descriptors: u64,
+        /// Processes, zombies included.
+        processes: u64,
+        /// The longest poll of a task since the last answer, in microseconds.
+        longest_poll_us: u64,
+        /// Bytes in use on the kernel's heap.
+        heap_used: u64,
+    }
+}
+
+record! {
+    /// The result of one test inside the VM.
+    TestResult {
+        /// The test.
+        name: String,
+        /// Whether it passed.
+        passed: bool,
+        /// Why not; empty when it passed.
+        message: String,
+    }
+}
+
+record! {
+    /// The end of the started program.
+    Exit {
+        /// Its process id, as in [`Started`].
+        pid: Pid,
+        /// How it ended.
+        status: ExitStatus,
+    }
+}
