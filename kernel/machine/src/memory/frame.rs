@@ -1,0 +1,243 @@
+//! A handle to one frame of memory.
+
+use core::fmt;
+use core::mem::ManuallyDrop;
+
+use super::pool::FramePool;
+use super::{PAGE_SIZE, bytes};
+
+/// An owned, counted handle to one 4 KiB frame.
+///
+/// Cloning shares the frame, dropping the last handle returns it to its pool. A page-table entry
+/// holds a handle too, so the content may change while nobody in the kernel writes it; that is why
+/// there is no way to borrow the bytes, only to copy them in and out.
+pub struct Frame {
+    pool: FramePool,
+    number: u32,
+}
+
+impl Frame {
+    /// Wraps a frame number.
+    ///
+    /// # Safety
+    ///
+    /// One owner of the frame must have been counted that is not yet represented by a handle.
+    pub(super) unsafe fn from_number(pool: FramePool, number: u32) -> Frame {
+        Frame { pool, number }
+    }
+
+    /// Gives up the handle and leaves its owner counted, for a page-table entry to hold.
+    pub(super) fn into_number(self) -> u32 {
+        let mut frame = ManuallyDrop::new(self);
+        // SAFETY: `frame` is never used or dropped again, so the pool handle is dropped once.
+        unsafe { core::ptr::drop_in_place(&raw mut frame.pool) };
+        frame.number
+    }
+
+    /// The frame's number: its physical address divided by the page size.
+    pub fn number(&self) -> u64 {
+        u64::from(self.number)
+    }
+
+    /// The pool it belongs to.
+    pub(super) fn pool(&self) -> &FramePool {
+        &self.pool
+    }
+
+    /// Whether other handles to this frame exist, those in page tables included.
+    pub fn is_shared(&self) -> bool {
+        self.owners() > 1
+    }
+
+    /// The number of handles, this one and those in page tables included.
+    pub fn owners(&self) -> u32 {
+        self.pool.0.record(self.number).owners.get()
+    }
+
+    /// Copies bytes out of the frame, from `offset` on.
+    ///
+    /// # Panics
+    ///
+    /// When the range does not lie within the frame: callers split at page boundaries.
+    pub fn read(&self, offset: usize, target: &mut [u8]) {
+        check_range(offset, target.len());
+        // SAFETY: the range lies within the frame, which is mapped and owned; the copy is in
+        // assembly, so concurrent change of the source by another VM or a device is no data race
+        // in the language's sense: it only decides which bytes are seen.
+        unsafe { bytes::copy(target.as_mut_ptr(), self.address().add(offset), target.len()) };
+    }
+
+    /// Copies bytes into the frame, from `offset` on.
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Frame::read).
+    pub fn write(&self, offset: usize, source: &[u8]) {
+        check_range(offset, source.len());
+        // SAFETY: as in `read`.
+        unsafe { bytes::copy(self.address().add(offset), source.as_ptr(), source.len()) };
+    }
+
+    /// Fills the whole frame with zeroes.
+    pub fn fill_zero(&self) {
+        // SAFETY: the frame is mapped, owned and this long.
+        unsafe { bytes::fill(self.address(), 0, PAGE_SIZE) };
+    }
+
+    /// Fills part of the frame with zeroes.
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Frame::read).
+    pub fn fill_zero_range(&self, offset: usize, length: usize) {
+        check_range(offset, length);
+        // SAFETY: the range lies within the frame, which is mapped and owned.
+        unsafe { bytes::fill(self.address().add(offset), 0, length) };
+    }
+
+    /// Makes the content equal to that of `source`, which may belong to another pool.
+    pub fn copy_from(&self, source: &Frame) {
+        // SAFETY: both frames are mapped, owned and this long; being the same frame is allowed.
+        unsafe { bytes::copy_either_way(self.address(), source.address(), PAGE_SIZE) };
+    }
+
+    /// Whether every byte is 0.
+    pub fn is_zero(&self) -> bool {
+        (0..WORDS).all(|index| self.word(index) == 0)
+    }
+
+    /// A 64-bit hash of the content, to notice damage in transit. Not a cryptographic one: whoever
+    /// can choose the content can make two frames collide.
+    ///
+    /// Four lanes of multiply and rotate over 64-bit little-endian words, as in xxHash64's inner
+    /// loop (the constants are its primes); the same on every node.
+    pub fn content_hash(&self) -> u64 {
+        let mut lanes = [PRIME_1, PRIME_2, PRIME_3, PRIME_4];
+        for index in (0..WORDS).step_by(lanes.len()) {
+            for (lane, value) in lanes.iter_mut().enumerate() {
+                let word = self.word(index + lane);
+                *value = value
+                    .wrapping_add(word.wrapping_mul(PRIME_2))
+                    .rotate_left(31)
+                    .wrapping_mul(PRIME_1);
+            }
+        }
+        let mut hash = PAGE_SIZE as u64;
+        for lane in lanes {
+            hash = (hash ^ lane).rotate_left(27).wrapping_mul(PRIME_1).wrapping_add(PRIME_4);
+        }
+        hash ^= hash >> 33;
+        hash = hash.wrapping_mul(PRIME_2);
+        hash ^ (hash >> 29)
+    }
+
+    /// Reads one word; volatile for the reason given at [`read`](Frame::read).
+    fn word(&self, index: usize) -> u64 {
+        assert!(index < WORDS);
+        // SAFETY: the word lies within the frame, which is mapped, owned and page-aligned.
+        unsafe { self.address().cast::<u64>().add(index).read_volatile() }
+    }
+
+    fn address(&self) -> *mut u8 {
+        self.pool.0.address(self.number).as_ptr()
+    }
+}
+
+/// 64-bit words in a frame.
+const WORDS: usize = PAGE_SIZE / size_of::<u64>();
+
+const PRIME_1: u64 = 0x9e37_79b1_85eb_ca87;
+const PRIME_2: u64 = 0xc2b2_ae3d_27d4_eb4f;
+const PRIME_3: u64 = 0x1656_67b1_9e37_79f9;
+const PRIME_4: u64 = 0x85eb_ca77_c2b2_ae63;
+
+fn check_range(offset: usize, length: usize) {
+    let inside = offset <= PAGE_SIZE && length <= PAGE_SIZE - offset;
+    assert!(inside, "{length} bytes at {offset} do not lie within a frame");
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Frame {
+        let owners = &self.pool.0.record(self.number).owners;
+        let more = owners.get().checked_add(1).expect("a frame has fewer than 2^32 owners");
+        owners.set(more);
+        Frame { pool: self.pool.clone(), number: self.number }
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        let owners = &self.pool.0.record(self.number).owners;
+        owners.set(owners.get() - 1);
+        if owners.get() == 0 {
+            self.pool.0.put_back(self.number);
+        }
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({:#x}, {} owners)", self.number, self.owners())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let pool = FramePool::arena(2);
+        let frame = pool.allocate_zeroed().unwrap();
+        assert!(frame.is_zero());
+        frame.write(4090, &[1, 2, 3, 4, 5, 6]);
+        let mut back = [0; 8];
+        frame.read(4088, &mut back);
+        assert_eq!(back, [0, 0, 1, 2, 3, 4, 5, 6]);
+        assert!(!frame.is_zero());
+        frame.fill_zero_range(4090, 6);
+        assert!(frame.is_zero());
+    }
+
+    #[test]
+    #[should_panic(expected = "do not lie within a frame")]
+    fn a_range_beyond_the_frame_is_refused() {
+        FramePool::arena(1).allocate().unwrap().write(4095, &[0, 0]);
+    }
+
+    #[test]
+    fn clones_share_and_the_last_one_frees() {
+        let pool = FramePool::arena(1);
+        let first = pool.allocate_zeroed().unwrap();
+        let second = first.clone();
+        assert!(first.is_shared());
+        second.write(0, b"x");
+        assert!(!first.is_zero());
+        drop(first);
+        assert!(!second.is_shared());
+        assert_eq!(pool.counts().free, 0);
+        drop(second);
+        assert_eq!(pool.counts().free, 1);
+    }
+
+    #[test]
+    fn the_hash_depends_on_every_word() {
+        let pool = FramePool::arena(1);
+        let frame = pool.allocate_zeroed().unwrap();
+        let mut seen = alloc::collections::BTreeSet::from([frame.content_hash()]);
+        for word in 0..WORDS {
+            frame.write(word * 8 + word % 8, &[1]);
+            assert!(seen.insert(frame.content_hash()), "word {word} does not change the hash");
+            frame.fill_zero();
+        }
+    }
+
+    #[test]
+    fn a_copy_has_equal_content() {
+        let pool = FramePool::arena(2);
+        let (one, two) = (pool.allocate_zeroed().unwrap(), pool.allocate().unwrap());
+        one.write(100, b"hello");
+        two.copy_from(&one);
+        assert_eq!(one.content_hash(), two.content_hash());
+    }
+}
