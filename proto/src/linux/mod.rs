@@ -8,6 +8,11 @@ mod layout;
 
 pub use layout::{Field, Layout};
 
+pub mod dirent;
+pub mod fcntl;
+pub mod poll;
 pub mod process;
 pub mod signal;
+pub mod stat;
+pub mod termios;
 pub mod time;
