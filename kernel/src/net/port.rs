@@ -1,0 +1,74 @@
+//! What the network needs from a network card, and the one frame kept back when a card is full.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The transmit queue of a port is full: nothing was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QueueFull;
+
+/// An Ethernet card. The machine's packet ports are one kind; tests use an in-memory wire, and
+/// faults are ports that wrap a port.
+pub trait Port {
+    /// The card's own Ethernet address. Shown to the user; frames carry the node's
+    /// ([`wayfarer_proto::node::mac`]), which is the same on all its ports.
+    fn mac(&self) -> [u8; 6];
+
+    /// The largest IP packet in bytes that fits one frame of this card, in both directions.
+    fn mtu(&self) -> usize;
+
+    /// Hands the oldest received frame to `accept` and frees its buffer; false if there is none.
+    fn receive(&mut self, accept: &mut dyn FnMut(&[u8])) -> bool;
+
+    /// Queues a frame of `len` bytes that `fill` writes. `fill` is called exactly once, or not at
+    /// all when there is no room.
+    fn send(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<(), QueueFull>;
+}
+
+/// A port with room for one frame that came when the port was full.
+///
+/// smoltcp asks whether it can transmit before it knows what, and may not be refused afterwards:
+/// a frame lost then would cost a whole retransmission timeout (1 s).
+pub(super) struct Outlet {
+    port: Box<dyn Port>,
+    parked: Option<Vec<u8>>,
+}
+
+impl Outlet {
+    pub(super) fn new(port: Box<dyn Port>) -> Self {
+        Self { port, parked: None }
+    }
+
+    pub(super) fn port(&self) -> &dyn Port {
+        &*self.port
+    }
+
+    pub(super) fn receive(&mut self, accept: &mut dyn FnMut(&[u8])) -> bool {
+        self.port.receive(accept)
+    }
+
+    /// Whether the next [`send`](Self::send) is sure to be taken; sends a parked frame first.
+    pub(super) fn is_ready(&mut self) -> bool {
+        if let Some(frame) = &self.parked
+            && self.port.send(frame.len(), &mut |buffer| buffer.copy_from_slice(frame)).is_ok()
+        {
+            self.parked = None;
+        }
+        self.parked.is_none()
+    }
+
+    /// Sends a frame of `len` bytes written by `fill`, parking it if the port is full. False if
+    /// even that is impossible and the frame was dropped, which TCP repairs.
+    pub(super) fn send(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> bool {
+        if !self.is_ready() {
+            return false;
+        }
+        if self.port.send(len, fill).is_err() {
+            let mut frame = vec![0; len];
+            fill(&mut frame);
+            self.parked = Some(frame);
+        }
+        true
+    }
+}

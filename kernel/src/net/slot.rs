@@ -1,0 +1,366 @@
+//! One TCP connection: a smoltcp socket in a set of its own, and what the stack knows about it.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use smoltcp::iface::{Interface, PollResult, SocketHandle, SocketSet, SocketStorage};
+use smoltcp::socket::tcp::{self, State};
+use smoltcp::wire::{IpEndpoint, Ipv4Address, TcpSeqNumber};
+use wayfarer_proto::node;
+use wayfarer_proto::time::Instant;
+
+use super::clock;
+use super::device::{Arrival, Departure};
+use super::error::{End, ReadError, WriteError};
+use super::segment::{Span, Tuple};
+use super::waiters::Waiters;
+
+/// How long an acknowledgement waits for a message to ride on.
+const ACK_DELAY: Duration = Duration::from_millis(10);
+
+/// What a connection carries; it sizes the buffers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Messages between a body and its deputy: 16 KiB each way.
+    Call,
+    /// The image of a process: 1 MiB from the node that connects to the one that listens, 16 KiB
+    /// the other way.
+    Image,
+}
+
+/// Which end of a connection this node is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    Dialer,
+    Listener,
+}
+
+/// A buffer's size in bytes: small enough for one per process, larger than a usual message.
+const SMALL: usize = 16 * 1024;
+
+/// A buffer's size in bytes that keeps the sender of an image busy for a millisecond.
+const LARGE: usize = 1024 * 1024;
+
+impl Kind {
+    /// The sizes in bytes of the receive and the send buffer.
+    const fn buffers(self, role: Role) -> (usize, usize) {
+        match (self, role) {
+            (Self::Call, _) => (SMALL, SMALL),
+            (Self::Image, Role::Dialer) => (SMALL, LARGE),
+            (Self::Image, Role::Listener) => (LARGE, SMALL),
+        }
+    }
+}
+
+/// Who answers for a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Owner {
+    /// A [`Connection`](super::Connection).
+    Handle,
+    /// The backlog of a listener, until it is accepted.
+    Backlog,
+    /// Nobody any more: it goes once its last segment is sent, at the latest at `until`.
+    Nobody { until: Instant },
+}
+
+/// An attempt to connect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dial {
+    /// How often a refusal is still answered by another attempt.
+    pub(super) attempts_left: u8,
+    /// How long to wait before the next one; doubles each time.
+    pub(super) backoff: Duration,
+    /// When the next attempt is due, if the last was refused.
+    pub(super) retry_at: Option<Instant>,
+}
+
+/// What a connection has carried.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counters {
+    /// Bytes read by this node's tasks.
+    pub bytes_in: u64,
+    /// Bytes written by this node's tasks.
+    pub bytes_out: u64,
+    /// TCP segments received.
+    pub segments_in: u64,
+    /// TCP segments sent, repeated ones included.
+    pub segments_out: u64,
+    /// Segments sent whose sequence numbers had been sent before. Each costs at least a second
+    /// (smoltcp's smallest retransmission timeout) unless fast retransmission finds it first.
+    pub retransmissions: u64,
+}
+
+/// A connection in the table.
+pub(super) struct Slot {
+    /// A set of one: smoltcp walks the whole set for every packet, timer and segment, so a
+    /// connection shares its set with no other and an idle one costs nothing.
+    set: SocketSet<'static>,
+    handle: SocketHandle,
+    pub(super) tuple: Tuple,
+    pub(super) owner: Owner,
+    pub(super) dial: Option<Dial>,
+    pub(super) end: Option<End>,
+    pub(super) readers: Waiters,
+    pub(super) writers: Waiters,
+    pub(super) counters: Counters,
+    /// One past the highest sequence number sent.
+    sent_to: Option<TcpSeqNumber>,
+}
+
+/// What tasks can observe of a socket; a difference wakes them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Observed {
+    state: State,
+    received: usize,
+    unacknowledged: usize,
+}
+
+impl Slot {
+    /// A closed connection with its buffers, or `None` if there is no memory for them.
+    pub(super) fn new(tuple: Tuple, kind: Kind, role: Role, owner: Owner) -> Option<Self> {
+        let (receive, send) = kind.buffers(role);
+        let mut socket = tcp::Socket::new(buffer(receive)?, buffer(send)?);
+        socket.set_nagle_enabled(false);
+        socket.set_ack_delay(Some(clock::duration(ACK_DELAY)));
+        let mut set = SocketSet::new(vec![SocketStorage::EMPTY]);
+        let handle = set.add(socket);
+        Some(Self {
+            set,
+            handle,
+            tuple,
+            owner,
+            dial: None,
+            end: None,
+            readers: Waiters::default(),
+            writers: Waiters::default(),
+            counters: Counters::default(),
+            sent_to: None,
+        })
+    }
+
+    pub(super) fn socket(&self) -> &tcp::Socket<'static> {
+        self.set.get(self.handle)
+    }
+
+    pub(super) fn socket_mut(&mut self) -> &mut tcp::Socket<'static> {
+        self.set.get_mut(self.handle)
+    }
+
+    /// Ends the connection after `limit` of the peer's silence, which probes at a third of it
+    /// keep a live peer from.
+    pub(super) fn set_limit(&mut self, limit: Option<Duration>) {
+        let socket = self.socket_mut();
+        socket.set_timeout(limit.map(clock::duration));
+        socket.set_keep_alive(limit.map(|limit| clock::duration(limit / 3)));
+    }
+
+    /// Sends a SYN from the tuple's local port. False if the tuple is no address.
+    pub(super) fn connect(&mut self, interface: &mut Interface) -> bool {
+        let tuple = self.tuple;
+        let remote = IpEndpoint {
+            addr: Ipv4Address::from(node::ipv4(tuple.peer)).into(),
+            port: tuple.peer_port,
+        };
+        self.sent_to = None;
+        self.socket_mut().connect(interface.context(), remote, tuple.local_port).is_ok()
+    }
+
+    /// Waits for a SYN on the tuple's local port.
+    pub(super) fn listen(&mut self) -> bool {
+        let port = self.tuple.local_port;
+        self.socket_mut().listen(port).is_ok()
+    }
+
+    /// Takes in the packet of `device`.
+    pub(super) fn arrive(
+        &mut self,
+        interface: &mut Interface,
+        device: &mut Arrival<'_>,
+        now: Instant,
+    ) {
+        let before = self.observe();
+        self.counters.segments_in += 1;
+        interface.poll_ingress_single(clock::to_tcp(now), device, &mut self.set);
+        if !device.reply.is_empty() {
+            self.counters.segments_out += 1;
+        }
+        let all_acknowledged = self.socket().send_queue() == 0;
+        self.note_change(
+            before,
+            match before.state {
+                State::LastAck | State::Closing | State::TimeWait if all_acknowledged => {
+                    End::Finished
+                }
+                State::SynSent => End::Refused,
+                _ => End::Reset,
+            },
+        );
+    }
+
+    /// Sends one segment if there is one to send; false if not.
+    pub(super) fn depart(
+        &mut self,
+        interface: &mut Interface,
+        device: &mut Departure<'_>,
+        now: Instant,
+    ) -> bool {
+        let before = self.observe();
+        device.sent = None;
+        let polled = interface.poll_egress(clock::to_tcp(now), device, &mut self.set);
+        if let Some(span) = device.sent {
+            self.note_sent(span, before.unacknowledged);
+        }
+        self.note_change(
+            before,
+            match before.state {
+                State::TimeWait => End::Finished,
+                _ => End::TimedOut,
+            },
+        );
+        polled == PollResult::SocketStateChanged
+    }
+
+    /// When smoltcp wants to be polled again; `Some` of a past time is at once.
+    pub(super) fn poll_at(&self, interface: &mut Interface, now: Instant) -> Option<Instant> {
+        interface.poll_at(clock::to_tcp(now), &self.set).map(clock::from_tcp)
+    }
+
+    /// Ends this direction after what was written.
+    pub(super) fn close(&mut self) {
+        self.socket_mut().close();
+    }
+
+    /// Drops the connection with a RST.
+    pub(super) fn abort(&mut self) {
+        if self.end.is_none() {
+            self.end = Some(End::Aborted);
+        }
+        self.socket_mut().abort();
+        self.readers.wake();
+        self.writers.wake();
+    }
+
+    /// Whether nothing more will be sent or received, not even a RST.
+    pub(super) fn is_done(&self) -> bool {
+        self.socket().state() == State::Closed && self.socket().remote_endpoint().is_none()
+    }
+
+    /// Whether an unowned connection can be removed, given whether it `wants` to send at once.
+    /// TIME-WAIT is not waited for: local ports are handed out in turn, so one comes back long
+    /// after the last segment of its former connection.
+    pub(super) fn is_forgettable(&self, wants: bool) -> bool {
+        self.is_done() || (self.socket().state() == State::TimeWait && !wants)
+    }
+
+    /// Whether this direction was closed in order, or there is nothing left to close.
+    pub(super) fn is_closing(&self) -> bool {
+        !matches!(
+            self.socket().state(),
+            State::Listen
+                | State::SynSent
+                | State::SynReceived
+                | State::Established
+                | State::CloseWait
+        )
+    }
+
+    /// Whether this came to nothing before it could be accepted.
+    pub(super) fn is_stillborn(&self) -> bool {
+        let socket = self.socket();
+        match socket.state() {
+            State::Listen => true,
+            State::Closed => !socket.can_recv(),
+            _ => false,
+        }
+    }
+
+    /// Whether the handshake is over, so that it can be accepted.
+    pub(super) fn is_acceptable(&self) -> bool {
+        let socket = self.socket();
+        socket.can_recv() || !matches!(socket.state(), State::Listen | State::SynReceived)
+    }
+
+    /// Reads what has arrived, up to `buffer`'s length: `None` if nothing has.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, ReadError> {
+        let end = self.end;
+        match self.socket_mut().recv_slice(buffer) {
+            Ok(0) => Ok(None),
+            Ok(read) => {
+                self.counters.bytes_in += read as u64;
+                Ok(Some(read))
+            }
+            Err(tcp::RecvError::Finished) => Err(ReadError::Closed),
+            Err(tcp::RecvError::InvalidState) => Err(end.map_or(ReadError::Reset, Into::into)),
+        }
+    }
+
+    /// Takes as much of `bytes` as there is room for, none included.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, WriteError> {
+        let end = self.end;
+        match self.socket_mut().send_slice(bytes) {
+            Ok(written) => {
+                self.counters.bytes_out += written as u64;
+                Ok(written)
+            }
+            Err(tcp::SendError::InvalidState) => Err(end.map_or(WriteError::Closed, Into::into)),
+        }
+    }
+
+    /// Whether the peer has acknowledged all that was written and the end of it: `None` if not yet.
+    pub(super) fn is_delivered(&self) -> Option<Result<(), WriteError>> {
+        match (self.socket().state(), self.end) {
+            (State::FinWait2 | State::TimeWait, _) | (_, Some(End::Finished)) => Some(Ok(())),
+            (_, Some(end)) => Some(Err(end.into())),
+            _ => None,
+        }
+    }
+
+    fn observe(&self) -> Observed {
+        let socket = self.socket();
+        Observed {
+            state: socket.state(),
+            received: socket.recv_queue(),
+            unacknowledged: socket.send_queue(),
+        }
+    }
+
+    fn note_change(&mut self, before: Observed, end: End) {
+        let after = self.observe();
+        if after == before {
+            return;
+        }
+        if after.state == State::Closed && before.state != State::Closed && self.end.is_none() {
+            self.end = Some(end);
+        }
+        if after.state != before.state || after.received != before.received {
+            self.readers.wake();
+        }
+        if after.state != before.state || after.unacknowledged != before.unacknowledged {
+            self.writers.wake();
+        }
+    }
+
+    /// A segment that lies before the highest number sent is a repetition, except a keep-alive
+    /// probe: one byte that was acknowledged long ago, sent when nothing else is on its way.
+    fn note_sent(&mut self, span: Span, unacknowledged: usize) {
+        self.counters.segments_out += 1;
+        let is_probe = unacknowledged == 0 && !span.control;
+        if span.len == 0 || is_probe {
+            return;
+        }
+        let end = span.start + span.len;
+        match self.sent_to {
+            Some(sent_to) if span.start < sent_to => self.counters.retransmissions += 1,
+            _ => {}
+        }
+        self.sent_to = Some(self.sent_to.map_or(end, |sent_to| sent_to.max(end)));
+    }
+}
+
+fn buffer(len: usize) -> Option<tcp::SocketBuffer<'static>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).ok()?;
+    bytes.resize(len, 0);
+    Some(tcp::SocketBuffer::new(bytes))
+}

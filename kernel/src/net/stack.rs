@@ -1,0 +1,345 @@
+//! The stack: frames to connections, connections to frames, and timers in between.
+//!
+//! smoltcp walks over all sockets of a set for each packet and each poll. Here every connection
+//! has a set of its own and the stack picks the one that a frame, a timer or a task concerns, so
+//! the cost of a poll follows the traffic and not the number of idle channels.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use smoltcp::iface::{self, Interface, SocketSet};
+use smoltcp::phy::DeviceCapabilities;
+use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Address};
+use wayfarer_proto::node;
+use wayfarer_proto::time::Instant;
+
+use super::clock;
+use super::config::{Config, ConfigError};
+use super::device::{Arrival, Fabric};
+use super::dial::Ports;
+use super::listener::Backlogs;
+use super::port::Port;
+use super::segment::Incoming;
+use super::slot::{Owner, Slot};
+use super::table::{SlotId, Table};
+
+/// What one poll may move in each direction, in bytes, so that no task waits long for the network
+/// (architecture.md, D2); what remains is moved by the next.
+const POLL_BYTES: usize = 64 * 1024;
+
+/// What a frame costs at least, however short, in bytes of [`POLL_BYTES`].
+const FRAME_COST: usize = 1024;
+
+/// How many segments a connection may send before it is the next one's turn.
+const QUANTUM: u64 = 4;
+
+/// How soon to look again for room in a full port, whose card does not say when it has some.
+const FULL_PORT_RETRY: core::time::Duration = core::time::Duration::from_micros(50);
+
+/// How long a connection that was closed in order and left alone waits for its peer to close too.
+pub(super) const LINGER: core::time::Duration = core::time::Duration::from_secs(5);
+
+/// How soon to look again at a connection that wants to send at once and then does not.
+const IDLE_RETRY: core::time::Duration = core::time::Duration::from_millis(1);
+
+/// What the network of a node has carried.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Totals {
+    /// Frames taken from the ports.
+    pub frames_in: u64,
+    /// Frames given to the ports.
+    pub frames_out: u64,
+    /// Frames that were no TCP segment for this node, or came through the wrong port.
+    pub filtered: u64,
+    /// Segments that belonged to no connection; answered with a RST unless they were one.
+    pub unmatched: u64,
+    /// Replies dropped because a port was full.
+    pub dropped: u64,
+    /// Segments sent more than once, by connections that are gone or not.
+    pub retransmissions: u64,
+}
+
+pub(super) struct Stack {
+    fabric: Fabric,
+    core: Core,
+}
+
+/// All of the stack but its ports, which are borrowed while a frame is read in place.
+pub(super) struct Core {
+    pub(super) config: Config,
+    pub(super) interface: Interface,
+    capabilities: DeviceCapabilities,
+    /// The empty set that sees segments of no connection.
+    nobody: SocketSet<'static>,
+    pub(super) table: Table,
+    pub(super) backlogs: Backlogs,
+    pub(super) ports: Ports,
+    /// The time of the last poll.
+    pub(super) now: Instant,
+    totals: Totals,
+    /// Whether a connection had to stop because its port was full.
+    stalled: bool,
+}
+
+impl Stack {
+    pub(super) fn new(
+        config: Config,
+        ports: Vec<Box<dyn Port>>,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        let fabric = Fabric::new(config.node, config.peers.clone(), ports);
+        let capabilities = config.capabilities(&fabric)?;
+        let mut settings = iface::Config::new(HardwareAddress::Ip);
+        settings.random_seed = config.seed;
+        let mut unused = Vec::new();
+        let mut device = Arrival { packet: None, reply: &mut unused, capabilities: &capabilities };
+        let mut interface = Interface::new(settings, &mut device, clock::to_tcp(now));
+        let address = Ipv4Address::from(node::ipv4(config.node));
+        interface.update_ip_addrs(|addresses| {
+            // Room for two, and this is the first.
+            let _ = addresses.push(IpCidr::new(address.into(), node::PREFIX_LEN));
+        });
+        let core = Core {
+            ports: Ports::new(config.seed),
+            config,
+            interface,
+            capabilities,
+            nobody: SocketSet::new(Vec::new()),
+            table: Table::default(),
+            backlogs: Backlogs::default(),
+            now,
+            totals: Totals::default(),
+            stalled: false,
+        };
+        Ok(Self { fabric, core })
+    }
+
+    pub(super) fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    pub(super) fn fabric(&self) -> &Fabric {
+        &self.fabric
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.core.totals
+    }
+
+    /// Takes in frames, waking the tasks they concern; true if there was one.
+    pub(super) fn receive(&mut self, now: Instant) -> bool {
+        self.core.now = now;
+        let (mut budget, mut reply) = (Budget::new(), Vec::new());
+        let mut progress = false;
+        for index in 0..self.fabric.port_count() {
+            while !budget.is_spent() && self.receive_frame(index, &mut budget, &mut reply) {
+                progress = true;
+            }
+        }
+        progress
+    }
+
+    fn receive_frame(&mut self, index: usize, budget: &mut Budget, reply: &mut Vec<u8>) -> bool {
+        let (core, mut sender) = (&mut self.core, None);
+        reply.clear();
+        let received = self.fabric.receive(index, &mut |incoming| {
+            core.totals.frames_in += 1;
+            match incoming {
+                Some(incoming) => {
+                    budget.spend(incoming.packet.len());
+                    sender = Some(incoming.tuple.peer);
+                    core.arrive(&incoming, reply);
+                }
+                None => {
+                    budget.spend(0);
+                    core.totals.filtered += 1;
+                }
+            }
+        });
+        if let Some(peer) = sender
+            && !reply.is_empty()
+        {
+            let sent = self.fabric.send(index, peer, reply);
+            let counter =
+                if sent { &mut self.core.totals.frames_out } else { &mut self.core.totals.dropped };
+            *counter += 1;
+        }
+        received
+    }
+
+    /// Sends what connections have to send; true if there was something.
+    pub(super) fn transmit(&mut self, now: Instant) -> bool {
+        self.core.now = now;
+        self.core.table.enqueue_due(now);
+        let (mut budget, mut full) = (Budget::new(), Vec::new());
+        let mut progress = false;
+        while !budget.is_spent()
+            && let Some(id) = self.core.table.dequeue()
+        {
+            match self.core.visit(&mut self.fabric, id, &mut budget) {
+                Visit::Idle => {}
+                Visit::Sent => progress = true,
+                Visit::PortFull => full.push(id),
+            }
+        }
+        self.core.stalled = !full.is_empty();
+        full.into_iter().for_each(|id| self.core.table.enqueue(id));
+        progress
+    }
+
+    /// When to poll next if no frame comes and no task writes first.
+    pub(super) fn poll_at(&self) -> Option<Instant> {
+        let core = &self.core;
+        let queued = core
+            .table
+            .has_queued()
+            .then(|| if core.stalled { core.now + FULL_PORT_RETRY } else { core.now });
+        queued.into_iter().chain(core.table.next_timer()).min()
+    }
+}
+
+/// What came of a connection's turn to send.
+enum Visit {
+    Idle,
+    Sent,
+    PortFull,
+}
+
+impl Core {
+    /// Gives a packet to its connection, or to the listener that makes one for it.
+    fn arrive(&mut self, incoming: &Incoming<'_>, reply: &mut Vec<u8>) {
+        let known = self.table.find(&incoming.tuple);
+        let id = known.or_else(|| incoming.opens.then(|| self.admit(incoming.tuple)).flatten());
+        let mut device =
+            Arrival { packet: Some(incoming.packet), reply, capabilities: &self.capabilities };
+        if let Some(id) = id
+            && let Some(slot) = self.table.get_mut(id)
+        {
+            slot.arrive(&mut self.interface, &mut device, self.now);
+            if self.settle(id).is_some_and(|next| next <= self.now) {
+                self.table.enqueue(id);
+            }
+        } else {
+            self.totals.unmatched += 1;
+            let now = clock::to_tcp(self.now);
+            self.interface.poll_ingress_single(now, &mut device, &mut self.nobody);
+        }
+    }
+
+    /// Lets a connection send its quantum.
+    fn visit(&mut self, fabric: &mut Fabric, id: SlotId, budget: &mut Budget) -> Visit {
+        self.ring(id);
+        let Some(slot) = self.table.get_mut(id) else { return Visit::Idle };
+        let peer = slot.tuple.peer;
+        let Some(index) = fabric.route(peer) else { return Visit::Idle };
+        let repeated = slot.counters.retransmissions;
+        let (mut sent, mut full) = (0_u64, false);
+        while sent < QUANTUM && !budget.is_spent() {
+            let mut device = fabric.departure(index, peer, &self.capabilities);
+            if !device.is_ready() {
+                full = true;
+                break;
+            }
+            if !slot.depart(&mut self.interface, &mut device, self.now) {
+                break;
+            }
+            budget.spend(device.sent.map_or(0, |span| span.len));
+            sent += 1;
+        }
+        self.totals.frames_out += sent;
+        self.totals.retransmissions += slot.counters.retransmissions - repeated;
+        let next = self.settle(id);
+        match (full, sent) {
+            (true, _) => Visit::PortFull,
+            (false, 0) => {
+                if next.is_some_and(|next| next <= self.now) {
+                    self.table.arm(id, self.now + IDLE_RETRY);
+                }
+                Visit::Idle
+            }
+            (false, _) => {
+                if next.is_some_and(|next| next <= self.now) {
+                    self.table.enqueue(id);
+                }
+                Visit::Sent
+            }
+        }
+    }
+
+    /// Does what a connection's own timer was set for: the next attempt to connect, or the end of
+    /// the patience with a peer that does not close.
+    fn ring(&mut self, id: SlotId) {
+        let now = self.now;
+        let Some(slot) = self.table.get_mut(id) else { return };
+        if slot.dial.as_ref().and_then(|dial| dial.retry_at).is_some_and(|at| at <= now) {
+            self.redial(id);
+        } else if let Owner::Nobody { until } = slot.owner
+            && until <= now
+        {
+            slot.abort();
+        }
+    }
+
+    /// Draws the conclusions from a connection's new state, after anything that may have changed
+    /// it, and sees to it that it is polled in time. Returns when that is.
+    pub(super) fn settle(&mut self, id: SlotId) -> Option<Instant> {
+        self.settle_dial(id);
+        self.settle_backlog(id);
+        let now = self.now;
+        let slot = self.table.get_mut(id)?;
+        let next = slot.poll_at(&mut self.interface, now);
+        let own = match (slot.owner, slot.dial) {
+            (Owner::Nobody { .. }, _) if slot.is_forgettable(next.is_some_and(|at| at <= now)) => {
+                self.table.remove(id);
+                return None;
+            }
+            (Owner::Nobody { until }, _) => Some(until),
+            (_, dial) => dial.and_then(|dial| dial.retry_at),
+        };
+        let next = next.into_iter().chain(own).min()?;
+        if next > now {
+            self.table.arm(id, next);
+        }
+        Some(next)
+    }
+
+    /// Leaves a connection to itself: closed in order it may linger, otherwise it is aborted.
+    pub(super) fn release(&mut self, id: SlotId) {
+        let until = self.now + LINGER;
+        let Some(slot) = self.table.get_mut(id) else { return };
+        slot.owner = Owner::Nobody { until };
+        if !slot.is_closing() {
+            slot.abort();
+        }
+        self.table.enqueue(id);
+    }
+
+    /// Whether there is room for one more connection.
+    pub(super) fn has_room(&self) -> bool {
+        self.table.len() < self.config.max_connections
+    }
+
+    /// Every connection, for `/proc`.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.table.iter()
+    }
+}
+
+/// The bytes one poll may still move.
+struct Budget {
+    left: usize,
+}
+
+impl Budget {
+    const fn new() -> Self {
+        Self { left: POLL_BYTES }
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes.max(FRAME_COST));
+    }
+
+    const fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+}
