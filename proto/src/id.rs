@@ -39,7 +39,8 @@ id! {
     Epoch(u32)
 }
 id! {
-    /// The number of a transaction of one thread, counted from 1; 0 on the control stream.
+    /// The number of a transaction of one process, counted from 1 over all its threads (an exec
+    /// may give a thread another's id); 0 on the control stream.
     CallSeq(u32)
 }
 id! {

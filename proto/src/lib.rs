@@ -10,10 +10,16 @@
 extern crate alloc;
 
 pub mod boot;
+pub mod codec;
 pub mod console;
 pub mod errno;
+pub mod handshake;
 pub mod id;
+pub mod image;
+pub mod limits;
 pub mod linux;
+pub mod message;
 pub mod node;
+pub mod session;
 pub mod table;
 pub mod time;

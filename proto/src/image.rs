@@ -1,0 +1,205 @@
+//! The image of a body, as it travels from its old node to its new one.
+//!
+//! A stream of frames: [`Record::Header`], the regions, the threads, runs of pages (each with its
+//! hash; zero pages are not sent), [`Record::End`] with the totals. Registers and FPU state are
+//! plain data here; what they mean is the machine's affair.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::codec::{wire_enum, wire_struct};
+use crate::errno::Errno;
+use crate::id::{CallSeq, Epoch, MapId, ProcessKey, Tid, UserAddr};
+use crate::limits;
+use crate::linux::signal::SigAltStack;
+use crate::message::{Args, Requirements, Totals};
+use crate::time::Instant;
+
+wire_enum! {
+    /// One frame of an image.
+    pub enum Record {
+        /// The process as a whole; always first.
+        1 => Header {
+            /// What is said of it.
+            header: Header,
+        },
+        /// A region of the address space, in order of address.
+        2 => Region {
+            /// Which.
+            region: Region,
+        },
+        /// A thread.
+        3 => Thread {
+            /// Its state.
+            thread: Thread,
+        },
+        /// Pages that follow each other.
+        4 => Pages {
+            /// Number of the first page (address / 4096).
+            first: u64,
+            /// [`hash`] of the bytes.
+            hash: u64,
+            /// Their content, a multiple of 4096 bytes, at most one window.
+            bytes: Vec<u8>,
+        },
+        /// All was sent.
+        5 => End {
+            /// What.
+            totals: Totals,
+        },
+    }
+
+    /// Where a thread stands.
+    pub enum ThreadState {
+        /// At a trap boundary: it runs on.
+        1 => Running,
+        /// In a local call that waits.
+        2 => LocalWait {
+            /// Which.
+            wait: LocalWait,
+        },
+        /// A transaction is open at home: the reply will find it.
+        3 => AwaitReply {
+            /// Which.
+            seq: CallSeq,
+            /// The call's number, for the restart rules of signal(7); 0 for none.
+            number: u16,
+            /// Its arguments.
+            args: Args,
+        },
+    }
+}
+
+wire_struct! {
+    /// The process as a whole.
+    pub struct Header {
+        /// Which.
+        pub process: ProcessKey,
+        /// The epoch of the body once it runs.
+        pub epoch: Epoch,
+        /// The program's name.
+        pub name: String,
+        /// The CPU it has been shown.
+        pub requirements: Requirements,
+        /// CPU time used so far in user mode, nanoseconds.
+        pub cpu_ns: u64,
+        /// The body's CLOCK_MONOTONIC when it was frozen. The target adds what the transit took,
+        /// so that the clock never jumps back.
+        pub monotonic: Instant,
+        /// Home's CLOCK_REALTIME less the body's CLOCK_MONOTONIC, nanoseconds.
+        pub realtime_offset_ns: i64,
+        /// Where the heap begins.
+        pub brk_start: UserAddr,
+        /// Where it ends.
+        pub brk: UserAddr,
+        /// The last call begun, over all threads.
+        pub last_seq: CallSeq,
+        /// How many regions follow.
+        pub regions: u32,
+        /// How many threads follow.
+        pub threads: u32,
+    }
+
+    /// A region of an address space.
+    pub struct Region {
+        /// First address, a multiple of 4096.
+        pub start: UserAddr,
+        /// Bytes, a multiple of 4096.
+        pub len: u64,
+        /// `PROT_*` of mmap(2).
+        pub prot: u32,
+        /// `MAP_*` of mmap(2) that still matter (`MAP_GROWSDOWN`, `MAP_STACK`, `MAP_SHARED`).
+        pub flags: u32,
+        /// The file behind it, and the byte of it at `start`.
+        pub file: Option<(MapId, u64)>,
+        /// What `/proc/PID/maps` calls it; empty for anonymous memory.
+        pub name: String,
+    }
+
+    /// A thread.
+    pub struct Thread {
+        /// Its id.
+        pub tid: Tid,
+        /// rax rbx rcx rdx rsi rdi rbp rsp r8..r15 rip rflags fs_base gs_base, in this order.
+        pub registers: Vec<u64>,
+        /// The FPU state in the standard format of xsave.
+        pub fpu: Vec<u8>,
+        /// sigaltstack(2).
+        pub alt_stack: SigAltStack,
+        /// set_tid_address(2).
+        pub clear_tid: UserAddr,
+        /// set_robust_list(2): head and length.
+        pub robust_list: (UserAddr, u64),
+        /// CPU time of this thread in user mode, nanoseconds.
+        pub cpu_ns: u64,
+        /// Where it stands.
+        pub state: ThreadState,
+    }
+
+    /// A local call that waits: its arguments are in the registers.
+    pub struct LocalWait {
+        /// The call's number.
+        pub number: u16,
+        /// When it ends, on the body's CLOCK_MONOTONIC; [`Instant::NEVER`] for never.
+        pub deadline: Instant,
+        /// Whether a passed deadline is success (nanosleep) or ETIMEDOUT (futex).
+        pub timeout: Result<u64, Errno>,
+    }
+}
+
+/// The 64-bit content hash of a run of pages: FNV-1a's steps over little-endian words with a
+/// rotation, and a final mix. It guards against our own mistakes and torn streams, not against
+/// forgers.
+pub fn hash(bytes: &[u8]) -> u64 {
+    let mut state = 0xcbf2_9ce4_8422_2325u64 ^ bytes.len() as u64;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        state = step(state, u64::from_le_bytes(*word));
+    }
+    for byte in rest {
+        state = step(state, u64::from(*byte));
+    }
+    state ^= state >> 32;
+    state = state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    state ^ state >> 29
+}
+
+const fn step(state: u64, word: u64) -> u64 {
+    (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}
+
+impl Totals {
+    /// Nothing yet.
+    pub const EMPTY: Self = Self { records: 0, pages: 0, hash: 0 };
+
+    /// Counts one record and the payload it travels as.
+    pub fn count(&mut self, record: &Record, payload: &[u8]) {
+        self.records += 1;
+        let content = match record {
+            Record::Pages { hash, bytes, .. } => {
+                self.pages += (bytes.len() / limits::PAGE) as u64;
+                *hash
+            }
+            _ => hash(payload),
+        };
+        self.hash = step(self.hash, content);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_sees_every_bit_and_every_swap() {
+        let mut page = alloc::vec![0u8; limits::PAGE];
+        let zero = hash(&page);
+        for bit in [0, 63, 64, 32767] {
+            page[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(hash(&page), zero);
+            page[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert_ne!(hash(b"ab"), hash(b"ba"));
+        assert_ne!(hash(&[0; 8]), hash(&[0; 16]));
+    }
+}

@@ -1,0 +1,151 @@
+//! What a deputy says.
+
+use alloc::vec::Vec;
+
+use super::MemoryRequest;
+use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_struct};
+use crate::errno::Errno;
+use crate::id::{Epoch, NodeId, UserAddr};
+use crate::linux::signal::{SigAction, SigInfo};
+
+wire_enum! {
+    /// What a deputy says to its body.
+    pub enum DeputyMessage {
+        /// The end of a transaction: result, actions and terminate in one.
+        1 => Reply {
+            /// All three.
+            reply: Reply,
+        },
+        /// The thread shall send a null request at its next passage to user mode. Its sequence is
+        /// 0: a request that crosses it answers it (rule 4).
+        2 => Attention,
+        /// A memory request, within the call it serves.
+        3 => Memory {
+            /// Its number, to be named by the answer.
+            id: u32,
+            /// What is wanted.
+            request: MemoryRequest,
+        },
+        /// Control: say what you need of another node.
+        16 => Survey,
+        /// Control: stop every thread and say Frozen.
+        17 => Freeze,
+        /// Control: stream your image to this node.
+        18 => Depart {
+            /// Which.
+            node: NodeId,
+            /// What to show at its image port.
+            token: u64,
+        },
+        /// Control: the move is off; run.
+        19 => Abort {
+            /// Whether the process is stopped by a signal.
+            stopped: bool,
+        },
+        /// Control: the move is done; run.
+        20 => Commit {
+            /// The epoch of the body that runs from now on.
+            epoch: Epoch,
+            /// Whether the process is stopped by a signal.
+            stopped: bool,
+        },
+        /// Control: pages of a mapped file; past its end there are fewer.
+        21 => PageData {
+            /// Number of the request.
+            id: u32,
+            /// The pages, or why there are none.
+            result: Result<Vec<u8>, Errno>,
+        },
+        /// Control: no thread may run (SIGSTOP and its kind).
+        22 => Stop,
+        /// Control: threads may run again.
+        23 => Continue,
+        /// Control: a question about the body.
+        24 => Query {
+            /// Its number.
+            id: u32,
+            /// What is asked.
+            query: Query,
+        },
+        /// Control: the wall clock of home was set.
+        25 => ClockStep {
+            /// Home's CLOCK_REALTIME less CLOCK_MONOTONIC, nanoseconds.
+            realtime_offset_ns: i64,
+        },
+        /// Control: the body is to be destroyed; the channel ends.
+        26 => Bye {
+            /// Why.
+            reason: ByeReason,
+        },
+    }
+
+    /// Something a thread must do for an asynchronous event, after the result is in place.
+    pub enum Action {
+        /// Run a signal handler: build its frame, in the order of the list.
+        ///
+        /// A call that ended with one of the kernel-internal restart codes is restarted or ends
+        /// with EINTR as signal(7) says for `action.flags`; without this action it restarts.
+        1 => Deliver {
+            /// The signal.
+            info: SigInfo,
+            /// Its handler.
+            action: SigAction,
+            /// The mask that the frame restores.
+            mask: u64,
+        },
+    }
+
+    /// What can be asked about a body.
+    pub enum Query {
+        /// The text of `/proc/PID/maps`.
+        1 => Maps,
+        /// Resident pages and CPU time, for `/proc/PID/status` and times(2).
+        2 => Status,
+    }
+
+    /// Why a body is destroyed.
+    pub enum ByeReason {
+        /// The process has ended: exit or a fatal signal.
+        1 => Ended,
+        /// The process lives elsewhere: it moved, or its arrival was called off.
+        2 => Moved,
+    }
+}
+
+wire_struct! {
+    /// The end of a transaction.
+    pub struct Reply {
+        /// What the call returns. Kernel-internal restart codes may appear (see [`Action`]).
+        pub result: RawResult,
+        /// Memory to write first.
+        pub outs: Vec<OutBytes>,
+        /// What to do after the result is in place.
+        pub actions: Vec<Action>,
+    }
+
+    /// Memory that travels with a reply.
+    pub struct OutBytes {
+        /// Where to.
+        pub addr: UserAddr,
+        /// What.
+        pub bytes: Vec<u8>,
+    }
+}
+
+/// A result as it stands in `rax`: one number, so that success and most errors take one byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RawResult(pub Result<u64, Errno>);
+
+impl Wire for RawResult {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let raw = match self.0 {
+            Ok(value) => value,
+            Err(errno) => errno.to_return_value(),
+        };
+        raw.cast_signed().encode(out);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(Errno::from_return_value(i64::decode(reader)?.cast_unsigned())))
+    }
+}
