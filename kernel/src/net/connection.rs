@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use wayfarer_proto::id::NodeId;
 
-use super::error::{ReadError, WriteError};
+use super::error::{End, ReadError, WriteError};
 use super::network::Network;
 use super::slot::{Counters, Slot};
 use super::stack::Core;
@@ -47,8 +47,13 @@ impl Connection {
     /// Ends the connection when the peer has been silent for `limit`, which probes at a third of
     /// it keep a live peer from; `None` lets it be silent for ever.
     pub fn set_limit(&self, limit: Option<Duration>) {
-        self.with_slot(|slot| slot.set_limit(limit));
-        self.network.with_core(|core| core.table.enqueue(self.id));
+        self.network.with_core(|core| {
+            let now = core.now;
+            if let Some(slot) = core.table.get_mut(self.id) {
+                slot.set_limit(limit, now);
+            }
+            core.table.enqueue(self.id);
+        });
     }
 
     /// Reads what has arrived, waiting for the first byte: at least one, at most `buffer`'s
@@ -108,7 +113,7 @@ impl Connection {
     /// Drops the connection at once; the peer sees a reset, and tasks that wait here are woken
     /// with [`ReadError::Aborted`] and [`WriteError::Aborted`].
     pub fn abort(&self) {
-        self.with_slot(Slot::abort);
+        self.with_slot(|slot| slot.abort(End::Aborted));
         self.network.with_core(|core| core.table.enqueue(self.id));
     }
 

@@ -59,7 +59,7 @@ impl Core {
         let mut slot =
             Slot::new(tuple, kind, Role::Dialer, Owner::Handle).ok_or(ConnectError::NoBuffers)?;
         slot.dial = Some(Dial { attempts_left: RETRIES, backoff: FIRST_BACKOFF, retry_at: None });
-        slot.set_limit(Some(self.config.connect_limit));
+        slot.set_limit(Some(self.config.connect_limit), self.now);
         if !slot.connect(&mut self.interface) {
             return Err(ConnectError::Refused);
         }
@@ -92,7 +92,7 @@ impl Core {
         let (now, limit) = (self.now, self.config.limit);
         let Some(slot) = self.table.get_mut(id) else { return };
         if slot.socket().may_send() && slot.dial.take().is_some() {
-            slot.set_limit(limit);
+            slot.set_limit(limit, now);
             slot.writers.wake();
         }
         if let Some(dial) = &mut slot.dial

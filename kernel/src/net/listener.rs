@@ -101,7 +101,7 @@ impl Core {
             return None;
         }
         let mut slot = Slot::new(tuple, backlog.kind, Role::Listener, Owner::Backlog)?;
-        slot.set_limit(self.config.limit);
+        slot.set_limit(self.config.limit, self.now);
         if !slot.listen() {
             return None;
         }

@@ -106,6 +106,10 @@ pub(super) struct Slot {
     pub(super) counters: Counters,
     /// One past the highest sequence number sent.
     sent_to: Option<TcpSeqNumber>,
+    /// How long the peer may be silent.
+    limit: Option<Duration>,
+    /// When the peer was last heard of.
+    heard_at: Instant,
 }
 
 /// What tasks can observe of a socket; a difference wakes them.
@@ -136,6 +140,8 @@ impl Slot {
             writers: Waiters::default(),
             counters: Counters::default(),
             sent_to: None,
+            limit: None,
+            heard_at: Instant::default(),
         })
     }
 
@@ -147,12 +153,23 @@ impl Slot {
         self.set.get_mut(self.handle)
     }
 
-    /// Ends the connection after `limit` of the peer's silence, which probes at a third of it
-    /// keep a live peer from.
-    pub(super) fn set_limit(&mut self, limit: Option<Duration>) {
-        let socket = self.socket_mut();
-        socket.set_timeout(limit.map(clock::duration));
-        socket.set_keep_alive(limit.map(|limit| clock::duration(limit / 3)));
+    /// Ends the connection when the peer has been silent for `limit` from `now` on, which probes
+    /// at a third of it keep a live peer from.
+    ///
+    /// smoltcp's own timeout is not used: it does not count a peer's probes as a sign of life, and
+    /// its probes of a closed window become rarer than the limit, so that a peer that is merely
+    /// slow to read would be given up.
+    pub(super) fn set_limit(&mut self, limit: Option<Duration>, now: Instant) {
+        self.limit = limit;
+        self.heard_at = now;
+        let interval = limit.map(|limit| clock::duration(limit / 3));
+        self.socket_mut().set_keep_alive(interval);
+    }
+
+    /// When the peer's silence becomes too long.
+    pub(super) fn silence_ends_at(&self) -> Option<Instant> {
+        let limit = self.limit.filter(|_| self.end.is_none())?;
+        Some(self.heard_at + limit)
     }
 
     /// Sends a SYN from the tuple's local port. False if the tuple is no address.
@@ -181,6 +198,7 @@ impl Slot {
     ) {
         let before = self.observe();
         self.counters.segments_in += 1;
+        self.heard_at = now;
         interface.poll_ingress_single(clock::to_tcp(now), device, &mut self.set);
         if !device.reply.is_empty() {
             self.counters.segments_out += 1;
@@ -211,13 +229,8 @@ impl Slot {
         if let Some(span) = device.sent {
             self.note_sent(span, before.unacknowledged);
         }
-        self.note_change(
-            before,
-            match before.state {
-                State::TimeWait => End::Finished,
-                _ => End::TimedOut,
-            },
-        );
+        // Of itself a socket closes only at the end of TIME-WAIT.
+        self.note_change(before, End::Finished);
         polled == PollResult::SocketStateChanged
     }
 
@@ -231,11 +244,9 @@ impl Slot {
         self.socket_mut().close();
     }
 
-    /// Drops the connection with a RST.
-    pub(super) fn abort(&mut self) {
-        if self.end.is_none() {
-            self.end = Some(End::Aborted);
-        }
+    /// Drops the connection with a RST, for the reason `end` if it has not ended before.
+    pub(super) fn abort(&mut self, end: End) {
+        self.end.get_or_insert(end);
         self.socket_mut().abort();
         self.readers.wake();
         self.writers.wake();

@@ -17,6 +17,7 @@ use super::clock;
 use super::config::{Config, ConfigError};
 use super::device::{Arrival, Fabric};
 use super::dial::Ports;
+use super::error::End;
 use super::listener::Backlogs;
 use super::port::Port;
 use super::segment::Incoming;
@@ -267,16 +268,18 @@ impl Core {
     }
 
     /// Does what a connection's own timer was set for: the next attempt to connect, or the end of
-    /// the patience with a peer that does not close.
+    /// the patience with a peer that is silent or does not close.
     fn ring(&mut self, id: SlotId) {
         let now = self.now;
         let Some(slot) = self.table.get_mut(id) else { return };
         if slot.dial.as_ref().and_then(|dial| dial.retry_at).is_some_and(|at| at <= now) {
             self.redial(id);
+        } else if slot.silence_ends_at().is_some_and(|at| at <= now) {
+            slot.abort(End::TimedOut);
         } else if let Owner::Nobody { until } = slot.owner
             && until <= now
         {
-            slot.abort();
+            slot.abort(End::Aborted);
         }
     }
 
@@ -296,7 +299,7 @@ impl Core {
             (Owner::Nobody { until }, _) => Some(until),
             (_, dial) => dial.and_then(|dial| dial.retry_at),
         };
-        let next = next.into_iter().chain(own).min()?;
+        let next = [next, own, slot.silence_ends_at()].into_iter().flatten().min()?;
         if next > now {
             self.table.arm(id, next);
         }
@@ -309,7 +312,7 @@ impl Core {
         let Some(slot) = self.table.get_mut(id) else { return };
         slot.owner = Owner::Nobody { until };
         if !slot.is_closing() {
-            slot.abort();
+            slot.abort(End::Aborted);
         }
         self.table.enqueue(id);
     }

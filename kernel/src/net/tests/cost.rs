@@ -1,1 +1,65 @@
-//! t
+//! What idle connections cost those that are not.
+
+use std::time::Instant;
+
+use super::world::{A, B, World};
+use super::{PORT, connect};
+use crate::net::Kind;
+
+/// The time of one request and reply between two stacks with `idle` other connections, in
+/// nanoseconds, and that of a poll with nothing to do.
+fn measure(idle: usize) -> (u128, u128) {
+    const ROUNDS: usize = 2000;
+    let world = World::pair();
+    let listener = world.network(B).listen(PORT, Kind::Call).unwrap();
+    let server = world.spawn(B, async move {
+        let mut connections = vec![];
+        for _ in 0..=idle {
+            connections.push(listener.accept().await);
+        }
+        connections
+    });
+    let network = world.network(A);
+    let client = world.spawn(A, async move {
+        let mut connections = vec![];
+        for _ in 0..=idle {
+            connections.push(connect(network.clone(), B, Kind::Call).await);
+        }
+        connections
+    });
+    let limit = std::time::Duration::from_secs(1);
+    let here = world.await_outcome(&client, limit);
+    let there = world.await_outcome(&server, limit);
+    let (here_network, there_network, now) = (world.network(A), world.network(B), world.now());
+    let (here_active, there_active) = (here.last().unwrap(), there.last().unwrap());
+    let mut buffer = [0; 64];
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        here_active.try_write(&[1; 64]).unwrap();
+        here_network.poll(now);
+        there_network.poll(now);
+        assert_eq!(there_active.try_read(&mut buffer), Ok(Some(64)));
+        there_active.try_write(&[2; 64]).unwrap();
+        there_network.poll(now);
+        here_network.poll(now);
+        assert_eq!(here_active.try_read(&mut buffer), Ok(Some(64)));
+    }
+    let exchange = start.elapsed().as_nanos() / ROUNDS as u128;
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        here_network.poll(now);
+        here_network.poll_at();
+    }
+    (exchange, start.elapsed().as_nanos() / ROUNDS as u128)
+}
+
+#[test]
+fn an_exchange_costs_the_same_beside_a_thousand_idle_connections() {
+    measure(1);
+    let results: Vec<_> = [0, 10, 100, 1000].map(|idle| (idle, measure(idle))).into();
+    for (idle, (exchange, poll)) in &results {
+        println!("{idle:5} idle: exchange {exchange} ns, empty poll {poll} ns");
+    }
+    // Linear cost would be a hundredfold; the bound leaves room for a busy machine.
+    assert!(results[3].1.0 < 10 * results[0].1.0.max(1000));
+}
