@@ -1,10 +1,13 @@
 //! What a node decides about its network once, when it boots.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
 use smoltcp::phy::DeviceCapabilities;
+use wayfarer_proto::boot::{BootWords, NetKind};
 use wayfarer_proto::id::NodeId;
+use wayfarer_proto::limits;
 use wayfarer_proto::node;
 
 use super::device::{self, Fabric, Peers};
@@ -12,9 +15,6 @@ use super::device::{self, Fabric, Peers};
 /// The IP packet size in bytes unless a port's is smaller. Measured over `dgram` and `stream`
 /// sockets, 9000 carries twice the bytes per second of 1500, and an 8 KiB message in one frame.
 pub const DEFAULT_MTU: usize = 9000;
-
-/// How long a peer may be silent before its connections end: the thesis's keep-alive limit.
-pub const DEFAULT_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a node may take to answer the first segment of a connection.
 pub const DEFAULT_CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -69,10 +69,25 @@ impl Config {
             peers,
             mtu: DEFAULT_MTU,
             checksums: true,
-            limit: Some(DEFAULT_LIMIT),
+            limit: Some(limits::KEEP_ALIVE),
             connect_limit: DEFAULT_CONNECT_LIMIT,
             max_connections: DEFAULT_MAX_CONNECTIONS,
             seed,
+        }
+    }
+
+    /// The network that the runner has wired, as it says on the kernel command line.
+    pub fn from_boot(words: &BootWords, seed: u64) -> Self {
+        let peers = match words.net {
+            NetKind::None => Peers::Each(Vec::new()),
+            NetKind::Dgram | NetKind::Stream => Peers::Each(words.peers.clone()),
+            NetKind::Tap => Peers::All,
+        };
+        let limit = Duration::from_millis(u64::from(words.keepalive_ms));
+        Self {
+            mtu: usize::from(words.mtu),
+            limit: Some(limit).filter(|limit| !limit.is_zero()),
+            ..Self::new(words.node, peers, seed)
         }
     }
 

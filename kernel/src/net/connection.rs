@@ -6,11 +6,16 @@ use core::time::Duration;
 
 use wayfarer_proto::id::NodeId;
 
+use crate::executor::yield_now;
+
 use super::error::{End, ReadError, WriteError};
 use super::network::Network;
 use super::slot::{Counters, Slot};
 use super::stack::Core;
 use super::table::SlotId;
+
+/// How many bytes are copied before other tasks get their turn (architecture.md, D2).
+const COPY_LIMIT: usize = 64 * 1024;
 
 /// One end of a connection. Several tasks may share it through an `Rc`; bytes of concurrent
 /// writes longer than the free buffer may interleave, so message writers take turns.
@@ -57,7 +62,7 @@ impl Connection {
     }
 
     /// Reads what has arrived, waiting for the first byte: at least one, at most `buffer`'s
-    /// length. An empty `buffer` reads nothing at once.
+    /// length or 64 KiB. An empty `buffer` reads nothing at once.
     pub async fn read_some(&self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         if buffer.is_empty() {
             return Ok(0);
@@ -70,30 +75,39 @@ impl Connection {
     pub async fn read(&self, buffer: &mut [u8]) -> Result<(), ReadError> {
         let mut filled = 0;
         while filled < buffer.len() {
-            filled += match self.read_some(&mut buffer[filled..]).await {
+            let count = match self.read_some(&mut buffer[filled..]).await {
                 Err(ReadError::Closed) if filled > 0 => return Err(ReadError::Truncated),
                 read => read?,
             };
+            filled += count;
+            if count == COPY_LIMIT {
+                yield_now().await;
+            }
         }
         Ok(())
     }
 
-    /// Reads what has arrived without waiting: `None` if nothing has.
+    /// Reads what has arrived without waiting, up to 64 KiB: `None` if nothing has.
     pub fn try_read(&self, buffer: &mut [u8]) -> Result<Option<usize>, ReadError> {
         self.network.with_core(|core| read(core, self.id, buffer))
     }
 
     /// Writes all of `bytes`, waiting for room as the peer takes them. They are sent at the next
-    /// [`Network::poll`], and are acknowledged for certain only after [`close`](Self::close).
+    /// [`Network::poll`], together with what is written before it, so a message may be written in
+    /// parts; they are known to have arrived only after [`close`](Self::close).
     pub async fn write_all(&self, bytes: &[u8]) -> Result<(), WriteError> {
         let mut written = 0;
         while written < bytes.len() {
-            written += poll_fn(|context| self.poll_write(context, &bytes[written..])).await?;
+            let count = poll_fn(|context| self.poll_write(context, &bytes[written..])).await?;
+            written += count;
+            if count == COPY_LIMIT {
+                yield_now().await;
+            }
         }
         Ok(())
     }
 
-    /// Writes what there is room for, without waiting.
+    /// Writes what there is room for without waiting, up to 64 KiB; returns how much that was.
     pub fn try_write(&self, bytes: &[u8]) -> Result<usize, WriteError> {
         self.network.with_core(|core| write(core, self.id, bytes))
     }
@@ -171,7 +185,8 @@ impl Drop for Connection {
 /// Reads, and queues the connection: there may be a larger window to tell the peer of.
 fn read(core: &mut Core, id: SlotId, buffer: &mut [u8]) -> Result<Option<usize>, ReadError> {
     let slot = core.table.get_mut(id).ok_or(ReadError::Aborted)?;
-    let read = slot.read(buffer)?;
+    let len = buffer.len().min(COPY_LIMIT);
+    let read = slot.read(&mut buffer[..len])?;
     if read.is_some() {
         core.table.enqueue(id);
     }
@@ -181,7 +196,7 @@ fn read(core: &mut Core, id: SlotId, buffer: &mut [u8]) -> Result<Option<usize>,
 /// Writes, and queues the connection to be sent from.
 fn write(core: &mut Core, id: SlotId, bytes: &[u8]) -> Result<usize, WriteError> {
     let slot = core.table.get_mut(id).ok_or(WriteError::Aborted)?;
-    let written = slot.write(bytes)?;
+    let written = slot.write(&bytes[..bytes.len().min(COPY_LIMIT)])?;
     if written > 0 {
         core.table.enqueue(id);
     }

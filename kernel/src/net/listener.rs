@@ -86,8 +86,7 @@ impl Core {
     }
 
     fn stop_listening(&mut self, port: u16) {
-        let Some(mut backlog) = self.backlogs.remove(&port) else { return };
-        backlog.acceptors.wake();
+        let Some(backlog) = self.backlogs.remove(&port) else { return };
         backlog.waiting.into_iter().for_each(|id| self.release(id));
     }
 

@@ -34,7 +34,7 @@ mod tests;
 mod waiters;
 
 pub use config::{
-    Config, ConfigError, DEFAULT_CONNECT_LIMIT, DEFAULT_LIMIT, DEFAULT_MAX_CONNECTIONS, DEFAULT_MTU,
+    Config, ConfigError, DEFAULT_CONNECT_LIMIT, DEFAULT_MAX_CONNECTIONS, DEFAULT_MTU,
 };
 pub use connection::Connection;
 pub use device::Peers;

@@ -7,6 +7,7 @@ use core::time::Duration;
 use smoltcp::iface::{Interface, PollResult, SocketHandle, SocketSet, SocketStorage};
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::wire::{IpEndpoint, Ipv4Address, TcpSeqNumber};
+use wayfarer_proto::limits;
 use wayfarer_proto::node;
 use wayfarer_proto::time::Instant;
 
@@ -22,9 +23,9 @@ const ACK_DELAY: Duration = Duration::from_millis(10);
 /// What a connection carries; it sizes the buffers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// Messages between a body and its deputy: 16 KiB each way.
+    /// Messages between a body and its deputy: 32 KiB each way.
     Call,
-    /// The image of a process: 1 MiB from the node that connects to the one that listens, 16 KiB
+    /// The image of a process: 1 MiB from the node that connects to the one that listens, 32 KiB
     /// the other way.
     Image,
 }
@@ -36,8 +37,10 @@ pub(super) enum Role {
     Listener,
 }
 
-/// A buffer's size in bytes: small enough for one per process, larger than a usual message.
-const SMALL: usize = 16 * 1024;
+/// A buffer's size in bytes: small enough for one per process, and twice what travels early with a
+/// message. Were it no larger than that, the last bytes of a full message would wait for the peer
+/// to read the first: a second round trip.
+const SMALL: usize = 2 * limits::EAGER;
 
 /// A buffer's size in bytes that keeps the sender of an image busy for a millisecond.
 const LARGE: usize = 1024 * 1024;

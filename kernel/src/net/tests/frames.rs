@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use wayfarer_proto::limits;
+
 use super::world::{A, B, World};
 use super::{PORT, connect};
 use crate::net::Kind;
@@ -80,4 +82,17 @@ fn the_handshake_is_three_frames_and_an_idle_connection_none_before_the_keep_ali
     assert_eq!(connection.try_read(&mut [0]), Ok(None), "still alive");
     assert_eq!(connection.counters().retransmissions, 0, "probes are not retransmissions");
     drop(server);
+}
+
+#[test]
+fn all_that_travels_early_takes_one_round_trip() {
+    const EARLY: usize = limits::EAGER + 1024;
+    for (request, reply, frames_each) in [(EARLY, 64, 3), (64, EARLY, 3), (EARLY, EARLY, 4)] {
+        let world = World::pair();
+        world.faults.delay.set(Duration::from_micros(25));
+        exchange(&world, 10, request, reply);
+        let frames =
+            world.wires[0].frames_during(|| world.run_for(Duration::from_micros(50) * 1000));
+        assert_eq!(frames.len(), frames_each * 1000, "{request} bytes against {reply}");
+    }
 }

@@ -115,11 +115,27 @@ fn try_operations_do_not_wait() {
     let here: Connection = world.await_outcome(&client, Duration::from_secs(1));
     let (there, _listener) = world.await_outcome(&server, Duration::from_secs(1));
     assert_eq!(there.try_read(&mut [0; 8]), Ok(None));
-    assert_eq!(here.try_write(&[7; 20_000]), Ok(16_384));
+    assert_eq!(here.try_write(&[7; 40_000]), Ok(32_768));
     assert_eq!(here.try_write(&[7]), Ok(0));
     world.run_for(Duration::from_millis(1));
     assert_eq!(there.try_read(&mut [0; 8]), Ok(Some(8)));
     assert_eq!(there.peer(), id(A));
+}
+
+#[test]
+fn the_command_line_says_how_the_node_is_wired() {
+    use crate::net::Config;
+    use wayfarer_proto::boot::{BootWords, NetKind};
+    let line = "node=2 nodes=3 epoch=0 net=dgram peers=1,3 mtu=1500 keepalive_ms=0";
+    let mut words: BootWords = line.parse().unwrap();
+    let config = Config::from_boot(&words, 7);
+    assert!(matches!(config.peers, Peers::Each(peers) if peers == [id(A), id(2)]));
+    assert_eq!((config.node, config.mtu, config.limit), (id(B), 1500, None));
+    words.net = NetKind::Tap;
+    words.keepalive_ms = 1500;
+    let config = Config::from_boot(&words, 7);
+    assert!(matches!(config.peers, Peers::All));
+    assert_eq!(config.limit, Some(Duration::from_millis(1500)));
 }
 
 #[test]
