@@ -1,0 +1,161 @@
+//! Builds what nodes run: the kernel, by a nested cargo, and guest programs, each with the flags
+//! it needs (decision D9). Nothing is rebuilt when nothing changed.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Why a build gave no program.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The tool could not be started.
+    #[error("cannot run {tool}: {source}; ./setup names what is missing")]
+    NoTool {
+        /// The tool.
+        tool: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The tool ran and failed.
+    #[error("building {what} failed\n{output}")]
+    Failed {
+        /// The program.
+        what: String,
+        /// What the tool said; empty when it said it on the terminal.
+        output: String,
+    },
+    /// Cargo succeeded but named no executable.
+    #[error("cargo named no executable for {0}")]
+    NoExecutable(String),
+}
+
+/// The checkout this command was built from.
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// Builds the kernel and gives its path.
+///
+/// # Errors
+/// Any [`BuildError`].
+pub fn kernel() -> Result<PathBuf, BuildError> {
+    image("wayfarer-kernel")
+}
+
+/// Builds a bootable image of this workspace (the kernel, `hello-vm`) and gives its path.
+///
+/// # Errors
+/// Any [`BuildError`].
+pub fn image(package: &str) -> Result<PathBuf, BuildError> {
+    let arguments = ["build", "--release", "-p", package, "--bin", package];
+    cargo(package, &workspace().join("Cargo.toml"), &arguments, &[])
+}
+
+/// Builds the Rust program `name` of `tests/guest` as a static executable and gives its path.
+///
+/// # Errors
+/// Any [`BuildError`].
+pub fn guest(name: &str) -> Result<PathBuf, BuildError> {
+    let target = guest_target();
+    let target = target.to_string_lossy();
+    let arguments =
+        ["rustc", "--release", "-p", name, "--bin", name, "--target-dir", target.as_ref()];
+    // Only here: the flag must reach no build script. A plain `-static` links and then segfaults.
+    let flags = ["--", "-C", "target-feature=+crt-static"];
+    cargo(name, &workspace().join("tests/guest/Cargo.toml"), &arguments, &flags)
+}
+
+/// Builds the C program `tests/guest/c/NAME.c` as a static executable and gives its path.
+///
+/// # Errors
+/// Any [`BuildError`].
+pub fn c_guest(name: &str) -> Result<PathBuf, BuildError> {
+    let source = workspace().join("tests/guest/c").join(name).with_extension("c");
+    let directory = guest_target().join("c");
+    let program = directory.join(name);
+    let no_tool = |source| BuildError::NoTool { tool: "cc".to_owned(), source };
+    std::fs::create_dir_all(&directory).map_err(no_tool)?;
+    // Two builds at once must not see each other's half-written file.
+    let partial = directory.join(format!("{name}.{}", std::process::id()));
+    let mut command = Command::new("cc");
+    command.args(["-static", "-O1", "-g", "-Wall", "-pthread", "-o"]).arg(&partial).arg(&source);
+    let output = command.output().map_err(no_tool)?;
+    if !output.status.success() {
+        let output = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(BuildError::Failed { what: name.to_owned(), output });
+    }
+    std::fs::rename(&partial, &program).map_err(no_tool)?;
+    Ok(program)
+}
+
+/// The target directory of guest programs: apart from the workspace's, whose flags differ.
+fn guest_target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => PathBuf::from(directory).join("guest"),
+        None => workspace().join("tests/guest/target"),
+    }
+}
+
+/// Runs cargo and gives the executable it names for `what`.
+fn cargo(
+    what: &str,
+    manifest: &Path,
+    arguments: &[&str],
+    trailing: &[&str],
+) -> Result<PathBuf, BuildError> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let watched = io::stderr().is_terminal();
+    let output = Command::new(cargo)
+        .args(arguments)
+        .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
+        .arg(manifest)
+        .args(trailing)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(if watched { Stdio::inherit() } else { Stdio::piped() })
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
+        .map_err(|source| BuildError::NoTool { tool: "cargo".to_owned(), source })?;
+    if !output.status.success() {
+        let output = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(BuildError::Failed { what: what.to_owned(), output });
+    }
+    executable(&String::from_utf8_lossy(&output.stdout), what)
+        .ok_or_else(|| BuildError::NoExecutable(what.to_owned()))
+}
+
+/// Finds the path of the binary `name` in cargo's messages, one JSON object a line (The Cargo
+/// Book, "External tools").
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    messages.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        if message["target"]["name"] != name {
+            return None;
+        }
+        message["executable"].as_str().map(PathBuf::from)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executable_is_the_named_binary() {
+        let messages = concat!(
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"k\"},\"executable\":null}\n",
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"o\"},\"executable\":\"/o\"}\n",
+            "not json\n",
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"k\"},\"executable\":\"/k\"}\n",
+        );
+        assert_eq!(executable(messages, "k"), Some(PathBuf::from("/k")));
+        assert_eq!(executable(messages, "x"), None);
+    }
+
+    #[test]
+    fn workspace_is_the_checkout() {
+        assert!(workspace().join("proto/src/console.rs").is_file());
+    }
+}

@@ -1,0 +1,337 @@
+//! Describes a cluster and starts it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::thread::CpuSet;
+use wayfarer_proto::boot::{BootWords, NetKind};
+use wayfarer_proto::id::NodeId;
+
+use crate::children;
+use crate::cluster::{self, Cluster, ClusterError, Notice};
+use crate::initrd::Initrd;
+use crate::namespace::Namespace;
+use crate::placement::{self, Placement};
+use crate::qemu::{self, Accel, Machine};
+use crate::rundir::RunDir;
+use crate::vm::{Outputs, Vm};
+use crate::wiring::{self, Port};
+
+/// How long all nodes may take to boot. 20 ms is usual; a busy host needs more.
+const BOOT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long QEMU may take to listen on its sockets.
+const LISTEN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Under a debugger nothing is in a hurry.
+const DEBUG_LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+/// The TCP port of node 1's debugger; node n's is n - 1 further. QEMU's own `-s` means this one.
+pub const FIRST_DEBUG_PORT: u16 = 1234;
+
+/// A cluster to be started. Every setting has a default but the kernel and the file system.
+#[derive(Clone, Debug)]
+pub struct ClusterBuilder {
+    nodes: u16,
+    memory_mib: u32,
+    net: Option<NetKind>,
+    mtu: u16,
+    accel: Accel,
+    keepalive: Duration,
+    time_limit: Duration,
+    placement: Placement,
+    pcap: Option<PathBuf>,
+    debugger: bool,
+    words: String,
+}
+
+impl Default for ClusterBuilder {
+    fn default() -> Self {
+        Self {
+            nodes: 1,
+            memory_mib: 128,
+            net: None,
+            mtu: 9000,
+            accel: Accel::Auto,
+            keepalive: Duration::from_secs(30),
+            time_limit: Duration::from_secs(60),
+            placement: Placement::OneCore,
+            pcap: None,
+            debugger: false,
+            words: String::new(),
+        }
+    }
+}
+
+impl ClusterBuilder {
+    /// How many nodes; 1 by default.
+    #[must_use]
+    pub fn nodes(mut self, nodes: u16) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// Each node's memory in MiB; 128 by default.
+    #[must_use]
+    pub fn memory_mib(mut self, memory_mib: u32) -> Self {
+        self.memory_mib = memory_mib;
+        self
+    }
+
+    /// How nodes are wired; by default `dgram`, and nothing for a single node.
+    #[must_use]
+    pub fn net(mut self, net: NetKind) -> Self {
+        self.net = Some(net);
+        self
+    }
+
+    /// The largest IPv4 packet between nodes in bytes; 9000 by default, measured to carry more
+    /// than twice as much as 1500.
+    #[must_use]
+    pub fn mtu(mut self, mtu: u16) -> Self {
+        self.mtu = mtu;
+        self
+    }
+
+    /// How QEMU executes instructions.
+    #[must_use]
+    pub fn accel(mut self, accel: Accel) -> Self {
+        self.accel = accel;
+        self
+    }
+
+    /// How long a channel may be silent before its peer counts as lost; 30 s by default.
+    #[must_use]
+    pub fn keepalive(mut self, keepalive: Duration) -> Self {
+        self.keepalive = keepalive;
+        self
+    }
+
+    /// When the nodes are ended whatever they do; 60 s after the start by default.
+    #[must_use]
+    pub fn timeout(mut self, time_limit: Duration) -> Self {
+        self.time_limit = time_limit;
+        self
+    }
+
+    /// Which processors nodes run on.
+    #[must_use]
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// Captures all frames between nodes into this file, written by [`Cluster::shutdown`].
+    #[must_use]
+    pub fn pcap(mut self, file: PathBuf) -> Self {
+        self.pcap = Some(file);
+        self
+    }
+
+    /// Each node waits for a debugger (from [`FIRST_DEBUG_PORT`] on) before it boots, and no
+    /// silence counts as a loss.
+    #[must_use]
+    pub fn debugger(mut self, debugger: bool) -> Self {
+        self.debugger = debugger;
+        self
+    }
+
+    /// More words for the kernel's command line.
+    #[must_use]
+    pub fn words(mut self, words: &str) -> Self {
+        self.words = words.to_owned();
+        self
+    }
+
+    /// Boots the nodes with this kernel and file system, and waits until all have said hello.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`]; nothing is left running then.
+    pub fn start(&self, kernel: &Path, initrd: &Initrd) -> Result<Cluster, ClusterError> {
+        let net = self.net.unwrap_or_else(|| cluster::default_net(self.nodes));
+        // A single node has no peer to be wired to.
+        let net = if self.nodes == 1 { NetKind::None } else { net };
+        wiring::check_nodes(self.nodes, net)?;
+        let directory = RunDir::new().map_err(ClusterError::host("make a directory"))?;
+        let archive = directory.join("initrd");
+        std::fs::write(&archive, initrd.to_archive()?)
+            .map_err(ClusterError::host("write the initial file system"))?;
+        let network = match net {
+            NetKind::Tap => Some(Namespace::new(self.nodes, self.mtu)?),
+            _ => None,
+        };
+        let (notifier, notices) = mpsc::channel();
+        let boot = Boot {
+            plan: self,
+            kernel,
+            archive: &archive,
+            net,
+            directory: &directory,
+            network: network.as_ref(),
+            processors: self.placement.processors(self.nodes),
+        };
+        let vms = boot.start_all(&notifier)?;
+        let time_limit = if self.debugger { DEBUG_LIMIT } else { self.time_limit };
+        let children = vms.iter().map(Vm::child).collect();
+        let watchdog = cluster::watch(time_limit, children, notifier.clone());
+        let mut cluster = Cluster {
+            vms,
+            notices,
+            notifier,
+            started: Instant::now(),
+            time_limit,
+            pcap: self.pcap.clone(),
+            _watchdog: watchdog,
+            _network: network,
+            _directory: directory,
+        };
+        cluster.await_hello(if self.debugger { DEBUG_LIMIT } else { BOOT_LIMIT })?;
+        Ok(cluster)
+    }
+}
+
+/// What is needed to start each node of a cluster.
+struct Boot<'a> {
+    plan: &'a ClusterBuilder,
+    kernel: &'a Path,
+    archive: &'a Path,
+    net: NetKind,
+    directory: &'a RunDir,
+    network: Option<&'a Namespace>,
+    processors: Option<CpuSet>,
+}
+
+impl Boot<'_> {
+    /// In order: a stream port connects to nodes started before.
+    fn start_all(&self, notifier: &mpsc::Sender<Notice>) -> Result<Vec<Vm>, ClusterError> {
+        let mut vms = Vec::new();
+        for node in (1..=self.plan.nodes).map(NodeId) {
+            let ports = wiring::ports(node, self.plan.nodes, self.net, &self.directory.join(""));
+            await_listeners(&ports).map_err(ClusterError::host("connect nodes"))?;
+            vms.push(self.start(node, &ports, notifier.clone())?);
+        }
+        Ok(vms)
+    }
+
+    fn start(
+        &self,
+        node: NodeId,
+        ports: &[Port],
+        notifier: mpsc::Sender<Notice>,
+    ) -> Result<Vm, ClusterError> {
+        let file = |kind: &str| self.directory.join(&format!("{kind}{node}"));
+        let capture = |index| self.directory.join(&format!("pcap{node}-{index}"));
+        let captures = if self.plan.pcap.is_some() { ports.len() } else { 0 };
+        let outputs = Outputs {
+            serial: file("serial"),
+            errors: file("errors"),
+            captures: (0..captures).map(capture).collect(),
+        };
+        let words = self.words(node);
+        let machine = Machine {
+            kernel: self.kernel,
+            initrd: self.archive,
+            words: &words,
+            extra_words: &self.plan.words,
+            memory_mib: self.plan.memory_mib,
+            accel: self.plan.accel,
+            ports,
+            serial: &outputs.serial,
+            captures: &outputs.captures,
+            debugger: self.plan.debugger.then(|| FIRST_DEBUG_PORT - 1 + node.0),
+        };
+        let mut command = self.command();
+        command.args(machine.arguments());
+        let vm = Vm::start(node, command, outputs, notifier)
+            .map_err(ClusterError::host(format!("start {} with setpriv", qemu::PROGRAM)))?;
+        if let Some(set) = &self.processors {
+            placement::confine(vm.child().id(), set);
+        }
+        Ok(vm)
+    }
+
+    fn command(&self) -> Command {
+        match self.network {
+            Some(namespace) => namespace.command(qemu::PROGRAM),
+            None => children::mortal(qemu::PROGRAM),
+        }
+    }
+
+    fn words(&self, node: NodeId) -> BootWords {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let keepalive =
+            if self.plan.debugger { Duration::ZERO } else { self.plan.keepalive }.as_millis();
+        BootWords {
+            node,
+            nodes: self.plan.nodes,
+            epoch_ns: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            net: self.net,
+            peers: wiring::peers(node, self.plan.nodes),
+            mtu: self.plan.mtu,
+            keepalive_ms: u32::try_from(keepalive).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// Waits until the sockets that these ports connect to are listened on: QEMU 7.2 connects once,
+/// and gives up at a refusal.
+fn await_listeners(ports: &[Port]) -> io::Result<()> {
+    let deadline = Instant::now() + LISTEN_LIMIT;
+    for port in ports {
+        let Port::Stream { path, listens: false } = port else { continue };
+        while !is_listening(path)? {
+            if Instant::now() >= deadline {
+                return Err(io::Error::other("a node does not listen for its peers"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a UNIX socket of this path accepts connections: flag `__SO_ACCEPTCON` in
+/// `/proc/net/unix` (proc(5)). A connection made to find out would be taken for the peer.
+fn is_listening(path: &Path) -> io::Result<bool> {
+    const ACCEPTS: &str = "00010000";
+    let table = std::fs::read_to_string("/proc/net/unix")?;
+    let suffix = format!(" {}", path.display());
+    Ok(table
+        .lines()
+        .any(|line| line.ends_with(&suffix) && line.split_whitespace().nth(3) == Some(ACCEPTS)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn listener_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s1-2");
+        assert!(!is_listening(&path).unwrap());
+        let _listener = UnixListener::bind(&path).unwrap();
+        assert!(is_listening(&path).unwrap());
+        let port = Port::Stream { path, listens: false };
+        await_listeners(&[port]).unwrap();
+    }
+
+    #[test]
+    fn too_many_nodes_start_nothing() {
+        let builder = Cluster::builder().nodes(9);
+        let error = builder.start(Path::new("/k"), &Initrd::bare()).unwrap_err();
+        assert!(matches!(error, ClusterError::Nodes(_)), "{error}");
+    }
+
+    #[test]
+    fn missing_kernel_is_qemus_word() {
+        let builder = Cluster::builder();
+        let error = builder.start(Path::new("/no/kernel"), &Initrd::bare()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("node 1 stopped"), "{text}");
+    }
+}

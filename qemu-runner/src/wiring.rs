@@ -1,0 +1,136 @@
+//! Which packet ports each node has and what is at their other end.
+
+use std::path::{Path, PathBuf};
+
+use wayfarer_proto::boot::NetKind;
+use wayfarer_proto::id::NodeId;
+use wayfarer_proto::node;
+
+/// Device slots of QEMU's `microvm` machine with `acpi=off`.
+const SLOTS: u16 = 8;
+
+/// Slots that every node needs: the console and the entropy device.
+const TAKEN: u16 = 2;
+
+/// The other end of one packet port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Port {
+    /// Datagrams from this UNIX socket to that.
+    Dgram { local: PathBuf, remote: PathBuf },
+    /// A stream over this UNIX socket.
+    Stream { path: PathBuf, listens: bool },
+    /// A tap device of the cluster's network namespace.
+    Tap { interface: String },
+}
+
+/// More nodes than a way of wiring them allows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("--nodes {nodes} is out of range: --net {net} allows 1 to {limit}{hint}", net = .net.name())]
+pub struct NodeLimit {
+    /// The nodes asked for.
+    pub nodes: u16,
+    /// The wiring asked for.
+    pub net: NetKind,
+    /// How many it allows.
+    pub limit: u16,
+    /// What to do instead, or nothing.
+    hint: &'static str,
+}
+
+/// Checks the number of nodes against what the wiring can carry.
+///
+/// # Errors
+/// [`NodeLimit`] names the limit.
+pub fn check_nodes(nodes: u16, net: NetKind) -> Result<(), NodeLimit> {
+    let (limit, hint) = match net {
+        NetKind::None => (1, ""),
+        // A port per peer, and peers are one fewer than nodes.
+        NetKind::Dgram | NetKind::Stream => (
+            SLOTS - TAKEN + 1,
+            " (one virtio-mmio slot of 8 for each peer); --net tap, as root, has no such limit",
+        ),
+        NetKind::Tap => (node::MAX.0, ""),
+    };
+    if nodes >= 1 && nodes <= limit { Ok(()) } else { Err(NodeLimit { nodes, net, limit, hint }) }
+}
+
+/// All nodes but this one.
+pub(crate) fn peers(this: NodeId, nodes: u16) -> Vec<NodeId> {
+    (1..=nodes).map(NodeId).filter(|node| *node != this).collect()
+}
+
+/// The ports of `this`, in the order of the devices: one for each of its peers, or the one tap.
+pub(crate) fn ports(this: NodeId, nodes: u16, net: NetKind, directory: &Path) -> Vec<Port> {
+    let peers = peers(this, nodes);
+    match net {
+        NetKind::None => Vec::new(),
+        NetKind::Tap => vec![Port::Tap { interface: tap_name(this) }],
+        NetKind::Dgram => peers.into_iter().map(|peer| dgram(this, peer, directory)).collect(),
+        NetKind::Stream => peers.into_iter().map(|peer| stream(this, peer, directory)).collect(),
+    }
+}
+
+/// The tap device of a node.
+pub(crate) fn tap_name(node: NodeId) -> String {
+    format!("tap{node}")
+}
+
+fn dgram(this: NodeId, peer: NodeId, directory: &Path) -> Port {
+    let socket = |from: NodeId, to: NodeId| directory.join(format!("d{from}-{to}"));
+    Port::Dgram { local: socket(this, peer), remote: socket(peer, this) }
+}
+
+/// The lower node listens: nodes are started in that order.
+fn stream(this: NodeId, peer: NodeId, directory: &Path) -> Port {
+    let (low, high) = (this.min(peer), this.max(peer));
+    Port::Stream { path: directory.join(format!("s{low}-{high}")), listens: this == low }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ends_of_a_wire_meet() {
+        let directory = Path::new("/run/x");
+        for net in [NetKind::Dgram, NetKind::Stream] {
+            for (a, b) in [(1, 2), (1, 3), (2, 3)] {
+                let (a, b) = (NodeId(a), NodeId(b));
+                let port_to = |this: NodeId, peer: NodeId| {
+                    let index = peers(this, 3).iter().position(|node| *node == peer).unwrap();
+                    ports(this, 3, net, directory)[index].clone()
+                };
+                match (port_to(a, b), port_to(b, a)) {
+                    (
+                        Port::Dgram { local, remote },
+                        Port::Dgram { local: their_local, remote: their_remote },
+                    ) => assert_eq!((local, remote), (their_remote, their_local)),
+                    (
+                        Port::Stream { path, listens },
+                        Port::Stream { path: their_path, listens: they_listen },
+                    ) => {
+                        assert_eq!(path, their_path);
+                        assert!(listens && !they_listen, "the lower node is started first");
+                    }
+                    other => panic!("unlike ends: {other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn limit_is_named() {
+        assert_eq!(check_nodes(7, NetKind::Dgram), Ok(()));
+        let text = check_nodes(8, NetKind::Stream).unwrap_err().to_string();
+        assert!(text.contains("--nodes 8") && text.contains("1 to 7"), "{text}");
+        assert!(check_nodes(0, NetKind::Tap).is_err());
+        assert_eq!(check_nodes(200, NetKind::Tap), Ok(()));
+    }
+
+    #[test]
+    fn tap_has_one_port() {
+        let one = vec![Port::Tap { interface: "tap2".to_owned() }];
+        assert_eq!(ports(NodeId(2), 9, NetKind::Tap, Path::new("/")), one);
+        assert!(ports(NodeId(1), 1, NetKind::Dgram, Path::new("/")).is_empty());
+    }
+}
