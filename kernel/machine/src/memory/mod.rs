@@ -3,6 +3,8 @@
 pub mod bytes;
 pub(crate) mod entry;
 pub mod frame;
+pub mod heap;
+pub(crate) mod kernel_map;
 pub mod page_table;
 pub mod pool;
 pub(crate) mod tlb;

@@ -1,0 +1,193 @@
+//! The floating-point and vector state of user contexts, switched lazily.
+//!
+//! Kernel code uses the SSE registers and nothing else of it. So a trap saves xmm0-15 with plain
+//! moves (in the entry code) and MXCSR, while x87, the upper halves of the AVX registers and all
+//! else stay in the processor until another context runs, or until somebody wants to see them: a
+//! signal frame, a fork, a migration. Under QEMU's TCG that is 80 ns for each trap instead of 460.
+
+pub mod image;
+
+use alloc::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
+use alloc::rc::Rc;
+use core::alloc::Layout;
+use core::arch::asm;
+use core::cell::RefCell;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+pub use image::BadFpuImage;
+pub(crate) use image::Format;
+
+use crate::cpu::features::cpuid;
+use crate::cpu::{OneCpu, control};
+
+/// MXCSR at program start: all exceptions masked, round to nearest (System V ABI, 3.4.1).
+pub(crate) const DEFAULT_MXCSR: u32 = 0x1f80;
+
+/// State components the kernel switches when the processor has them: x87, SSE, AVX.
+const WANTED_COMPONENTS: u64 = 0b111;
+
+static COMPONENTS: AtomicU64 = AtomicU64::new(0);
+static SIZE: AtomicUsize = AtomicUsize::new(image::LEGACY_SIZE);
+
+/// Turns on the state components and settles the format of images.
+///
+/// # Safety
+///
+/// To be called once at start, before any user context exists.
+pub(crate) unsafe fn start() {
+    const XSAVE: u32 = 1 << 26;
+    if cpuid(1, 0).ecx & XSAVE == 0 {
+        return;
+    }
+    let offered = cpuid(0xd, 0);
+    let components = (u64::from(offered.edx) << 32 | u64::from(offered.eax)) & WANTED_COMPONENTS;
+    // SAFETY: XSAVE is announced, and the components are offered: AVX never without SSE and x87.
+    unsafe {
+        control::set_cr4(control::CR4_OSXSAVE);
+        control::write_xcr0(components);
+    }
+    COMPONENTS.store(components, Ordering::Relaxed);
+    // EBX of this leaf is the size for what XCR0 now enables.
+    SIZE.store(cpuid(0xd, 0).ebx as usize, Ordering::Relaxed);
+}
+
+impl Format {
+    /// The format this processor was set up for; on a host, the one without XSAVE.
+    pub(crate) fn current() -> Format {
+        Format::new(COMPONENTS.load(Ordering::Relaxed), SIZE.load(Ordering::Relaxed))
+    }
+}
+
+/// Memory for one context's state, in the form XSAVE writes and XRSTOR reads.
+pub(crate) struct Area {
+    memory: NonNull<u8>,
+    layout: Layout,
+}
+
+impl Area {
+    /// The state at program start.
+    pub(crate) fn initial() -> Area {
+        let size = SIZE.load(Ordering::Relaxed);
+        let invariant = "the size of the state image is small and not zero";
+        let layout = Layout::from_size_align(size, 64).expect(invariant);
+        // SAFETY: the size is at least that of the legacy image.
+        let memory = unsafe { alloc_zeroed(layout) };
+        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let area = Area { memory, layout };
+        area.write(0, &image::INITIAL_CONTROL_WORD.to_le_bytes());
+        area.write(image::MXCSR_OFFSET, &DEFAULT_MXCSR.to_le_bytes());
+        area
+    }
+
+    /// A copy of the content.
+    pub(crate) fn bytes(&self) -> alloc::vec::Vec<u8> {
+        // SAFETY: the memory is ours and initialised; the instructions that write it run only
+        // while no such borrow exists, as this one ends here.
+        unsafe { core::slice::from_raw_parts(self.memory.as_ptr(), self.layout.size()) }.to_vec()
+    }
+
+    /// Overwrites part of the content; the whole must stay acceptable to XRSTOR.
+    pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
+        assert!(offset + bytes.len() <= self.layout.size(), "the state image is longer than this");
+        // SAFETY: the range lies within the memory, which is ours and not borrowed.
+        unsafe {
+            self.memory.as_ptr().add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+    }
+
+    /// Stores the processor's state here.
+    fn save(&self) {
+        let components = COMPONENTS.load(Ordering::Relaxed);
+        // SAFETY: the memory is 64-byte aligned and as long as CPUID says the image is.
+        unsafe {
+            if components == 0 {
+                asm!("fxsave64 [{}]", in(reg) self.memory.as_ptr(), options(nostack));
+            } else {
+                asm!("xsave64 [{}]", in(reg) self.memory.as_ptr(), in("eax") components as u32,
+                    in("edx") 0, options(nostack));
+            }
+        }
+    }
+
+    /// Loads the processor's state from here.
+    fn restore(&self) {
+        let components = COMPONENTS.load(Ordering::Relaxed);
+        // SAFETY: as in `save`; the content came from `save`, `initial` or a checked image, so it
+        // raises no fault. The SSE registers are named as overwritten.
+        unsafe {
+            if components == 0 {
+                asm!("fxrstor64 [{}]", in(reg) self.memory.as_ptr(), options(nostack, readonly),
+                    clobber_abi("sysv64"), out("st(0)") _);
+            } else {
+                asm!("xrstor64 [{}]", in(reg) self.memory.as_ptr(), in("eax") components as u32,
+                    in("edx") 0, options(nostack, readonly), clobber_abi("sysv64"));
+            }
+        }
+    }
+}
+
+impl Drop for Area {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `initial` with this layout.
+        unsafe { dealloc(self.memory.as_ptr(), self.layout) };
+    }
+}
+
+/// Whose state the processor holds. The owner's area is kept alive even when its context is gone.
+static OWNER: OneCpu<RefCell<Option<Rc<Area>>>> = OneCpu::new(RefCell::new(None));
+
+/// Brings a context's state into the processor; returns whether it was not there before, that is,
+/// whether another context (or none) ran last.
+pub(crate) fn switch_to(area: &Rc<Area>) -> bool {
+    let mut owner = OWNER.get().borrow_mut();
+    if owner.as_ref().is_some_and(|current| Rc::ptr_eq(current, area)) {
+        return false;
+    }
+    if let Some(current) = owner.take() {
+        // Nobody will ask for the state of a context that is gone.
+        if Rc::strong_count(&current) > 1 {
+            current.save();
+        }
+    }
+    area.restore();
+    *owner = Some(area.clone());
+    true
+}
+
+/// Makes the memory of a context's state up to date, if the processor holds it.
+pub(crate) fn flush(area: &Rc<Area>) {
+    if holds(area) {
+        area.save();
+    }
+}
+
+/// Forgets the processor's state if it is this context's: its memory is about to be overwritten.
+pub(crate) fn forget(area: &Rc<Area>) {
+    if holds(area) {
+        *OWNER.get().borrow_mut() = None;
+    }
+}
+
+fn holds(area: &Rc<Area>) -> bool {
+    OWNER.get().borrow().as_ref().is_some_and(|owner| Rc::ptr_eq(owner, area))
+}
+
+/// Reads MXCSR.
+pub(crate) fn mxcsr() -> u32 {
+    let mut value = 0_u32;
+    // SAFETY: writes four bytes to a local.
+    unsafe {
+        asm!("stmxcsr [{}]", in(reg) &raw mut value, options(nostack, preserves_flags));
+    }
+    value
+}
+
+/// Loads MXCSR. Bits the processor does not have are left out: they would fault.
+pub(crate) fn set_mxcsr(value: u32) {
+    let value = value & image::MXCSR_MASK;
+    // SAFETY: reads four bytes of a local; all bits of the mask exist on every x86-64 processor.
+    unsafe {
+        asm!("ldmxcsr [{}]", in(reg) &raw const value, options(nostack, preserves_flags));
+    }
+}

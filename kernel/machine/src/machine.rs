@@ -1,0 +1,47 @@
+//! What an image is given: the parts of the machine, once.
+
+use crate::cpu::features::CpuFeatures;
+use crate::interrupts::devices::IoApic;
+use crate::memory::kernel_map::DirectMap;
+use crate::memory::page_table::KernelHalf;
+use crate::memory::pool::FramePool;
+use crate::time::Clock;
+
+/// The machine, as the image's `main` receives it. There is one; take it apart.
+#[derive(Debug)]
+pub struct Machine {
+    /// The loader's command line, with the words QEMU adds for its devices.
+    pub command_line: &'static str,
+    /// The initial file system the loader was given; empty without one.
+    pub initial_files: &'static [u8],
+    /// All free memory.
+    pub frames: FramePool,
+    /// The kernel's part of every page table.
+    pub kernel_half: KernelHalf,
+    /// The monotonic clock; 0 was at the start.
+    pub clock: Clock,
+    /// What the processor can do.
+    pub cpu: CpuFeatures,
+}
+
+impl Machine {
+    pub(crate) fn new(
+        command_line: &'static str,
+        initial_files: &'static [u8],
+        frames: FramePool,
+        kernel_half: KernelHalf,
+        clock: Clock,
+        interrupts: IoApic,
+        map: DirectMap,
+    ) -> Machine {
+        let _ = (interrupts, map);
+        Machine {
+            command_line,
+            initial_files,
+            frames,
+            kernel_half,
+            clock,
+            cpu: CpuFeatures::read(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The kernel's heap: `linked_list_allocator` over a window that grows by frames as needed.
+//!
+//! A part of memory is set aside for it at the start, which user pages never get: when programs
+//! have taken all other frames, the kernel can still allocate, for long enough to refuse them more.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::RefCell;
+use core::ptr::{NonNull, null_mut};
+
+use linked_list_allocator::Heap;
+use spin::Mutex;
+
+use super::PAGE_SIZE;
+use super::entry::SLOTS;
+use super::kernel_map::{HEAP, KernelMap, Kind};
+use super::pool::{FramePool, FrameReservation, OutOfFrames};
+use crate::cpu::OneCpu;
+
+/// The heap grows by at least this many bytes.
+const STEP: usize = 256 * 1024;
+
+static ALLOCATOR: Mutex<Heap> = Mutex::new(Heap::empty());
+static GROWTH: OneCpu<RefCell<Option<Growth>>> = OneCpu::new(RefCell::new(None));
+
+/// What the heap grows with.
+struct Growth {
+    map: KernelMap,
+    pool: FramePool,
+    kept: FrameReservation,
+    end: u64,
+}
+
+impl Growth {
+    /// Maps `bytes` more (a multiple of the page size); returns how many it could. A request that
+    /// cannot be met takes nothing.
+    fn extend(&mut self, bytes: usize) -> usize {
+        let pages = bytes / PAGE_SIZE;
+        let tables = pages / SLOTS + 3;
+        if self.pool.counts().free + self.kept.left() < pages + tables {
+            return 0;
+        }
+        let mut mapped = 0;
+        while mapped < bytes && self.extend_by_page().is_ok() {
+            mapped += PAGE_SIZE;
+        }
+        mapped
+    }
+
+    fn extend_by_page(&mut self) -> Result<(), OutOfFrames> {
+        let (pool, kept) = (&self.pool, &mut self.kept);
+        let mut frames = || {
+            let frame = pool.allocate().or_else(|_| kept.allocate())?;
+            Ok(u64::from(frame.into_number()) * PAGE_SIZE as u64)
+        };
+        let physical = frames()?;
+        self.map.map(self.end, physical, Kind::Data, &mut frames)?;
+        self.end += PAGE_SIZE as u64;
+        Ok(())
+    }
+}
+
+/// Gives the heap its first memory.
+///
+/// # Safety
+///
+/// To be called once; `size` bytes from [`HEAP`] on must be mapped and unused.
+pub(crate) unsafe fn start(size: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { ALLOCATOR.lock().init(HEAP as *mut u8, size) };
+}
+
+/// Lets the heap grow from `size` bytes on, keeping `kept` frames for itself.
+pub(crate) fn enable_growth(size: usize, map: KernelMap, pool: FramePool, kept: FrameReservation) {
+    let growth = Growth { map, pool, kept, end: HEAP + size as u64 };
+    *GROWTH.get().borrow_mut() = Some(growth);
+}
+
+/// Bytes of the heap in use and in all.
+pub fn usage() -> (usize, usize) {
+    let heap = ALLOCATOR.lock();
+    (heap.used(), heap.size())
+}
+
+/// The global allocator of an image; the `image!` macro declares it.
+#[derive(Debug)]
+pub struct KernelHeap;
+
+// SAFETY: `Heap` hands out disjoint, aligned, mapped memory of the window, and memory once mapped
+// there stays mapped.
+unsafe impl GlobalAlloc for KernelHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let mut heap = ALLOCATOR.lock();
+        if let Ok(memory) = heap.allocate_first_fit(layout) {
+            return memory.as_ptr();
+        }
+        let needed = layout.size().saturating_add(layout.align()).max(STEP);
+        let Some(bytes) = needed.checked_next_multiple_of(PAGE_SIZE) else { return null_mut() };
+        let mapped = GROWTH.get().borrow_mut().as_mut().map_or(0, |growth| growth.extend(bytes));
+        // SAFETY: that many bytes behind the heap were just mapped, and nothing else uses them.
+        unsafe { heap.extend(mapped) };
+        heap.allocate_first_fit(layout).map_or(null_mut(), NonNull::as_ptr)
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        let Some(memory) = NonNull::new(memory) else { return };
+        // SAFETY: the caller promises that `alloc` returned it for this layout.
+        unsafe { ALLOCATOR.lock().deallocate(memory, layout) };
+    }
+}
