@@ -142,12 +142,11 @@ mod tests {
     const AVX: Format = Format { components: 7, size: 832 };
 
     fn image(present: u64, size: usize) -> Vec<u8> {
-        let mut image = vec![0x11; size];
+        let mut image = vec![0x11; size.max(LEGACY_SIZE + HEADER_SIZE)];
         image[MXCSR_OFFSET..MXCSR_OFFSET + 4].copy_from_slice(&0x1f80_u32.to_le_bytes());
-        if size >= LEGACY_SIZE + HEADER_SIZE {
-            image[LEGACY_SIZE..LEGACY_SIZE + HEADER_SIZE].fill(0);
-            image[LEGACY_SIZE..LEGACY_SIZE + 8].copy_from_slice(&present.to_le_bytes());
-        }
+        image[LEGACY_SIZE..LEGACY_SIZE + HEADER_SIZE].fill(0);
+        image[LEGACY_SIZE..LEGACY_SIZE + 8].copy_from_slice(&present.to_le_bytes());
+        image.truncate(size);
         image
     }
 
