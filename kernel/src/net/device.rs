@@ -77,6 +77,18 @@ impl Fabric {
         })
     }
 
+    /// Sends the frames kept back when their port was full, where there is room by now.
+    pub(super) fn flush(&mut self) {
+        for outlet in &mut self.outlets {
+            outlet.is_ready();
+        }
+    }
+
+    /// Whether a frame is kept back because its port is full.
+    pub(super) fn is_full(&self) -> bool {
+        self.outlets.iter().any(Outlet::is_parked)
+    }
+
     /// Sends one IP packet to `peer` through port `index`, or drops it if there is no room.
     pub(super) fn send(&mut self, index: usize, peer: NodeId, packet: &[u8]) -> bool {
         let node = self.node;

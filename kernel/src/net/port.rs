@@ -58,6 +58,10 @@ impl Outlet {
         self.parked.is_none()
     }
 
+    pub(super) fn is_parked(&self) -> bool {
+        self.parked.is_some()
+    }
+
     /// Sends a frame of `len` bytes written by `fill`, parking it if the port is full. False if
     /// even that is impossible and the frame was dropped, which TCP repairs.
     pub(super) fn send(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> bool {

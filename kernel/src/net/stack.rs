@@ -63,6 +63,8 @@ pub struct Totals {
 pub(super) struct Stack {
     fabric: Fabric,
     core: Core,
+    /// The port to receive from first; each has its turn, lest a busy one starve the others.
+    first_port: usize,
 }
 
 /// All of the stack but its ports, which are borrowed while a frame is read in place.
@@ -78,8 +80,6 @@ pub(super) struct Core {
     /// The time of the last poll.
     pub(super) now: Instant,
     totals: Totals,
-    /// Whether a connection had to stop because its port was full.
-    stalled: bool,
 }
 
 impl Stack {
@@ -110,9 +110,8 @@ impl Stack {
             backlogs: Backlogs::default(),
             now,
             totals: Totals::default(),
-            stalled: false,
         };
-        Ok(Self { fabric, core })
+        Ok(Self { fabric, core, first_port: 0 })
     }
 
     pub(super) fn core(&mut self) -> &mut Core {
@@ -132,7 +131,9 @@ impl Stack {
         self.core.now = now;
         let (mut budget, mut reply) = (Budget::new(), Vec::new());
         let mut progress = false;
-        for index in 0..self.fabric.port_count() {
+        let count = self.fabric.port_count();
+        self.first_port = (self.first_port + 1) % count.max(1);
+        for index in (self.first_port..count).chain(0..self.first_port) {
             while !budget.is_spent() && self.receive_frame(index, &mut budget, &mut reply) {
                 progress = true;
             }
@@ -171,6 +172,7 @@ impl Stack {
     /// Sends what connections have to send; true if there was something.
     pub(super) fn transmit(&mut self, now: Instant) -> bool {
         self.core.now = now;
+        self.fabric.flush();
         self.core.table.enqueue_due(now);
         let (mut budget, mut full) = (Budget::new(), Vec::new());
         let mut progress = false;
@@ -183,7 +185,6 @@ impl Stack {
                 Visit::PortFull => full.push(id),
             }
         }
-        self.core.stalled = !full.is_empty();
         full.into_iter().for_each(|id| self.core.table.enqueue(id));
         progress
     }
@@ -191,10 +192,11 @@ impl Stack {
     /// When to poll next if no frame comes and no task writes first.
     pub(super) fn poll_at(&self) -> Option<Instant> {
         let core = &self.core;
-        let queued = core
-            .table
-            .has_queued()
-            .then(|| if core.stalled { core.now + FULL_PORT_RETRY } else { core.now });
+        let queued = if self.fabric.is_full() {
+            Some(core.now + FULL_PORT_RETRY)
+        } else {
+            core.table.has_queued().then_some(core.now)
+        };
         queued.into_iter().chain(core.table.next_timer()).min()
     }
 }

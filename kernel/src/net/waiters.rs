@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 use core::task::Waker;
 
-/// Wakers to be woken once, at the next change. A waker is kept once however often it comes, so a
+/// Wakers to be woken once, at the next change. They lie within the stack, which is not borrowed
+/// across an await, so that a place in an [`executor`](crate::executor) wait queue, which is,
+/// would not do. A waker is kept once however often it comes, so a
 /// task that is polled again and again does not fill the list.
 #[derive(Default)]
 pub(super) struct Waiters(Vec<Waker>);

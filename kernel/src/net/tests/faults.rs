@@ -137,6 +137,20 @@ fn a_full_port_loses_nothing() {
 }
 
 #[test]
+fn a_last_frame_kept_back_is_sent_when_there_is_room() {
+    let world = World::pair();
+    let (here, there, _listener) = connected(&world);
+    world.run_for(SECOND);
+    // Four segments, a whole turn: nothing is queued when the port refuses the last.
+    assert_eq!(here.try_write(&[7; 32_000]), Ok(32_000));
+    let reader = world.spawn(B, async move { there.read(&mut [0; 32_000]).await });
+    world.faults.admissions.set(3);
+    world.faults.refusals.set(5);
+    assert_eq!(world.await_outcome(&reader, Duration::from_millis(1)), Ok(()));
+    assert_eq!(here.counters().retransmissions, 0);
+}
+
+#[test]
 fn a_node_that_vanishes_leaves_no_socket_behind() {
     let world = World::pair();
     let (here, there, listener) = connected(&world);

@@ -80,7 +80,9 @@ pub(super) struct Faults {
     /// How many frames of a thousand are lost.
     pub(super) loss: Cell<u64>,
     pub(super) delay: Cell<Duration>,
-    /// How many sends the next ports refuse.
+    /// How many sends ports take before they refuse some.
+    pub(super) admissions: Cell<u32>,
+    /// How many sends ports refuse then.
     pub(super) refusals: Cell<u32>,
     random: Cell<u64>,
     /// When each frame on its way arrives.
@@ -141,8 +143,11 @@ impl Port for Faulty {
     }
 
     fn send(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<(), QueueFull> {
-        if self.faults.refusals.get() > 0 {
-            self.faults.refusals.set(self.faults.refusals.get() - 1);
+        let (admissions, refusals) = (&self.faults.admissions, &self.faults.refusals);
+        if admissions.get() > 0 {
+            admissions.set(admissions.get() - 1);
+        } else if refusals.get() > 0 {
+            refusals.set(refusals.get() - 1);
             return Err(QueueFull);
         }
         self.port.send(len, fill)
