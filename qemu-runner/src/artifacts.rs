@@ -92,10 +92,8 @@ pub fn c_guest(name: &str) -> Result<PathBuf, BuildError> {
 
 /// The target directory of guest programs: apart from the workspace's, whose flags differ.
 fn guest_target() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(directory) => PathBuf::from(directory).join("guest"),
-        None => workspace().join("tests/guest/target"),
-    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| workspace().join("target")).join("guest")
 }
 
 /// Runs cargo and gives the executable it names for `what`.

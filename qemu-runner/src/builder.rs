@@ -46,6 +46,7 @@ pub struct ClusterBuilder {
     pcap: Option<PathBuf>,
     debugger: bool,
     words: String,
+    emulator: PathBuf,
 }
 
 impl Default for ClusterBuilder {
@@ -62,6 +63,7 @@ impl Default for ClusterBuilder {
             pcap: None,
             debugger: false,
             words: String::new(),
+            emulator: PathBuf::from(qemu::PROGRAM),
         }
     }
 }
@@ -143,6 +145,14 @@ impl ClusterBuilder {
     #[must_use]
     pub fn words(mut self, words: &str) -> Self {
         self.words = words.to_owned();
+        self
+    }
+
+    /// Another program in QEMU's place, given its arguments: its standard input and output are the
+    /// node's console.
+    #[must_use]
+    pub fn emulator(mut self, program: PathBuf) -> Self {
+        self.emulator = program;
         self
     }
 
@@ -246,7 +256,7 @@ impl Boot<'_> {
         let mut command = self.command();
         command.args(machine.arguments());
         let vm = Vm::start(node, command, outputs, notifier)
-            .map_err(ClusterError::host(format!("start {} with setpriv", qemu::PROGRAM)))?;
+            .map_err(ClusterError::host("start a node with setpriv(1)"))?;
         if let Some(set) = &self.processors {
             placement::confine(vm.child().id(), set);
         }
@@ -255,8 +265,8 @@ impl Boot<'_> {
 
     fn command(&self) -> Command {
         match self.network {
-            Some(namespace) => namespace.command(qemu::PROGRAM),
-            None => children::mortal(qemu::PROGRAM),
+            Some(namespace) => namespace.command(&self.plan.emulator),
+            None => children::mortal(&self.plan.emulator),
         }
     }
 

@@ -4,6 +4,7 @@
 //! Nothing of it is ever visible outside, and it lives only as long as a process is in it: the
 //! holder and the QEMUs, all of which die with the runner. So nothing is left, however it ends.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -52,10 +53,10 @@ impl Namespace {
     }
 
     /// A command that runs `program` inside, with the rest as [`children::mortal`] has it.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let holder = self.holder.id().to_string();
         let mut command = children::mortal("nsenter");
-        command.args(["--target", &holder, "--net", "--", program]);
+        command.args(["--target", &holder, "--net", "--"]).arg(program);
         command
     }
 

@@ -73,9 +73,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn new() -> Self {
+    /// One that did nothing yet and will have ended so.
+    pub fn new(status: ExitStatus) -> Self {
         Self {
-            status: ExitStatus::Exited(0),
+            status,
             stdout: Vec::new(),
             stderr: Vec::new(),
             moves: Vec::new(),
@@ -86,7 +87,8 @@ impl Outcome {
         }
     }
 
-    fn add(&mut self, frame: FromNode) {
+    /// Adds what one frame says.
+    pub fn add(&mut self, frame: FromNode) {
         match frame {
             FromNode::Stdout(bytes) => self.stdout.extend(bytes),
             FromNode::Stderr(bytes) => self.stderr.extend(bytes),
@@ -134,6 +136,27 @@ impl Cluster {
         }
     }
 
+    /// Runs a program on `node` as [`run`](Self::run) does, shows each frame to `observe`, and
+    /// collects what the program did.
+    ///
+    /// # Errors
+    /// Any [`ProgramError`].
+    pub fn observe(
+        &mut self,
+        node: NodeId,
+        start: &Start,
+        input: impl Read + Send + 'static,
+        mut observe: impl FnMut(NodeId, &FromNode),
+    ) -> Result<Outcome, ProgramError> {
+        let mut outcome = Outcome::new(ExitStatus::Exited(0));
+        outcome.status = self.run(node, start, input, |sender, frame| {
+            observe(sender, &frame);
+            outcome.add(frame);
+            Ok(())
+        })?;
+        Ok(outcome)
+    }
+
     /// Runs a program on `node` with these bytes as its standard input, and collects what it did.
     ///
     /// # Errors
@@ -144,12 +167,7 @@ impl Cluster {
         start: &Start,
         input: Vec<u8>,
     ) -> Result<Outcome, ProgramError> {
-        let mut outcome = Outcome::new();
-        outcome.status = self.run(node, start, Cursor::new(input), |_, frame| {
-            outcome.add(frame);
-            Ok(())
-        })?;
-        Ok(outcome)
+        self.observe(node, start, Cursor::new(input), |_, _| {})
     }
 }
 

@@ -1,0 +1,24 @@
+//! The commands: what each does with the library's clusters.
+
+pub(crate) mod cli;
+mod demo;
+mod failure;
+mod progress;
+mod report;
+mod run;
+mod show;
+mod signals;
+mod terminal;
+
+use cli::{Cli, Command};
+use failure::Failure;
+
+/// Carries out the command line; gives the exit status of this process.
+pub(crate) fn carry_out(cli: Cli) -> Result<u8, Failure> {
+    match cli.command {
+        None => demo::demo(&cli.demo),
+        Some(Command::Demo(options)) => demo::demo(&options),
+        Some(Command::Run(options)) => run::run(&options),
+        Some(Command::Shell(options)) => run::shell(&options),
+    }
+}

@@ -1,0 +1,255 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use wayfarer::{Accel, Cluster, ClusterBuilder};
+use wayfarer_proto::boot::NetKind;
+
+/// How long the nodes of `run` and `shell` live at most when `--timeout` says nothing.
+const DAY: u64 = 24 * 3600;
+
+/// How long the demo may take.
+const DEMO_LIMIT: u64 = 300;
+
+/// Boots microVMs in QEMU and runs Linux programs that move between them while they run.
+///
+/// Without a command it is `demo`.
+#[derive(Parser, Debug)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) demo: DemoOptions,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Move programs over three nodes and report what each move cost [the default]
+    Demo(DemoOptions),
+    /// Run one program on node 1; its exit status becomes this command's
+    ///
+    /// The exit status is the program's, 128 + N if signal N ended it, 125 if this command failed,
+    /// 126 or 127 if the program could not be executed or found. Where standard input and output
+    /// are a terminal the program has one; otherwise its input, output and errors pass unchanged.
+    Run(RunOptions),
+    /// A shell on a terminal of node 1
+    ///
+    /// Move a program with `echo 2 >/proc/PID/goto`; `cat /proc/PID/where` says where it is.
+    Shell(ShellOptions),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoOptions {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Also write the report to FILE as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Put the host's file HOST into the file system as GUEST (may be repeated)
+    #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
+    pub(crate) file: Vec<(PathBuf, String)>,
+    /// The program: a static executable of this host, or the name of a busybox applet
+    pub(crate) program: String,
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShellOptions {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Put the host's file HOST into the file system as GUEST (may be repeated)
+    #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
+    pub(crate) file: Vec<(PathBuf, String)>,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(crate) struct Common {
+    /// How many nodes to boot [default: 1; demo: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) nodes: Option<u16>,
+    /// Each node's memory, as 128M or 1G
+    #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = memory_mib)]
+    pub(crate) memory: u32,
+    /// How nodes are wired; tap needs root, the others do not
+    #[arg(long, value_enum, default_value_t = Net::Dgram)]
+    pub(crate) net: Net,
+    /// How QEMU executes instructions; kvm is accepted but untested, auto is tcg
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub(crate) accel: Accel,
+    /// Show each system call on standard error: node, pid, thread, call, where it ran, how long
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Write all frames between nodes to FILE, for Wireshark or tcpdump
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Let each node wait for a debugger: node 1 on TCP port 1234, node 2 on 1235, ...
+    #[arg(long)]
+    pub(crate) gdb: bool,
+    /// End the nodes after this many seconds [default: a day; demo: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: Option<u64>,
+    /// Boot this kernel instead of building one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kernel: Option<PathBuf>,
+}
+
+/// How nodes are wired.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Net {
+    /// UNIX datagram sockets; up to 7 nodes
+    Dgram,
+    /// UNIX stream sockets; up to 7 nodes
+    Stream,
+    /// A bridge in a network namespace of its own; up to 254 nodes, needs root
+    Tap,
+}
+
+/// What differs between the commands' defaults.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    nodes: u16,
+    seconds: u64,
+}
+
+impl Defaults {
+    pub(crate) const PROGRAM: Self = Self { nodes: 1, seconds: DAY };
+    pub(crate) const DEMO: Self = Self { nodes: 3, seconds: DEMO_LIMIT };
+}
+
+impl Common {
+    /// The number of nodes asked for.
+    pub(crate) fn node_count(&self, defaults: Defaults) -> u16 {
+        self.nodes.unwrap_or(defaults.nodes)
+    }
+
+    /// The cluster these options describe.
+    pub(crate) fn cluster(&self, defaults: Defaults) -> ClusterBuilder {
+        let net = match self.net {
+            Net::Dgram => NetKind::Dgram,
+            Net::Stream => NetKind::Stream,
+            Net::Tap => NetKind::Tap,
+        };
+        let builder = Cluster::builder()
+            .nodes(self.node_count(defaults))
+            .memory_mib(self.memory)
+            .net(net)
+            .accel(self.accel)
+            .debugger(self.gdb)
+            .timeout(Duration::from_secs(self.timeout.unwrap_or(defaults.seconds)));
+        match &self.pcap {
+            Some(file) => builder.pcap(file.clone()),
+            None => builder,
+        }
+    }
+}
+
+/// Reads "128", "128M" or "1G" as MiB.
+fn memory_mib(text: &str) -> Result<u32, String> {
+    const LEAST: u32 = 16;
+    const MOST: u32 = 64 * 1024;
+    let (digits, factor) = match text.char_indices().next_back() {
+        Some((end, 'G' | 'g')) => (&text[..end], 1024),
+        Some((end, 'M' | 'm')) => (&text[..end], 1),
+        _ => (text, 1),
+    };
+    let size = digits.parse::<u32>().ok().and_then(|number| number.checked_mul(factor));
+    let size = size.ok_or_else(|| "expected a size such as 128M or 1G".to_owned())?;
+    if (LEAST..=MOST).contains(&size) {
+        Ok(size)
+    } else {
+        Err(format!("expected {LEAST}M to {}G", MOST / 1024))
+    }
+}
+
+fn host_and_guest(text: &str) -> Result<(PathBuf, String), String> {
+    match text.rsplit_once(':') {
+        Some((host, guest)) if !host.is_empty() && guest.starts_with('/') => {
+            Ok((PathBuf::from(host), guest.to_owned()))
+        }
+        _ => Err("expected HOST:GUEST, GUEST being an absolute path".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_is_the_demo_and_takes_its_options() {
+        let cli = parse("wayfarer").unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.demo.common.node_count(Defaults::DEMO), 3);
+        let cli = parse("wayfarer --nodes 4 --json out.json").unwrap();
+        assert_eq!(cli.demo.common.node_count(Defaults::DEMO), 4);
+        assert_eq!(cli.demo.json, Some(PathBuf::from("out.json")));
+    }
+
+    fn run_options(line: &str) -> RunOptions {
+        match parse(line).unwrap().command {
+            Some(Command::Run(options)) => options,
+            other => panic!("not run: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_end_at_the_program() {
+        let options = run_options("wayfarer run --nodes 2 busybox sh -c --trace x --nodes 9");
+        assert_eq!(options.program, "busybox");
+        assert_eq!(options.arguments, ["sh", "-c", "--trace", "x", "--nodes", "9"]);
+        assert_eq!(options.common.node_count(Defaults::PROGRAM), 2);
+        assert!(!options.common.trace);
+        let options = run_options("wayfarer run --trace -- ls -- -l");
+        assert_eq!(options.program, "ls");
+        assert_eq!(options.arguments.last().map(String::as_str), Some("-l"));
+        assert!(options.common.trace);
+    }
+
+    #[test]
+    fn wrong_words_are_refused() {
+        for line in [
+            "wayfarer run",
+            "wayfarer fly",
+            "wayfarer run --nodes 0 ls",
+            "wayfarer run --nodes x ls",
+            "wayfarer run --net pigeon ls",
+            "wayfarer run --memory 5 ls",
+            "wayfarer run --file here ls",
+            "wayfarer shell --timeout 0",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(memory_mib("64"), Ok(64));
+        assert_eq!(memory_mib("64m"), Ok(64));
+        assert_eq!(memory_mib("2G"), Ok(2048));
+        assert!(memory_mib("").is_err() && memory_mib("G").is_err());
+        assert!(memory_mib("99999999G").is_err());
+        assert_eq!(host_and_guest("a:b:/c"), Ok((PathBuf::from("a:b"), "/c".to_owned())));
+    }
+}
