@@ -9,4 +9,5 @@
 extern crate alloc;
 
 pub mod executor;
+pub mod fs;
 pub mod net;

@@ -1,0 +1,291 @@
+//! What a name points to.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::any::Any;
+
+use wayfarer_machine::Frame;
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::OpenFlags;
+use wayfarer_proto::linux::stat::{DeviceNumber, FileType, Statfs};
+use wayfarer_proto::linux::time::Timespec;
+
+use super::{Asker, Dentry, FileObject};
+
+/// The wall clock that file times are taken from.
+pub trait Clock {
+    /// Time since 1970.
+    fn now(&self) -> Timespec;
+}
+
+impl<F: Fn() -> Timespec> Clock for F {
+    fn now(&self) -> Timespec {
+        self()
+    }
+}
+
+/// What stat(2) tells of an inode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Metadata {
+    /// The device that holds it.
+    pub device: DeviceNumber,
+    /// Its number on that device.
+    pub inode: u64,
+    /// What kind of file it is.
+    pub file_type: FileType,
+    /// Names that point to it.
+    pub links: u64,
+    /// The device that a device node names.
+    pub special_device: DeviceNumber,
+    /// Bytes.
+    pub size: u64,
+    /// Units of 512 bytes that it takes.
+    pub blocks: u64,
+    /// Permissions, owner and times.
+    pub attributes: Attributes,
+}
+
+impl Metadata {
+    /// Type and permissions in one word (`st_mode`).
+    pub const fn mode(&self) -> u32 {
+        self.file_type.mode_bits() | self.attributes.permissions
+    }
+}
+
+/// The part of an inode that chmod(2), chown(2) and utimensat(2) change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attributes {
+    /// Permission bits with set-id and sticky.
+    pub permissions: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Last access.
+    pub accessed: Timespec,
+    /// Last modification of the content.
+    pub modified: Timespec,
+    /// Last change of the inode.
+    pub changed: Timespec,
+    /// When it was made.
+    pub born: Timespec,
+}
+
+impl Attributes {
+    /// Root's, with all times at `now`.
+    pub const fn new(permissions: u32, now: Timespec) -> Self {
+        let (accessed, modified, changed, born) = (now, now, now, now);
+        Self { permissions, uid: 0, gid: 0, accessed, modified, changed, born }
+    }
+
+    /// Carries out `change`, which happens at `now`.
+    pub fn apply(&mut self, change: &AttributeChange, now: Timespec) {
+        self.permissions = change.permissions.unwrap_or(self.permissions);
+        self.uid = change.uid.unwrap_or(self.uid);
+        self.gid = change.gid.unwrap_or(self.gid);
+        self.accessed = change.accessed.unwrap_or(self.accessed);
+        self.modified = change.modified.unwrap_or(self.modified);
+        self.changed = now;
+    }
+}
+
+/// Attributes to set; `None` leaves one as it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AttributeChange {
+    /// New permission bits.
+    pub permissions: Option<u32>,
+    /// New owner.
+    pub uid: Option<u32>,
+    /// New group.
+    pub gid: Option<u32>,
+    /// New time of last access.
+    pub accessed: Option<Timespec>,
+    /// New time of last modification.
+    pub modified: Option<Timespec>,
+}
+
+/// What a new inode shall be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NewContent<'a> {
+    /// An empty regular file.
+    File,
+    /// An empty directory.
+    Directory,
+    /// A symbolic link to this path.
+    Symlink(&'a [u8]),
+    /// A device node, fifo or socket.
+    Special(FileType, DeviceNumber),
+}
+
+/// A request to make an inode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewInode<'a> {
+    /// What it shall be.
+    pub content: NewContent<'a>,
+    /// Its permission bits, umask already taken off.
+    pub permissions: u32,
+}
+
+/// Where a symbolic link leads.
+pub enum LinkTarget {
+    /// A path, to be walked from the link's directory.
+    Path(Vec<u8>),
+    /// Directly to a file, whatever its name: the "magic" links of `/proc/PID/fd`.
+    Dentry(Rc<Dentry>),
+}
+
+/// One entry as a directory lists it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DirectoryEntry<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// The number of its inode.
+    pub inode: u64,
+    /// The type of its inode.
+    pub file_type: FileType,
+    /// The position after it, that reading can go on from (`d_off`): above 2, which comes after
+    /// `.` and `..`.
+    pub next: u64,
+}
+
+/// An object of a file system. What a kind of file cannot do has a default that fails with the
+/// error Linux gives.
+pub trait Inode: Any {
+    /// What stat(2) tells.
+    fn metadata(&self) -> Metadata;
+
+    /// What kind of file it is; never changes.
+    fn file_type(&self) -> FileType;
+
+    /// Changes permissions, owner or times.
+    ///
+    /// # Errors
+    /// `EPERM` if this file system does not permit it.
+    fn change_attributes(&self, _change: &AttributeChange) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+
+    /// The file system that holds it, as statfs(2) tells.
+    fn file_system(&self) -> Statfs;
+
+    /// Opens it. Devices and fifos are opened by the [`Vfs`](super::Vfs).
+    ///
+    /// # Errors
+    /// As the file system says.
+    fn open(
+        self: Rc<Self>,
+        flags: OpenFlags,
+        asker: &dyn Asker,
+    ) -> Result<Rc<dyn FileObject>, Errno>;
+
+    /// Finds a name in this directory.
+    ///
+    /// # Errors
+    /// `ENOENT`; `ENOTDIR` if this is no directory.
+    fn lookup(&self, _name: &[u8], _asker: &dyn Asker) -> Result<Rc<dyn Inode>, Errno> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// Whether a name found once stays valid until it is removed through the
+    /// [`Vfs`](super::Vfs). Not so in `/proc`, whose directories come and go.
+    fn keeps_names(&self) -> bool {
+        true
+    }
+
+    /// Makes a new inode under a name that this directory does not have.
+    ///
+    /// # Errors
+    /// `ENOSPC`; `ENOENT` if this file system has no files but its own.
+    fn create(&self, _name: &[u8], _new: &NewInode<'_>) -> Result<Rc<dyn Inode>, Errno> {
+        Err(Errno::ENOENT)
+    }
+
+    /// Gives an inode of the same file system one more name, which this directory does not have.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `EXDEV`; `EPERM` if this file system does not permit it.
+    fn link(&self, _name: &[u8], _inode: Rc<dyn Inode>) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+
+    /// Removes a name: of a directory if it is empty, else of anything.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTEMPTY`; `EPERM` if this file system does not permit it.
+    fn remove(&self, _name: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+
+    /// Moves the entry `from` of this directory to the name `to` in the directory `target`, which
+    /// may be this one, and removes what was there.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTEMPTY`, `EXDEV`; `EPERM` if this file system does not permit it.
+    fn rename(&self, _from: &[u8], _target: &dyn Inode, _to: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+
+    /// Exchanges the entry `one` of this directory with the entry `other` of `target`.
+    ///
+    /// # Errors
+    /// As [`rename`](Self::rename).
+    fn exchange(&self, _one: &[u8], _target: &dyn Inode, _other: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+
+    /// Lists this directory from a position on until `visit` answers false. `.` and `..` are not
+    /// listed here: an inode knows no parent.
+    ///
+    /// # Errors
+    /// `ENOTDIR` if this is no directory; `ENOENT` if it no longer exists.
+    fn list(
+        &self,
+        _from: u64,
+        _asker: &dyn Asker,
+        _visit: &mut dyn FnMut(&DirectoryEntry<'_>) -> bool,
+    ) -> Result<(), Errno> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// The text of this symbolic link, as readlink(2) gives it.
+    ///
+    /// # Errors
+    /// `EINVAL` if this is none.
+    fn read_link(&self, _asker: &dyn Asker) -> Result<Vec<u8>, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Where this symbolic link leads.
+    ///
+    /// # Errors
+    /// `EINVAL` if this is none.
+    fn follow(&self, asker: &dyn Asker) -> Result<LinkTarget, Errno> {
+        self.read_link(asker).map(LinkTarget::Path)
+    }
+
+    /// Makes this file `size` bytes long.
+    ///
+    /// # Errors
+    /// `EINVAL` if this is no regular file, `EFBIG`, `ENOSPC`.
+    fn set_size(&self, _size: u64) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Copies content out, from `offset` on; fewer bytes than asked for at the end. For execve(2)
+    /// and page-ins; the access time stays.
+    ///
+    /// # Errors
+    /// `ENODEV` if this has no content to map.
+    fn read_at(&self, _offset: u64, _buffer: &mut [u8]) -> Result<usize, Errno> {
+        Err(Errno::ENODEV)
+    }
+
+    /// The frame that holds the content's page of this index, shared with the file: what a shared
+    /// mapping maps, and a private one maps without write access. `None` beyond the end.
+    ///
+    /// # Errors
+    /// `ENODEV` if this cannot be mapped, `ENOMEM`.
+    fn page(&self, _index: u64) -> Result<Option<Frame>, Errno> {
+        Err(Errno::ENODEV)
+    }
+}

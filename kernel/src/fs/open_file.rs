@@ -1,0 +1,249 @@
+//! Open file descriptions (open(2)): what descriptors refer to and share.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
+use wayfarer_proto::linux::poll::PollEvents;
+use wayfarer_proto::linux::stat::FileType;
+
+use super::dirent::DirentBuffer;
+use super::{Asker, Dentry, DirectoryEntry, FileObject, Inode, Io, Metadata};
+
+/// Counts the open file descriptions that exist.
+#[derive(Clone, Default)]
+pub struct OpenFileCounter(Rc<Cell<usize>>);
+
+impl OpenFileCounter {
+    /// How many exist now.
+    pub fn count(&self) -> usize {
+        self.0.get()
+    }
+}
+
+/// An open file description: an object with an offset, status flags and the name it was opened by.
+pub struct OpenFile {
+    dentry: Rc<Dentry>,
+    object: Rc<dyn FileObject>,
+    flags: Cell<OpenFlags>,
+    offset: Cell<u64>,
+    counter: OpenFileCounter,
+}
+
+impl OpenFile {
+    /// An open file description of `object`, which was opened by the name `dentry`.
+    pub fn new(
+        dentry: Rc<Dentry>,
+        object: Rc<dyn FileObject>,
+        flags: OpenFlags,
+        counter: &OpenFileCounter,
+    ) -> Rc<Self> {
+        counter.0.set(counter.0.get() + 1);
+        let flags = Cell::new(flags - OpenFlags::CREATION);
+        Rc::new(Self { dentry, object, flags, offset: Cell::new(0), counter: counter.clone() })
+    }
+
+    /// What is open.
+    pub fn object(&self) -> &Rc<dyn FileObject> {
+        &self.object
+    }
+
+    /// The name it was opened by.
+    pub fn dentry(&self) -> &Rc<Dentry> {
+        &self.dentry
+    }
+
+    /// The inode it was opened through.
+    pub fn inode(&self) -> &Rc<dyn Inode> {
+        self.dentry.inode()
+    }
+
+    /// What fstat(2) tells.
+    pub fn metadata(&self) -> Metadata {
+        self.inode().metadata()
+    }
+
+    /// Status flags and access mode (`F_GETFL`).
+    pub fn flags(&self) -> OpenFlags {
+        self.flags.get()
+    }
+
+    /// Changes those status flags that `F_SETFL` can change.
+    pub fn set_flags(&self, flags: OpenFlags) {
+        let kept = self.flags.get() - OpenFlags::SETTABLE;
+        self.flags.set(kept | (flags & OpenFlags::SETTABLE));
+    }
+
+    /// Whether operations fail with `EAGAIN` instead of waiting.
+    pub fn is_nonblocking(&self) -> bool {
+        self.flags.get().contains(OpenFlags::NONBLOCK)
+    }
+
+    /// Fails for a description that is only a name.
+    ///
+    /// # Errors
+    /// `EBADF` with `O_PATH`.
+    pub fn require_not_path(&self) -> Result<(), Errno> {
+        if self.flags.get().contains(OpenFlags::PATH) { Err(Errno::EBADF) } else { Ok(()) }
+    }
+
+    /// Fails unless reading is permitted.
+    ///
+    /// # Errors
+    /// `EBADF`; `EISDIR` for a directory.
+    pub fn require_reads(&self) -> Result<(), Errno> {
+        self.require_not_path()?;
+        if !self.flags.get().access().reads() {
+            return Err(Errno::EBADF);
+        }
+        match self.inode().file_type() {
+            FileType::Directory => Err(Errno::EISDIR),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails unless writing is permitted.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn require_writes(&self) -> Result<(), Errno> {
+        self.require_not_path()?;
+        if self.flags.get().access().writes() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    /// The circumstances of an operation by `asker`.
+    pub fn io<'a>(&self, asker: &'a dyn Asker) -> Io<'a> {
+        Io { asker, nonblock: self.is_nonblocking(), timed_out: false }
+    }
+
+    /// read(2): tries to read at the offset, and moves it.
+    ///
+    /// # Errors
+    /// As [`require_reads`](Self::require_reads) and [`FileObject::read`].
+    pub fn read(&self, buffer: &mut [u8], io: &Io<'_>) -> Result<usize, Errno> {
+        self.require_reads()?;
+        let offset = self.offset.get();
+        let count = self.object.read(offset, buffer, io)?;
+        self.offset.set(offset.saturating_add(count as u64));
+        Ok(count)
+    }
+
+    /// pread(2): tries to read at `offset`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); `ESPIPE` if the object has no positions.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8], io: &Io<'_>) -> Result<usize, Errno> {
+        self.require_positions()?;
+        self.require_reads()?;
+        self.object.read(offset, buffer, io)
+    }
+
+    /// write(2): tries to write at the offset, or at the end with `O_APPEND`, and moves the offset.
+    ///
+    /// # Errors
+    /// As [`require_writes`](Self::require_writes) and [`FileObject::write`].
+    pub fn write(&self, data: &[u8], io: &Io<'_>) -> Result<usize, Errno> {
+        self.require_writes()?;
+        if data.is_empty() {
+            return Ok(0);
+        }
+        let offset = self.end_if_appending().unwrap_or_else(|| self.offset.get());
+        let count = self.object.write(offset, data, io)?;
+        self.offset.set(offset.saturating_add(count as u64));
+        Ok(count)
+    }
+
+    /// pwrite(2). With `O_APPEND` Linux appends, whatever the offset (a known bug that programs
+    /// rely on, pwrite(2)).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); `ESPIPE` if the object has no positions.
+    pub fn write_at(&self, offset: u64, data: &[u8], io: &Io<'_>) -> Result<usize, Errno> {
+        self.require_positions()?;
+        self.require_writes()?;
+        let offset = self.end_if_appending().unwrap_or(offset);
+        self.object.write(offset, data, io)
+    }
+
+    /// lseek(2): the new offset.
+    ///
+    /// # Errors
+    /// As [`FileObject::seek`]; `EBADF` with `O_PATH`.
+    pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        self.require_not_path()?;
+        let target = self.object.seek(self.offset.get(), offset, whence)?;
+        self.offset.set(target);
+        Ok(target)
+    }
+
+    /// The offset.
+    pub fn offset(&self) -> u64 {
+        self.offset.get()
+    }
+
+    /// ftruncate(2).
+    ///
+    /// # Errors
+    /// `EINVAL` unless it is a regular file open for writing; as
+    /// [`Inode::set_size`](super::Inode::set_size).
+    pub fn set_size(&self, size: u64) -> Result<(), Errno> {
+        self.require_not_path()?;
+        if self.inode().file_type() != FileType::Regular || !self.flags.get().access().writes() {
+            return Err(Errno::EINVAL);
+        }
+        self.inode().set_size(size)
+    }
+
+    /// getdents64(2): entries from the offset on, as many as fit in `capacity` bytes. Empty at the
+    /// end.
+    ///
+    /// # Errors
+    /// `ENOTDIR`; `EINVAL` if not even one fits; `ENOENT` if the directory has been removed.
+    pub fn read_directory(&self, capacity: usize, asker: &dyn Asker) -> Result<Vec<u8>, Errno> {
+        self.require_not_path()?;
+        if self.inode().file_type() != FileType::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        let from = self.offset.get();
+        let mut buffer = DirentBuffer::new(capacity, from);
+        if self.dots(from).iter().all(|entry| buffer.push(entry)) {
+            self.inode().list(from.max(2), asker, &mut |entry| buffer.push(entry))?;
+        }
+        let (bytes, next) = buffer.finish()?;
+        self.offset.set(next);
+        Ok(bytes)
+    }
+
+    /// The entries `.` and `..`, as far as they come after the position `from`.
+    fn dots(&self, from: u64) -> Vec<DirectoryEntry<'static>> {
+        let entry = |name, dentry: &Rc<Dentry>, next| {
+            let inode = dentry.inode().metadata().inode;
+            DirectoryEntry { name, inode, file_type: FileType::Directory, next }
+        };
+        let own = entry(&b"."[..], &self.dentry, 1);
+        let parent = entry(&b".."[..], &self.dentry.parent(), 2);
+        [own, parent].into_iter().filter(|entry| entry.next > from).collect()
+    }
+
+    /// What it is ready for, as poll(2) tells.
+    pub fn poll(&self) -> PollEvents {
+        self.object.poll()
+    }
+
+    fn end_if_appending(&self) -> Option<u64> {
+        self.flags.get().contains(OpenFlags::APPEND).then(|| self.object.size())
+    }
+
+    fn require_positions(&self) -> Result<(), Errno> {
+        self.require_not_path()?;
+        if self.object.has_position() { Ok(()) } else { Err(Errno::ESPIPE) }
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.counter.0.set(self.counter.0.get() - 1);
+    }
+}

@@ -1,0 +1,203 @@
+//! Path resolution (path_resolution(7)).
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::{NAME_MAX, PATH_MAX};
+use wayfarer_proto::linux::stat::FileType;
+
+use super::{Asker, Dentry, LinkTarget};
+
+/// Symbolic links followed in one resolution before `ELOOP` (path_resolution(7)).
+const LINKS_MAX: u32 = 40;
+
+/// Whether a symbolic link in the last component is followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FollowLast {
+    /// It is.
+    Yes,
+    /// It is not, unless a slash comes after it.
+    No,
+}
+
+/// The last component of a path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Last {
+    /// There is none: the path leads to the directory itself (`/`), or a link has led straight
+    /// to a file.
+    Here,
+    /// `.`
+    Dot,
+    /// `..`
+    DotDot,
+    /// A name.
+    Name {
+        /// The name.
+        name: Vec<u8>,
+        /// Whether a slash comes after it, which only a directory can have.
+        slash: bool,
+    },
+}
+
+/// One resolution in progress: where it has come to, and what is left of the path.
+pub(super) struct Walker<'a> {
+    root: &'a Rc<Dentry>,
+    asker: &'a dyn Asker,
+    at: Rc<Dentry>,
+    rest: Vec<u8>,
+    links: u32,
+}
+
+impl<'a> Walker<'a> {
+    /// Begins at `start`, or at `root` for an absolute path.
+    ///
+    /// # Errors
+    /// `ENOENT` for an empty path; `ENAMETOOLONG` for one longer than `PATH_MAX`.
+    pub(super) fn new(
+        root: &'a Rc<Dentry>,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        asker: &'a dyn Asker,
+    ) -> Result<Self, Errno> {
+        match path {
+            [] => return Err(Errno::ENOENT),
+            path if path.len() >= PATH_MAX => return Err(Errno::ENAMETOOLONG),
+            _ => {}
+        }
+        let at = if path[0] == b'/' { root.clone() } else { start.clone() };
+        Ok(Self { root, asker, at, rest: path.to_vec(), links: 0 })
+    }
+
+    /// Where it has come to.
+    pub(super) fn at(&self) -> &Rc<Dentry> {
+        &self.at
+    }
+
+    /// Walks up to the last component, which is taken off the path but not looked up.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG` for a component on the way.
+    pub(super) fn walk_to_last(&mut self) -> Result<Last, Errno> {
+        loop {
+            let Some((name, slash)) = self.next_component() else { return Ok(Last::Here) };
+            self.require_directory()?;
+            if self.rest.iter().all(|byte| *byte == b'/') {
+                return Ok(match &name[..] {
+                    b"." => Last::Dot,
+                    b".." => Last::DotDot,
+                    _ => Last::Name { name, slash },
+                });
+            }
+            self.enter(&name)?;
+        }
+    }
+
+    /// Walks the whole path.
+    ///
+    /// # Errors
+    /// As [`walk_to_last`](Self::walk_to_last), the last component included.
+    pub(super) fn walk(mut self, follow: FollowLast) -> Result<Rc<Dentry>, Errno> {
+        loop {
+            let (name, slash) = match self.walk_to_last()? {
+                Last::Here | Last::Dot => return Ok(self.at),
+                Last::DotDot => return Ok(self.at.parent().topmost()),
+                Last::Name { name, slash } => (name, slash),
+            };
+            let child = self.lookup(&name)?;
+            let file_type = child.inode().file_type();
+            if file_type == FileType::Symlink && (slash || follow == FollowLast::Yes) {
+                self.follow(&child)?;
+                continue;
+            }
+            if slash && file_type != FileType::Directory {
+                return Err(Errno::ENOTDIR);
+            }
+            return Ok(child);
+        }
+    }
+
+    /// Finds `name` in the directory it has come to; a mounted file system's root in place of the
+    /// directory it covers.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `ENAMETOOLONG`.
+    pub(super) fn lookup(&self, name: &[u8]) -> Result<Rc<Dentry>, Errno> {
+        lookup_child(&self.at, name, self.asker).map(Dentry::topmost)
+    }
+
+    /// Goes where the symbolic link `link` leads; what is left of the path comes after it.
+    ///
+    /// # Errors
+    /// `ELOOP`; `ENOENT` for an empty link; others as the file system says.
+    pub(super) fn follow(&mut self, link: &Rc<Dentry>) -> Result<(), Errno> {
+        self.links += 1;
+        if self.links > LINKS_MAX {
+            return Err(Errno::ELOOP);
+        }
+        match link.inode().follow(self.asker)? {
+            LinkTarget::Dentry(target) => self.at = target,
+            LinkTarget::Path(target) if target.is_empty() => return Err(Errno::ENOENT),
+            LinkTarget::Path(mut target) => {
+                if target[0] == b'/' {
+                    self.at = self.root.clone();
+                }
+                target.append(&mut self.rest);
+                self.rest = target;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next component off the path; whether a slash comes after it.
+    fn next_component(&mut self) -> Option<(Vec<u8>, bool)> {
+        let start = self.rest.iter().position(|byte| *byte != b'/')?;
+        let end = self.rest[start..].iter().position(|byte| *byte == b'/');
+        let end = end.map_or(self.rest.len(), |length| start + length);
+        let name = self.rest[start..end].to_vec();
+        self.rest.drain(..end);
+        Some((name, !self.rest.is_empty()))
+    }
+
+    /// Goes into a component that is not the last.
+    fn enter(&mut self, name: &[u8]) -> Result<(), Errno> {
+        match name {
+            b"." => {}
+            b".." => self.at = self.at.parent().topmost(),
+            _ => {
+                let child = self.lookup(name)?;
+                if child.inode().file_type() == FileType::Symlink {
+                    return self.follow(&child);
+                }
+                self.at = child;
+            }
+        }
+        Ok(())
+    }
+
+    fn require_directory(&self) -> Result<(), Errno> {
+        match self.at.inode().file_type() {
+            FileType::Directory => Ok(()),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+}
+
+/// Finds `name` in `directory`, mounts not looked at.
+///
+/// # Errors
+/// `ENOENT`, `ENOTDIR`, `ENAMETOOLONG`.
+pub(super) fn lookup_child(
+    directory: &Rc<Dentry>,
+    name: &[u8],
+    asker: &dyn Asker,
+) -> Result<Rc<Dentry>, Errno> {
+    if name.len() > NAME_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    if let Some(known) = directory.known_child(name) {
+        return Ok(known);
+    }
+    let inode = directory.inode().lookup(name, asker)?;
+    Ok(directory.child(name, inode))
+}

@@ -1,0 +1,92 @@
+//! The bytes in a pipe.
+
+use alloc::collections::VecDeque;
+
+use wayfarer_machine::{Frame, FramePool, OutOfFrames};
+
+const PAGE: usize = 4096;
+
+/// A queue of bytes in frames, so that full pipes fill the frame pool, which can run out, and not
+/// the kernel's heap, which must not.
+pub(super) struct Buffer {
+    pool: FramePool,
+    frames: VecDeque<Frame>,
+    /// Offset of the first byte in the first frame.
+    start: usize,
+    length: usize,
+    capacity: usize,
+}
+
+/// More bytes wait than the new capacity holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct TooFull;
+
+impl Buffer {
+    pub(super) const fn new(pool: FramePool, capacity: usize) -> Self {
+        Self { pool, frames: VecDeque::new(), start: 0, length: 0, capacity }
+    }
+
+    pub(super) const fn length(&self) -> usize {
+        self.length
+    }
+
+    pub(super) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(super) const fn room(&self) -> usize {
+        self.capacity - self.length
+    }
+
+    pub(super) const fn set_capacity(&mut self, capacity: usize) -> Result<(), TooFull> {
+        if capacity < self.length {
+            return Err(TooFull);
+        }
+        self.capacity = capacity;
+        Ok(())
+    }
+
+    /// Takes up to `target.len()` bytes out; how many there were.
+    pub(super) fn read(&mut self, target: &mut [u8]) -> usize {
+        let count = target.len().min(self.length);
+        let mut done = 0;
+        while done < count {
+            let part = (count - done).min(PAGE - self.start);
+            self.frames[0].read(self.start, &mut target[done..done + part]);
+            done += part;
+            self.start += part;
+            self.length -= part;
+            if self.start == PAGE {
+                self.frames.pop_front();
+                self.start = 0;
+            }
+        }
+        if self.length == 0 {
+            self.start = 0;
+            // One stays for the next write; an idle pipe takes no more.
+            self.frames.truncate(1);
+        }
+        count
+    }
+
+    /// Puts all of `data` in, for which there is room.
+    ///
+    /// # Errors
+    /// [`OutOfFrames`], with nothing put in.
+    pub(super) fn write(&mut self, data: &[u8]) -> Result<usize, OutOfFrames> {
+        debug_assert!(data.len() <= self.room(), "the caller has looked");
+        let end = self.start + self.length + data.len();
+        while self.frames.len() < end.div_ceil(PAGE) {
+            self.frames.push_back(self.pool.allocate()?);
+        }
+        let mut done = 0;
+        while done < data.len() {
+            let at = self.start + self.length;
+            let part = (data.len() - done).min(PAGE - at % PAGE);
+            self.frames[at / PAGE].write(at % PAGE, &data[done..done + part]);
+            done += part;
+            self.length += part;
+        }
+        Ok(done)
+    }
+}

@@ -1,0 +1,186 @@
+//! The content of a regular file: pages by index, with holes.
+
+use alloc::collections::BTreeMap;
+
+use wayfarer_machine::Frame;
+use wayfarer_proto::errno::Errno;
+
+use super::RamFs;
+
+/// Bytes of a page.
+pub(super) const PAGE: usize = 4096;
+/// The largest file, as `s_maxbytes` of tmpfs.
+const SIZE_MAX: u64 = i64::MAX as u64;
+
+/// A file's bytes.
+///
+/// A page is found first among the frames, then in what was lent, else it is a hole and reads as
+/// zeroes. Beyond the size, frames hold zeroes and nothing is lent, so growing shows no old bytes.
+#[derive(Default)]
+pub(super) struct FileContent {
+    size: u64,
+    frames: BTreeMap<u64, Frame>,
+    /// Bytes that belong to somebody else (the initial archive), from offset 0 on.
+    lent: &'static [u8],
+}
+
+/// One page's part of a range of bytes.
+struct Part {
+    index: u64,
+    offset: usize,
+    length: usize,
+}
+
+/// Splits a range into the parts that lie in one page each.
+fn parts(start: u64, length: usize) -> impl Iterator<Item = Part> {
+    let mut done = 0;
+    core::iter::from_fn(move || {
+        if done == length {
+            return None;
+        }
+        let at = start + done as u64;
+        let offset = (at % PAGE as u64) as usize;
+        let part = (length - done).min(PAGE - offset);
+        done += part;
+        Some(Part { index: at / PAGE as u64, offset, length: part })
+    })
+}
+
+impl FileContent {
+    /// Content that is read where it lies.
+    pub(super) fn lent(bytes: &'static [u8]) -> Self {
+        Self { size: bytes.len() as u64, frames: BTreeMap::new(), lent: bytes }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Pages that have a frame, plus those lent.
+    pub(super) fn pages(&self) -> u64 {
+        let lent = self.lent.len().div_ceil(PAGE) as u64;
+        lent + self.frames.range(lent..).count() as u64
+    }
+
+    /// How many frames it holds.
+    pub(super) fn frame_count(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Copies bytes out; how many there were.
+    pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> usize {
+        let left = self.size.saturating_sub(offset);
+        let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let mut rest = &mut buffer[..length];
+        for part in parts(offset, length) {
+            let (target, after) = rest.split_at_mut(part.length);
+            match self.frames.get(&part.index) {
+                Some(frame) => frame.read(part.offset, target),
+                None => self.read_lent(&part, target),
+            }
+            rest = after;
+        }
+        length
+    }
+
+    fn read_lent(&self, part: &Part, target: &mut [u8]) {
+        let lent = self.lent_page(part.index);
+        let source = lent.get(part.offset..).unwrap_or_default();
+        let length = source.len().min(target.len());
+        target[..length].copy_from_slice(&source[..length]);
+        target[length..].fill(0);
+    }
+
+    /// The part of a page that is lent; empty for a hole.
+    fn lent_page(&self, index: u64) -> &'static [u8] {
+        let lent = self.lent;
+        let Some(start) = usize::try_from(index).ok().and_then(|index| index.checked_mul(PAGE))
+        else {
+            return &[];
+        };
+        let end = start.saturating_add(PAGE).min(lent.len());
+        lent.get(start..end).unwrap_or_default()
+    }
+
+    /// Copies bytes in and grows as needed; fewer than all if memory runs out on the way.
+    ///
+    /// # Errors
+    /// `ENOSPC` if not one byte could be written; `EFBIG` beyond the largest size.
+    pub(super) fn write(&mut self, fs: &RamFs, offset: u64, data: &[u8]) -> Result<usize, Errno> {
+        let room = SIZE_MAX.saturating_sub(offset);
+        if room == 0 && !data.is_empty() {
+            return Err(Errno::EFBIG);
+        }
+        let length = data.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        let mut done = 0;
+        for part in parts(offset, length) {
+            let frame = match self.frame(fs, part.index) {
+                Ok(frame) => frame,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            };
+            frame.write(part.offset, &data[done..done + part.length]);
+            done += part.length;
+        }
+        if done > 0 {
+            self.size = self.size.max(offset + done as u64);
+        }
+        Ok(done)
+    }
+
+    /// The frame of a page, made if there is none.
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    pub(super) fn frame(&mut self, fs: &RamFs, index: u64) -> Result<&Frame, Errno> {
+        if !self.frames.contains_key(&index) {
+            let frame = fs.allocate_page()?;
+            frame.write(0, self.lent_page(index));
+            self.frames.insert(index, frame);
+        }
+        Ok(&self.frames[&index])
+    }
+
+    /// Makes it `size` bytes long.
+    ///
+    /// # Errors
+    /// `EFBIG` beyond the largest size.
+    pub(super) fn set_size(&mut self, fs: &RamFs, size: u64) -> Result<(), Errno> {
+        if size > SIZE_MAX {
+            return Err(Errno::EFBIG);
+        }
+        if size < self.size {
+            let kept = usize::try_from(size).unwrap_or(usize::MAX).min(self.lent.len());
+            self.lent = &self.lent[..kept];
+            let cut = self.frames.split_off(&size.div_ceil(PAGE as u64));
+            fs.release_pages(cut.len());
+            let tail = (size % PAGE as u64) as usize;
+            if let Some(frame) = self.frames.get(&(size / PAGE as u64)) {
+                frame.fill_zero_range(tail, PAGE - tail);
+            }
+        }
+        self.size = size;
+        Ok(())
+    }
+
+    /// The first offset from `offset` on that holds data (or is a hole, if `data` is false); the
+    /// size at the latest.
+    pub(super) fn seek(&self, offset: u64, data: bool) -> u64 {
+        let mut index = offset / PAGE as u64;
+        let lent_pages = self.lent.len().div_ceil(PAGE) as u64;
+        let end = self.size.div_ceil(PAGE as u64);
+        while index < end {
+            let present = index < lent_pages || self.frames.contains_key(&index);
+            if present == data {
+                return offset.max(index * PAGE as u64).min(self.size);
+            }
+            index = if data {
+                // Skip a hole at once: it may be as large as an offset can say.
+                self.frames.range(index..).next().map_or(end, |(next, _)| *next)
+            } else {
+                index + 1
+            };
+        }
+        self.size
+    }
+}

@@ -1,0 +1,51 @@
+//! Open regular files of the RAM file system.
+
+use alloc::rc::Rc;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::Whence;
+
+use super::RamInode;
+use crate::fs::{FileObject, Inode, Io, seek_within};
+
+/// An open regular file.
+pub(super) struct RamFile {
+    pub(super) inode: Rc<RamInode>,
+    /// Whether reading leaves the access time alone (`O_NOATIME`).
+    pub(super) no_access_time: bool,
+}
+
+impl FileObject for RamFile {
+    fn read(&self, offset: u64, buffer: &mut [u8], _io: &Io<'_>) -> Result<usize, Errno> {
+        let count = self.inode.read_at(offset, buffer)?;
+        if !self.no_access_time {
+            self.inode.note_access();
+        }
+        Ok(count)
+    }
+
+    fn write(&self, offset: u64, data: &[u8], _io: &Io<'_>) -> Result<usize, Errno> {
+        self.inode.write_at(offset, data)
+    }
+
+    fn has_position(&self) -> bool {
+        true
+    }
+
+    fn size(&self) -> u64 {
+        self.inode.metadata().size
+    }
+
+    fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let target = seek_within(self.size(), current, offset, whence)?;
+        match whence {
+            Whence::Data => self.inode.seek_data(target).ok_or(Errno::ENXIO),
+            Whence::Hole => Ok(self.inode.seek_hole(offset.unsigned_abs())),
+            _ => Ok(target),
+        }
+    }
+
+    fn bytes_readable(&self) -> Option<usize> {
+        usize::try_from(self.size()).ok()
+    }
+}

@@ -1,0 +1,211 @@
+//! Making and removing names: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2).
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::PATH_MAX;
+use wayfarer_proto::linux::stat::{DeviceNumber, FileType};
+
+use super::Vfs;
+use crate::fs::path::{Walker, lookup_child};
+use crate::fs::{Asker, Dentry, FollowLast, Last, NewContent, NewInode};
+
+/// A place for a new name: a directory that does not have it.
+struct Vacancy {
+    directory: Rc<Dentry>,
+    name: Vec<u8>,
+}
+
+impl Vacancy {
+    fn create(&self, content: NewContent<'_>, permissions: u32) -> Result<(), Errno> {
+        let new = NewInode { content, permissions: permissions & 0o7777 };
+        self.directory.inode().create(&self.name, &new).map(drop)
+    }
+}
+
+impl Vfs {
+    /// mkdir(2); umask already taken off.
+    ///
+    /// # Errors
+    /// As mkdir(2).
+    pub fn make_directory(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        permissions: u32,
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        let vacancy = self.vacancy(start, path, FileType::Directory, asker)?;
+        vacancy.create(NewContent::Directory, permissions & 0o1777)
+    }
+
+    /// mknod(2) of `mode` (type and permissions, umask already taken off).
+    ///
+    /// # Errors
+    /// As mknod(2): `EPERM` for a directory, `EINVAL` for an unknown type.
+    pub fn make_node(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        mode: u32,
+        device: DeviceNumber,
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        // A mode without a type means a regular file.
+        let file_type = match mode & wayfarer_proto::linux::stat::S_IFMT {
+            0 => FileType::Regular,
+            _ => FileType::from_mode(mode).ok_or(Errno::EINVAL)?,
+        };
+        let content = match file_type {
+            FileType::Directory => return Err(Errno::EPERM),
+            FileType::Symlink => return Err(Errno::EINVAL),
+            FileType::Regular => NewContent::File,
+            FileType::CharDevice | FileType::BlockDevice => NewContent::Special(file_type, device),
+            FileType::Fifo | FileType::Socket => {
+                NewContent::Special(file_type, DeviceNumber::default())
+            }
+        };
+        self.vacancy(start, path, file_type, asker)?.create(content, mode)
+    }
+
+    /// symlink(2).
+    ///
+    /// # Errors
+    /// As symlink(2).
+    pub fn make_symlink(
+        &self,
+        target: &[u8],
+        start: &Rc<Dentry>,
+        path: &[u8],
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        if target.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if target.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let vacancy = self.vacancy(start, path, FileType::Symlink, asker)?;
+        vacancy.create(NewContent::Symlink(target), 0o777)
+    }
+
+    /// link(2): gives `existing` the name `path` as well.
+    ///
+    /// # Errors
+    /// As link(2).
+    pub fn link(
+        &self,
+        existing: &Rc<Dentry>,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        let file_type = existing.inode().file_type();
+        let vacancy = self.vacancy(start, path, FileType::Regular, asker)?;
+        let metadata = existing.inode().metadata();
+        if metadata.device != vacancy.directory.inode().metadata().device {
+            return Err(Errno::EXDEV);
+        }
+        if file_type == FileType::Directory {
+            return Err(Errno::EPERM);
+        }
+        if metadata.links == 0 {
+            return Err(Errno::ENOENT);
+        }
+        vacancy.directory.inode().link(&vacancy.name, existing.inode().clone())
+    }
+
+    /// unlink(2).
+    ///
+    /// # Errors
+    /// As unlink(2).
+    pub fn unlink(&self, start: &Rc<Dentry>, path: &[u8], asker: &dyn Asker) -> Result<(), Errno> {
+        let mut walker = Walker::new(&self.root, start, path, asker)?;
+        let Last::Name { name, slash } = walker.walk_to_last()? else {
+            return Err(Errno::EISDIR);
+        };
+        let child = lookup_child(walker.at(), &name, asker)?;
+        match child.inode().file_type() {
+            FileType::Directory => return Err(Errno::EISDIR),
+            _ if slash => return Err(Errno::ENOTDIR),
+            _ => {}
+        }
+        remove(walker.at(), &name)
+    }
+
+    /// rmdir(2).
+    ///
+    /// # Errors
+    /// As rmdir(2).
+    pub fn remove_directory(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        let mut walker = Walker::new(&self.root, start, path, asker)?;
+        let name = match walker.walk_to_last()? {
+            Last::Name { name, .. } => name,
+            Last::Here => return Err(Errno::EBUSY),
+            Last::Dot => return Err(Errno::EINVAL),
+            Last::DotDot => return Err(Errno::ENOTEMPTY),
+        };
+        let child = lookup_child(walker.at(), &name, asker)?;
+        if child.inode().file_type() != FileType::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        if child.is_mount_point() {
+            return Err(Errno::EBUSY);
+        }
+        remove(walker.at(), &name)
+    }
+
+    /// Finds the place for a new name of this type.
+    ///
+    /// # Errors
+    /// `EEXIST` if the name is taken; `ENOENT` for a name with a slash behind it that shall not
+    /// be a directory, or in a directory that has been removed.
+    fn vacancy(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        file_type: FileType,
+        asker: &dyn Asker,
+    ) -> Result<Vacancy, Errno> {
+        let mut walker = Walker::new(&self.root, start, path, asker)?;
+        let Last::Name { name, slash } = walker.walk_to_last()? else {
+            return Err(Errno::EEXIST);
+        };
+        let directory = walker.at().clone();
+        match lookup_child(&directory, &name, asker) {
+            Ok(_) => return Err(Errno::EEXIST),
+            Err(Errno::ENOENT) => {}
+            Err(error) => return Err(error),
+        }
+        if (slash && file_type != FileType::Directory) || directory.is_removed() {
+            return Err(Errno::ENOENT);
+        }
+        Ok(Vacancy { directory, name })
+    }
+
+    /// The file that link(2) gives a new name: `path` itself, or where it leads as a link.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn link_source(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        follow: FollowLast,
+        asker: &dyn Asker,
+    ) -> Result<Rc<Dentry>, Errno> {
+        self.resolve(start, path, follow, asker)
+    }
+}
+
+fn remove(directory: &Rc<Dentry>, name: &[u8]) -> Result<(), Errno> {
+    directory.inode().remove(name)?;
+    directory.forget_child(name);
+    Ok(())
+}

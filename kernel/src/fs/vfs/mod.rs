@@ -1,0 +1,220 @@
+//! The tree of all file systems, and what system calls do to names in it.
+//!
+//! A start is the directory that a relative path begins at: the current directory or that of a
+//! `dirfd`.
+
+mod change;
+mod open;
+mod rename;
+
+#[cfg(test)]
+mod tests;
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::{OpenFlags, X_OK};
+use wayfarer_proto::linux::stat::{FileType, Statfs};
+
+pub use rename::RenameMode;
+
+use super::device::Devices;
+use super::path::Walker;
+use super::pipe::PipeFs;
+use super::{
+    Asker, AttributeChange, Dentry, FollowLast, Inode, Metadata, OpenFile, OpenFileCounter,
+};
+
+/// All mounted file systems of a node, as one tree.
+pub struct Vfs {
+    root: Rc<Dentry>,
+    devices: Rc<Devices>,
+    pipes: PipeFs,
+    open_files: OpenFileCounter,
+}
+
+impl Vfs {
+    /// A tree with this file system's root directory at the top. Device nodes open `devices`.
+    pub fn new(root: Rc<dyn Inode>, devices: Rc<Devices>, pipes: PipeFs) -> Self {
+        let root = Dentry::root(root, b"/");
+        Self { root, devices, pipes, open_files: OpenFileCounter::default() }
+    }
+
+    /// pipe2(2): the end to read from and the end to write to.
+    ///
+    /// # Errors
+    /// As [`PipeFs::create`].
+    pub fn make_pipe(&self, flags: OpenFlags) -> Result<(Rc<OpenFile>, Rc<OpenFile>), Errno> {
+        self.pipes.create(flags, &self.open_files)
+    }
+
+    /// The topmost directory.
+    pub fn root(&self) -> &Rc<Dentry> {
+        &self.root
+    }
+
+    /// The devices that device nodes open.
+    pub fn devices(&self) -> &Rc<Devices> {
+        &self.devices
+    }
+
+    /// How many open file descriptions exist on this node.
+    pub fn open_files(&self) -> &OpenFileCounter {
+        &self.open_files
+    }
+
+    /// Mounts a file system on a directory.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve); `ENOTDIR` if the path is no directory.
+    pub fn mount(&self, path: &[u8], root: Rc<dyn Inode>, asker: &dyn Asker) -> Result<(), Errno> {
+        let at = self.resolve(&self.root, path, FollowLast::Yes, asker)?;
+        if at.inode().file_type() != FileType::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        at.mount(Dentry::root(root, b"/"));
+        Ok(())
+    }
+
+    /// Finds what a path names.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG` (path_resolution(7)).
+    pub fn resolve(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        follow: FollowLast,
+        asker: &dyn Asker,
+    ) -> Result<Rc<Dentry>, Errno> {
+        Walker::new(&self.root, start, path, asker)?.walk(follow)
+    }
+
+    /// Finds a directory, for chdir(2).
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve); `ENOTDIR`.
+    pub fn resolve_directory(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        asker: &dyn Asker,
+    ) -> Result<Rc<Dentry>, Errno> {
+        let found = self.resolve(start, path, FollowLast::Yes, asker)?;
+        match found.inode().file_type() {
+            FileType::Directory => Ok(found),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+
+    /// stat(2) and lstat(2).
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn metadata(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        follow: FollowLast,
+        asker: &dyn Asker,
+    ) -> Result<Metadata, Errno> {
+        Ok(self.resolve(start, path, follow, asker)?.inode().metadata())
+    }
+
+    /// readlink(2): the text, not shortened.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve); `EINVAL` if it is no symbolic link.
+    pub fn read_link(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        asker: &dyn Asker,
+    ) -> Result<Vec<u8>, Errno> {
+        self.resolve(start, path, FollowLast::No, asker)?.inode().read_link(asker)
+    }
+
+    /// access(2). Programs run as root, who may do everything except execute a file that nobody
+    /// may execute.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve); `EACCES`.
+    pub fn access(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        mode: u32,
+        follow: FollowLast,
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        let found = self.resolve(start, path, follow, asker)?;
+        if mode & X_OK != 0 && !may_execute(&found.inode().metadata()) {
+            return Err(Errno::EACCES);
+        }
+        Ok(())
+    }
+
+    /// chmod(2), chown(2), utimensat(2).
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve) and [`Inode::change_attributes`].
+    pub fn change_attributes(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        follow: FollowLast,
+        change: &AttributeChange,
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        self.resolve(start, path, follow, asker)?.inode().change_attributes(change)
+    }
+
+    /// truncate(2).
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve) and [`Inode::set_size`]; `EISDIR` for a directory.
+    pub fn truncate(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        size: u64,
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        let found = self.resolve(start, path, FollowLast::Yes, asker)?;
+        match found.inode().file_type() {
+            FileType::Directory => Err(Errno::EISDIR),
+            FileType::Regular => found.inode().set_size(size),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// statfs(2).
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn statfs(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        asker: &dyn Asker,
+    ) -> Result<Statfs, Errno> {
+        Ok(self.resolve(start, path, FollowLast::Yes, asker)?.inode().file_system())
+    }
+
+    /// getcwd(2), without the NUL.
+    ///
+    /// # Errors
+    /// `ENOENT` if the directory has been removed.
+    pub fn path_of_directory(&self, directory: &Rc<Dentry>) -> Result<Vec<u8>, Errno> {
+        if directory.is_removed() {
+            return Err(Errno::ENOENT);
+        }
+        Ok(directory.path())
+    }
+}
+
+/// Whether root may execute a file: directories always, others if anybody may.
+pub(super) fn may_execute(metadata: &Metadata) -> bool {
+    metadata.file_type == FileType::Directory || metadata.attributes.permissions & 0o111 != 0
+}

@@ -1,0 +1,166 @@
+//! open(2).
+
+use alloc::rc::Rc;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::{NAME_MAX, OpenFlags};
+use wayfarer_proto::linux::stat::FileType;
+
+use super::Vfs;
+use crate::fs::path::Walker;
+use crate::fs::{Asker, Dentry, FileObject, Last, NewContent, NewInode, OpenFile};
+
+/// What `O_PATH` opens: a name, neither readable nor writable.
+struct NameOnly;
+
+impl FileObject for NameOnly {}
+
+impl Vfs {
+    /// openat(2); `permissions` are those of a new file, umask already taken off.
+    ///
+    /// For a fifo the caller then waits until [`FileObject::is_open_complete`].
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn open(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        flags: OpenFlags,
+        permissions: u32,
+        asker: &dyn Asker,
+    ) -> Result<Rc<OpenFile>, Errno> {
+        let flags = checked(flags)?;
+        let mut walker = Walker::new(&self.root, start, path, asker)?;
+        loop {
+            let (name, slash) = match walker.walk_to_last()? {
+                Last::Name { name, slash } => (name, slash),
+                Last::Here | Last::Dot => return self.open_existing(walker.at(), flags, asker),
+                Last::DotDot => {
+                    return self.open_existing(&walker.at().parent().topmost(), flags, asker);
+                }
+            };
+            let create = flags.contains(OpenFlags::CREATE);
+            if create && slash {
+                return Err(Errno::EISDIR);
+            }
+            let child = match walker.lookup(&name) {
+                Ok(child) => child,
+                Err(Errno::ENOENT) if create => {
+                    return self.open_new(walker.at(), &name, flags, permissions, asker);
+                }
+                Err(error) => return Err(error),
+            };
+            if is_symlink(&child) && follows(flags, slash) {
+                walker.follow(&child)?;
+                continue;
+            }
+            if slash && child.inode().file_type() != FileType::Directory {
+                return Err(Errno::ENOTDIR);
+            }
+            return self.open_existing(&child, flags, asker);
+        }
+    }
+
+    /// Opens what a dentry names, as open(2) opens an existing file.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn open_existing(
+        &self,
+        dentry: &Rc<Dentry>,
+        flags: OpenFlags,
+        asker: &dyn Asker,
+    ) -> Result<Rc<OpenFile>, Errno> {
+        if flags.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE) {
+            return Err(Errno::EEXIST);
+        }
+        let file_type = dentry.inode().file_type();
+        if flags.contains(OpenFlags::PATH) {
+            return self.open_name(dentry, flags);
+        }
+        match file_type {
+            FileType::Symlink => return Err(Errno::ELOOP),
+            FileType::Directory if flags.contains(OpenFlags::CREATE) => return Err(Errno::EISDIR),
+            FileType::Directory if flags.access().writes() => return Err(Errno::EISDIR),
+            FileType::Directory => {}
+            _ if flags.contains(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
+            _ => {}
+        }
+        if flags.contains(OpenFlags::TRUNCATE) && file_type == FileType::Regular {
+            dentry.inode().set_size(0)?;
+        }
+        self.open_object(dentry, flags, asker)
+    }
+
+    fn open_new(
+        &self,
+        directory: &Rc<Dentry>,
+        name: &[u8],
+        flags: OpenFlags,
+        permissions: u32,
+        asker: &dyn Asker,
+    ) -> Result<Rc<OpenFile>, Errno> {
+        if directory.is_removed() {
+            return Err(Errno::ENOENT);
+        }
+        debug_assert!(name.len() <= NAME_MAX, "the lookup has checked it");
+        let new = NewInode { content: NewContent::File, permissions: permissions & 0o7777 };
+        let inode = directory.inode().create(name, &new)?;
+        self.open_object(&directory.child(name, inode), flags, asker)
+    }
+
+    fn open_object(
+        &self,
+        dentry: &Rc<Dentry>,
+        flags: OpenFlags,
+        asker: &dyn Asker,
+    ) -> Result<Rc<OpenFile>, Errno> {
+        let inode = dentry.inode();
+        let object = match inode.file_type() {
+            FileType::CharDevice => {
+                self.devices.open(inode.metadata().special_device, flags, asker)?
+            }
+            FileType::BlockDevice | FileType::Socket => return Err(Errno::ENXIO),
+            _ => inode.clone().open(flags, asker)?,
+        };
+        Ok(OpenFile::new(dentry.clone(), object, flags, &self.open_files))
+    }
+
+    fn open_name(&self, dentry: &Rc<Dentry>, flags: OpenFlags) -> Result<Rc<OpenFile>, Errno> {
+        let is_directory = dentry.inode().file_type() == FileType::Directory;
+        if flags.contains(OpenFlags::DIRECTORY) && !is_directory {
+            return Err(Errno::ENOTDIR);
+        }
+        Ok(OpenFile::new(dentry.clone(), Rc::new(NameOnly), flags, &self.open_files))
+    }
+}
+
+/// Flags as the rest of the kernel may rely on them.
+fn checked(flags: OpenFlags) -> Result<OpenFlags, Errno> {
+    if flags.contains(OpenFlags::TMPFILE_BIT) {
+        return Err(Errno::ENOTSUP);
+    }
+    if flags.contains(OpenFlags::CREATE | OpenFlags::DIRECTORY) {
+        return Err(Errno::EINVAL);
+    }
+    if flags.contains(OpenFlags::PATH) {
+        let kept = OpenFlags::PATH
+            | OpenFlags::DIRECTORY
+            | OpenFlags::NO_FOLLOW
+            | OpenFlags::CLOSE_ON_EXEC;
+        return Ok(flags & kept);
+    }
+    Ok(flags)
+}
+
+/// Whether a symbolic link in the last component is followed. One that an exclusive creation meets
+/// is not: the name is taken.
+fn follows(flags: OpenFlags, slash: bool) -> bool {
+    let exclusive = flags.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE);
+    (slash || !flags.contains(OpenFlags::NO_FOLLOW)) && !exclusive
+}
+
+fn is_symlink(dentry: &Rc<Dentry>) -> bool {
+    dentry.inode().file_type() == FileType::Symlink
+}

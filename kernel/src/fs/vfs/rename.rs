@@ -1,0 +1,161 @@
+//! rename(2) and renameat2(2).
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+use wayfarer_proto::linux::stat::FileType;
+
+use super::Vfs;
+use crate::fs::path::{Walker, lookup_child};
+use crate::fs::{Asker, Dentry, Last};
+
+/// What renaming does about a name that exists already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RenameMode {
+    /// Replaces it.
+    Replace,
+    /// Fails with `EEXIST`.
+    NoReplace,
+    /// Exchanges the two.
+    Exchange,
+}
+
+impl RenameMode {
+    /// The mode that the flags of renameat2(2) ask for.
+    ///
+    /// # Errors
+    /// `EINVAL` for others, or for both at once.
+    pub const fn from_flags(flags: u32) -> Result<Self, Errno> {
+        match flags {
+            0 => Ok(Self::Replace),
+            RENAME_NOREPLACE => Ok(Self::NoReplace),
+            RENAME_EXCHANGE => Ok(Self::Exchange),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+}
+
+/// One of the two names of a rename.
+struct Side {
+    directory: Rc<Dentry>,
+    name: Vec<u8>,
+    slash: bool,
+}
+
+impl Side {
+    fn lookup(&self, asker: &dyn Asker) -> Result<Rc<Dentry>, Errno> {
+        lookup_child(&self.directory, &self.name, asker)
+    }
+}
+
+fn is_directory(dentry: &Rc<Dentry>) -> bool {
+    dentry.inode().file_type() == FileType::Directory
+}
+
+impl Vfs {
+    /// renameat2(2): each path with the directory it starts at.
+    ///
+    /// # Errors
+    /// As rename(2).
+    pub fn rename(
+        &self,
+        (from_start, from_path): (&Rc<Dentry>, &[u8]),
+        (to_start, to_path): (&Rc<Dentry>, &[u8]),
+        mode: RenameMode,
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        let from = self.side(from_start, from_path, Errno::EBUSY, asker)?;
+        let taken = if mode == RenameMode::NoReplace { Errno::EEXIST } else { Errno::EBUSY };
+        let to = self.side(to_start, to_path, taken, asker)?;
+        let (from_device, to_device) =
+            (from.directory.inode().metadata().device, to.directory.inode().metadata().device);
+        if from_device != to_device {
+            return Err(Errno::EXDEV);
+        }
+        let source = from.lookup(asker)?;
+        let target = match to.lookup(asker) {
+            Ok(_) if mode == RenameMode::NoReplace => return Err(Errno::EEXIST),
+            Ok(target) => Some(target),
+            Err(Errno::ENOENT) if mode != RenameMode::Exchange => None,
+            Err(error) => return Err(error),
+        };
+        check(&from, &to, &source, target.as_ref(), mode)?;
+        match target {
+            // Two names of one file: nothing to do, and both stay (rename(2)).
+            Some(target) if Rc::ptr_eq(target.inode(), source.inode()) => Ok(()),
+            Some(target) if mode == RenameMode::Exchange => exchange(&from, &to, &source, &target),
+            _ => {
+                let target = to.directory.inode();
+                from.directory.inode().rename(&from.name, &**target, &to.name)?;
+                to.directory.forget_child(&to.name);
+                source.move_to(&to.directory, &to.name);
+                Ok(())
+            }
+        }
+    }
+
+    /// Walks to one of the names; `unusual` is the error for one that is no name (`.`, `/`).
+    fn side(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        unusual: Errno,
+        asker: &dyn Asker,
+    ) -> Result<Side, Errno> {
+        let mut walker = Walker::new(&self.root, start, path, asker)?;
+        match walker.walk_to_last()? {
+            Last::Name { name, slash } => Ok(Side { directory: walker.at().clone(), name, slash }),
+            _ => Err(unusual),
+        }
+    }
+}
+
+/// The order of the checks is Linux's (`do_renameat2`, `vfs_rename`).
+fn check(
+    from: &Side,
+    to: &Side,
+    source: &Rc<Dentry>,
+    target: Option<&Rc<Dentry>>,
+    mode: RenameMode,
+) -> Result<(), Errno> {
+    let exchange = mode == RenameMode::Exchange;
+    let target_is_directory = target.is_some_and(is_directory);
+    if !is_directory(source) && (from.slash || (!exchange && to.slash)) {
+        return Err(Errno::ENOTDIR);
+    }
+    if exchange && to.slash && !target_is_directory {
+        return Err(Errno::ENOTDIR);
+    }
+    if source.contains(&to.directory) {
+        return Err(Errno::EINVAL);
+    }
+    if target.is_some_and(|target| target.contains(&from.directory)) {
+        return Err(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
+    }
+    if to.directory.is_removed() {
+        return Err(Errno::ENOENT);
+    }
+    if target.is_some_and(|target| Rc::ptr_eq(target.inode(), source.inode())) {
+        return Ok(());
+    }
+    if target.is_some() && !exchange {
+        match (is_directory(source), target_is_directory) {
+            (true, false) => return Err(Errno::ENOTDIR),
+            (false, true) => return Err(Errno::EISDIR),
+            _ => {}
+        }
+    }
+    if source.is_mount_point() || target.is_some_and(|target| target.is_mount_point()) {
+        return Err(Errno::EBUSY);
+    }
+    Ok(())
+}
+
+fn exchange(from: &Side, to: &Side, source: &Rc<Dentry>, target: &Rc<Dentry>) -> Result<(), Errno> {
+    from.directory.inode().exchange(&from.name, &**to.directory.inode(), &to.name)?;
+    source.move_to(&to.directory, &to.name);
+    target.move_to(&from.directory, &from.name);
+    Ok(())
+}
