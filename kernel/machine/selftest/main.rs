@@ -24,12 +24,15 @@ const TESTS: &[&[Test]] = &[user_mode::TESTS, vectors::TESTS, timing::TESTS, mem
 fn main(boot: &'static mut BootInfo, machine: Machine) -> ! {
     println!("{:?}", &boot.memory_regions[..]);
     println!("{machine:?}");
-    match machine.command_line.split(' ').next() {
+    let mut words = machine.command_line.split(' ');
+    match words.next() {
         Some("panic") => panic!("as asked"),
         Some("fault") => write_constant(),
         Some("overflow") => println!("{}", overflow(1)),
         _ => {
-            for (name, test) in TESTS.iter().copied().flatten() {
+            // A second word selects the tests whose names contain it.
+            let word = words.next().filter(|word| !word.contains('=')).unwrap_or("");
+            for (name, test) in TESTS.iter().copied().flatten().filter(|t| t.0.contains(word)) {
                 println!("test {name}");
                 test(&machine);
             }

@@ -35,8 +35,8 @@ fn idle_past(machine: &Machine) {
 
 /// Runs a function many times; prints the smallest and the mean cost of one run.
 fn measure(machine: &Machine, what: &str, mut run: impl FnMut()) {
-    const BATCHES: u64 = 50;
-    const BATCH: u64 = 1000;
+    const BATCHES: u64 = 200;
+    const BATCH: u64 = 250;
     let mut best = u64::MAX;
     let start = machine.clock.now_ns();
     for _ in 0..BATCHES {
@@ -57,6 +57,11 @@ fn costs(machine: &Machine) {
     measure(machine, "two of them, switching contexts", || {
         assert_eq!(one.run(), Trap::Syscall);
         assert_eq!(two.run(), Trap::Syscall);
+    });
+    let mut thread = one.context.clone();
+    measure(machine, "two threads of one address space", || {
+        assert_eq!(one.run(), Trap::Syscall);
+        assert_eq!(thread.run(&one.table), Trap::Syscall);
     });
     // mov al, [0]
     let mut fault = Sandbox::new(machine, &[0x8a, 0x04, 0x25, 0, 0, 0, 0]);

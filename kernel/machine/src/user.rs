@@ -88,8 +88,6 @@ pub struct UserContext {
     pub registers: Registers,
     /// The SSE registers at the last trap. They are not up to date in `area`.
     pub(crate) xmm: [u8; XMM_SIZE],
-    /// MXCSR at the last trap; likewise.
-    mxcsr: u32,
     /// The rest of the floating-point and vector state, unless the processor has it.
     area: Rc<Area>,
 }
@@ -103,7 +101,6 @@ impl UserContext {
         UserContext {
             registers: Registers::default(),
             xmm: [0; XMM_SIZE],
-            mxcsr: fpu::DEFAULT_MXCSR,
             area: Rc::new(Area::initial()),
         }
     }
@@ -124,11 +121,6 @@ impl UserContext {
         // SAFETY: the table is loaded, rip is canonical, rflags are masked, and the state is in
         // the processor. The entry code writes to the context only until it returns.
         let vector = unsafe { entry::enter_user(self, by_sysret) };
-        self.mxcsr = fpu::mxcsr();
-        if self.mxcsr & !MXCSR_STATUS != fpu::DEFAULT_MXCSR {
-            // Kernel code that computes with floats must not meet the user's exceptions.
-            fpu::set_mxcsr(fpu::DEFAULT_MXCSR);
-        }
         trap_of(vector)
     }
 
@@ -146,7 +138,6 @@ impl UserContext {
                 unsafe { control::write_msr(register, bases[index]) };
             }
         }
-        fpu::set_mxcsr(self.mxcsr);
     }
 
     /// The floating-point and vector state in the form of XSAVE's standard format (of FXSAVE, on a
@@ -154,7 +145,7 @@ impl UserContext {
     pub fn fpu_image(&self) -> Vec<u8> {
         fpu::flush(&self.area);
         let mut image = self.area.bytes();
-        Format::current().insert_sse(&mut image, &self.xmm, self.mxcsr);
+        Format::current().insert_sse(&mut image, &self.xmm);
         image
     }
 
@@ -170,7 +161,7 @@ impl UserContext {
         let accepted = format.accept(image)?;
         fpu::forget(&self.area);
         self.area.write(0, &accepted);
-        (self.xmm, self.mxcsr) = format.extract_sse(&accepted);
+        self.xmm = format.extract_sse(&accepted);
         Ok(())
     }
 
@@ -178,12 +169,8 @@ impl UserContext {
     pub fn reset_fpu(&mut self) {
         self.area = Rc::new(Area::initial());
         self.xmm = [0; XMM_SIZE];
-        self.mxcsr = fpu::DEFAULT_MXCSR;
     }
 }
-
-/// The sticky exception bits of MXCSR.
-const MXCSR_STATUS: u32 = 0x3f;
 
 /// Interprets what the entry code returned, and acknowledges interrupts.
 fn trap_of(vector: u64) -> Trap {
@@ -221,12 +208,7 @@ impl Clone for UserContext {
         fpu::flush(&self.area);
         let area = Area::initial();
         area.write(0, &self.area.bytes());
-        UserContext {
-            registers: self.registers,
-            xmm: self.xmm,
-            mxcsr: self.mxcsr,
-            area: Rc::new(area),
-        }
+        UserContext { registers: self.registers, xmm: self.xmm, area: Rc::new(area) }
     }
 }
 

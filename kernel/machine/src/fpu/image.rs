@@ -23,8 +23,10 @@ pub(crate) const INITIAL_CONTROL_WORD: u16 = 0x37f;
 /// last to come, before 64-bit mode did.)
 pub(crate) const MXCSR_MASK: u32 = 0xffff;
 
-/// Header bits of the x87 and the SSE state.
-const LEGACY_COMPONENTS: u64 = 0b11;
+/// The component bit of the SSE registers.
+pub(crate) const SSE: u64 = 1 << 1;
+/// Component bits of the x87 and the SSE state.
+const LEGACY_COMPONENTS: u64 = 1 << 0 | SSE;
 
 /// Why an image was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,25 +107,23 @@ impl Format {
         Ok(present)
     }
 
-    /// Puts the separately kept SSE registers and MXCSR into an image of ours.
-    pub(crate) fn insert_sse(self, image: &mut [u8], xmm: &[u8; XMM_SIZE], mxcsr: u32) {
+    /// Puts the separately kept SSE registers into an image of ours.
+    pub(crate) fn insert_sse(self, image: &mut [u8], xmm: &[u8; XMM_SIZE]) {
         image[XMM_OFFSET..XMM_OFFSET + XMM_SIZE].copy_from_slice(xmm);
-        image[MXCSR_OFFSET..MXCSR_OFFSET + 4].copy_from_slice(&mxcsr.to_le_bytes());
         if let Some(present) = image.get_mut(LEGACY_SIZE) {
             // Not marked present, they would be taken for their initial values.
-            *present |= LEGACY_COMPONENTS as u8;
+            *present |= SSE as u8;
         }
     }
 
-    /// The SSE registers and MXCSR of an accepted image.
-    pub(crate) fn extract_sse(self, image: &[u8]) -> ([u8; XMM_SIZE], u32) {
-        const SSE: u8 = 1 << 1;
+    /// The SSE registers of an accepted image.
+    pub(crate) fn extract_sse(self, image: &[u8]) -> [u8; XMM_SIZE] {
         let mut xmm = [0; XMM_SIZE];
         // Not marked present, they have their initial values, whatever the bytes are.
-        if image.get(LEGACY_SIZE).is_none_or(|present| present & SSE != 0) {
+        if image.get(LEGACY_SIZE).is_none_or(|present| present & SSE as u8 != 0) {
             xmm.copy_from_slice(&image[XMM_OFFSET..XMM_OFFSET + XMM_SIZE]);
         }
-        (xmm, read_u32(image, MXCSR_OFFSET))
+        xmm
     }
 }
 
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn sse_state_goes_in_and_out() {
         let mut bytes = AVX.accept(&image(0, 832)).unwrap();
-        assert_eq!(AVX.extract_sse(&bytes), ([0; XMM_SIZE], 0x1f80), "not present: initial");
-        AVX.insert_sse(&mut bytes, &[0x77; XMM_SIZE], 0x1fa0);
-        assert_eq!(AVX.extract_sse(&bytes), ([0x77; XMM_SIZE], 0x1fa0));
-        assert_eq!(bytes[LEGACY_SIZE], 3);
+        assert_eq!(AVX.extract_sse(&bytes), [0; XMM_SIZE], "not present: initial");
+        AVX.insert_sse(&mut bytes, &[0x77; XMM_SIZE]);
+        assert_eq!(AVX.extract_sse(&bytes), [0x77; XMM_SIZE]);
+        assert_eq!(bytes[LEGACY_SIZE], 2);
     }
 }

@@ -1,9 +1,13 @@
 //! The floating-point and vector state of user contexts, switched lazily.
 //!
 //! Kernel code uses the SSE registers and nothing else of it. So a trap saves xmm0-15 with plain
-//! moves (in the entry code) and MXCSR, while x87, the upper halves of the AVX registers and all
-//! else stay in the processor until another context runs, or until somebody wants to see them: a
-//! signal frame, a fork, a migration. Under QEMU's TCG that is 80 ns for each trap instead of 460.
+//! moves (in the entry code), while x87, MXCSR, the upper halves of the AVX registers and all else
+//! stay in the processor until another context runs, or until somebody wants to see them: a signal
+//! frame, a fork, a migration. Under QEMU's TCG that is 80 ns for each trap instead of 460.
+//!
+//! Kernel code is not meant to compute with floats. If it does, MXCSR is the user's: rounding is as
+//! the user set it, and exceptions the user unmasked are masked by the handler of the first one
+//! (`trap::entry`), which puts the user's MXCSR aside; it is put back before user code runs.
 
 pub mod image;
 
@@ -18,8 +22,11 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub use image::BadFpuImage;
 pub(crate) use image::Format;
 
+use image::SSE;
+
 use crate::cpu::features::cpuid;
 use crate::cpu::{OneCpu, control};
+use crate::trap::entry;
 
 /// MXCSR at program start: all exceptions masked, round to nearest (System V ABI, 3.4.1).
 pub(crate) const DEFAULT_MXCSR: u32 = 0x1f80;
@@ -96,15 +103,17 @@ impl Area {
         }
     }
 
-    /// Stores the processor's state here.
+    /// Stores the processor's state here; with XSAVE, all but the SSE registers, whose content is
+    /// kept elsewhere (MXCSR belongs to AVX as well, so it is stored).
     fn save(&self) {
+        entry::give_back_mxcsr();
         let components = COMPONENTS.load(Ordering::Relaxed);
         // SAFETY: the memory is 64-byte aligned and as long as CPUID says the image is.
         unsafe {
             if components == 0 {
                 asm!("fxsave64 [{}]", in(reg) self.memory.as_ptr(), options(nostack));
             } else {
-                asm!("xsave64 [{}]", in(reg) self.memory.as_ptr(), in("eax") components as u32,
+                asm!("xsave64 [{}]", in(reg) self.memory.as_ptr(), in("eax") (components & !SSE) as u32,
                     in("edx") 0, options(nostack));
             }
         }
@@ -120,7 +129,7 @@ impl Area {
                 asm!("fxrstor64 [{}]", in(reg) self.memory.as_ptr(), options(nostack, readonly),
                     clobber_abi("sysv64"), out("st(0)") _);
             } else {
-                asm!("xrstor64 [{}]", in(reg) self.memory.as_ptr(), in("eax") components as u32,
+                asm!("xrstor64 [{}]", in(reg) self.memory.as_ptr(), in("eax") (components & !SSE) as u32,
                     in("edx") 0, options(nostack, readonly), clobber_abi("sysv64"));
             }
         }
@@ -140,6 +149,7 @@ static OWNER: OneCpu<RefCell<Option<Rc<Area>>>> = OneCpu::new(RefCell::new(None)
 /// Brings a context's state into the processor; returns whether it was not there before, that is,
 /// whether another context (or none) ran last.
 pub(crate) fn switch_to(area: &Rc<Area>) -> bool {
+    entry::give_back_mxcsr();
     let mut owner = OWNER.get().borrow_mut();
     if owner.as_ref().is_some_and(|current| Rc::ptr_eq(current, area)) {
         return false;
@@ -171,23 +181,4 @@ pub(crate) fn forget(area: &Rc<Area>) {
 
 fn holds(area: &Rc<Area>) -> bool {
     OWNER.get().borrow().as_ref().is_some_and(|owner| Rc::ptr_eq(owner, area))
-}
-
-/// Reads MXCSR.
-pub(crate) fn mxcsr() -> u32 {
-    let mut value = 0_u32;
-    // SAFETY: writes four bytes to a local.
-    unsafe {
-        asm!("stmxcsr [{}]", in(reg) &raw mut value, options(nostack, preserves_flags));
-    }
-    value
-}
-
-/// Loads MXCSR. Bits the processor does not have are left out: they would fault.
-pub(crate) fn set_mxcsr(value: u32) {
-    let value = value & image::MXCSR_MASK;
-    // SAFETY: reads four bytes of a local; all bits of the mask exist on every x86-64 processor.
-    unsafe {
-        asm!("ldmxcsr [{}]", in(reg) &raw const value, options(nostack, preserves_flags));
-    }
 }

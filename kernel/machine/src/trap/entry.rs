@@ -4,13 +4,14 @@
 //! the user's registers and leaves. Whatever brings the processor back stores the user's registers
 //! in that context, takes the noted stack pointer and returns from `enter_user` with the reason.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
-use super::{COUNTS, FIRST_INTERRUPT, SYSCALL, fault};
+use super::{COUNTS, FIRST_INTERRUPT, SSE_EXCEPTION, SYSCALL, fault};
 use crate::cpu::OneCpu;
 use crate::cpu::segments::{USER_CODE, USER_DATA};
+use crate::fpu;
 use crate::user::UserContext;
 
 /// What the entry code needs at fixed places.
@@ -26,7 +27,14 @@ pub(crate) struct Anchor {
     error_code: u64,
     /// The end-of-interrupt register of the local interrupt controller.
     end_of_interrupt: *mut u32,
+    /// The user's MXCSR, if an exception it unmasked struck the kernel; else [`NOT_ASIDE`].
+    mxcsr_aside: u32,
+    /// What the kernel then computes with: all exceptions masked.
+    mxcsr_of_kernel: u32,
 }
+
+/// No value of MXCSR.
+const NOT_ASIDE: u32 = u32::MAX;
 
 static ANCHOR: OneCpu<UnsafeCell<Anchor>> = OneCpu::new(UnsafeCell::new(Anchor {
     kernel_stack: 0,
@@ -34,6 +42,8 @@ static ANCHOR: OneCpu<UnsafeCell<Anchor>> = OneCpu::new(UnsafeCell::new(Anchor {
     user_stack: 0,
     error_code: 0,
     end_of_interrupt: core::ptr::null_mut(),
+    mxcsr_aside: NOT_ASIDE,
+    mxcsr_of_kernel: fpu::DEFAULT_MXCSR,
 }));
 
 const KERNEL_STACK: usize = offset_of!(Anchor, kernel_stack);
@@ -41,6 +51,21 @@ const CONTEXT: usize = offset_of!(Anchor, context);
 const USER_STACK: usize = offset_of!(Anchor, user_stack);
 const ERROR_CODE: usize = offset_of!(Anchor, error_code);
 const END_OF_INTERRUPT: usize = offset_of!(Anchor, end_of_interrupt);
+const MXCSR_ASIDE: usize = offset_of!(Anchor, mxcsr_aside);
+const MXCSR_OF_KERNEL: usize = offset_of!(Anchor, mxcsr_of_kernel);
+
+/// Puts the user's MXCSR back into the processor if it is not there.
+pub(crate) fn give_back_mxcsr() {
+    let aside = ANCHOR.get().get();
+    // SAFETY: the entry code writes the field when the kernel itself raises an SSE exception,
+    // which integer code does not. The value was MXCSR's, so the processor accepts it.
+    unsafe {
+        if (*aside).mxcsr_aside != NOT_ASIDE {
+            asm!("ldmxcsr [{}]", in(reg) &raw const (*aside).mxcsr_aside, options(nostack));
+            (*aside).mxcsr_aside = NOT_ASIDE;
+        }
+    }
+}
 
 /// The error code of the last exception from user mode.
 pub(crate) fn error_code() -> u64 {
@@ -200,7 +225,8 @@ unsafe extern "sysv64" fn leave_user() {
 }
 
 /// A gate taken in the kernel: an interrupt in the idle halt is counted, acknowledged and returned
-/// from; anything else is a bug and goes to [`fault::report`] with all registers on the stack, in
+/// from; an SSE exception happens because user code unmasked it, and is masked before the
+/// instruction is tried again; anything else is a bug and goes to [`fault::report`] with all registers on the stack, in
 /// the order of [`fault::KernelState`].
 #[unsafe(naked)]
 unsafe extern "sysv64" fn gate_entry_from_kernel() {
@@ -219,6 +245,13 @@ unsafe extern "sysv64" fn gate_entry_from_kernel() {
         "add rsp, 16",
         "iretq",
         "2:",
+        "cmp qword ptr [rsp], {sse_exception}",
+        "jne 3f",
+        "stmxcsr [rip + {anchor} + {mxcsr_aside}]",
+        "ldmxcsr [rip + {anchor} + {mxcsr_of_kernel}]",
+        "add rsp, 16",
+        "iretq",
+        "3:",
         "push r15", "push r14", "push r13", "push r12", "push r11", "push r10", "push r9",
         "push r8", "push rbp", "push rdi", "push rsi", "push rdx", "push rcx", "push rbx",
         "push rax",
@@ -227,6 +260,7 @@ unsafe extern "sysv64" fn gate_entry_from_kernel() {
         "call {report}",
         "ud2",
         first_interrupt = const FIRST_INTERRUPT, counts = sym COUNTS, anchor = sym ANCHOR,
-        end_of_interrupt = const END_OF_INTERRUPT, report = sym fault::report,
+        end_of_interrupt = const END_OF_INTERRUPT, sse_exception = const SSE_EXCEPTION,
+        mxcsr_aside = const MXCSR_ASIDE, mxcsr_of_kernel = const MXCSR_OF_KERNEL, report = sym fault::report,
     )
 }

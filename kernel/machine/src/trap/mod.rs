@@ -20,6 +20,8 @@ pub(crate) const FIRST_INTERRUPT: u64 = 32;
 pub(crate) const SYSCALL: u64 = 256;
 /// Page fault.
 pub(crate) const PAGE_FAULT: u64 = 14;
+/// SSE floating-point exception.
+pub(crate) const SSE_EXCEPTION: u64 = 19;
 /// General protection fault.
 pub(crate) const GENERAL_PROTECTION: u8 = 13;
 
