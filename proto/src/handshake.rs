@@ -59,8 +59,6 @@ wire_enum! {
             process: ProcessKey,
             /// The epoch the body has once it runs.
             epoch: Epoch,
-            /// The program's name, for logs.
-            name: String,
             /// What it needs.
             requirements: Requirements,
         },
@@ -170,7 +168,8 @@ impl Acceptor {
     }
 
     /// The bytes after the hello, with the frame limit of a channel.
-    pub fn into_reader(self) -> FrameReader {
-        self.reader.with_limit(limits::FRAME)
+    pub fn into_reader(mut self) -> FrameReader {
+        self.reader.set_limit(limits::FRAME);
+        self.reader
     }
 }

@@ -48,6 +48,10 @@ id! {
     MapId(u32)
 }
 id! {
+    /// A connection of this node, numbered by the kernel that owns it; it never travels.
+    ChannelId(u32)
+}
+id! {
     /// An address in a program's memory: an allegation until it is looked up.
     UserAddr(u64)
 }

@@ -171,9 +171,8 @@ fn records() -> Vec<Record> {
 }
 
 fn hellos() -> Vec<Hello> {
-    let name = "wander".into();
-    let new =
-        Purpose::NewBody { process: PROCESS, epoch: Epoch(1), name, requirements: requirements() };
+    let epoch = Epoch(1);
+    let new = Purpose::NewBody { process: PROCESS, epoch, requirements: requirements() };
     [
         new,
         Purpose::ForkChild { child: PROCESS, token: 9 },

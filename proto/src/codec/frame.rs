@@ -33,10 +33,8 @@ impl FrameReader {
     }
 
     /// Changes the limit for the frames still to come (after a handshake).
-    #[must_use]
-    pub fn with_limit(mut self, limit: usize) -> Self {
+    pub const fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
-        self
     }
 
     /// Adds bytes as they came from the peer.

@@ -123,27 +123,44 @@ wire_struct! {
     }
 }
 
+/// What kind of answer a request wants, and how large it may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expected {
+    /// [`MemoryReply::Bytes`], at most so many.
+    Bytes(u32),
+    /// [`MemoryReply::Text`], at most so many bytes.
+    Text(u32),
+    /// [`MemoryReply::Count`], at most this.
+    Count(u32),
+    /// [`MemoryReply::Done`].
+    Done,
+}
+
 impl MemoryRequest {
-    /// Whether `reply` can answer this request: a peer may say anything (decision D13).
-    pub fn fits(&self, reply: &MemoryReply) -> bool {
+    /// What answers this request.
+    pub fn expected(&self) -> Expected {
+        match self {
+            Self::CopyIn { len, .. } => Expected::Bytes(*len),
+            Self::CopyInStr { max, .. } => Expected::Text(*max),
+            Self::CopyOut { bytes, .. } => {
+                Expected::Count(u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+            }
+            Self::ProbeIn { len, .. } | Self::ProbeOut { len, .. } => Expected::Count(*len),
+            Self::MakeChild { .. } | Self::KillOthers | Self::Exec { .. } => Expected::Done,
+        }
+    }
+}
+
+impl Expected {
+    /// Whether `reply` is such an answer: a peer may say anything (decision D13).
+    pub fn fits(self, reply: &MemoryReply) -> bool {
         match (self, reply) {
-            (_, MemoryReply::Failed { .. }) => true,
-            (Self::CopyIn { len, .. }, MemoryReply::Bytes { bytes }) => {
-                bytes.len() <= *len as usize
+            (_, MemoryReply::Failed { .. }) | (Self::Done, MemoryReply::Done) => true,
+            (Self::Bytes(len), MemoryReply::Bytes { bytes }) => bytes.len() <= len as usize,
+            (Self::Text(max), MemoryReply::Text { bytes, .. }) => {
+                bytes.len() <= max as usize && !bytes.contains(&0)
             }
-            (Self::CopyInStr { max, .. }, MemoryReply::Text { bytes, .. }) => {
-                bytes.len() <= *max as usize && !bytes.contains(&0)
-            }
-            (Self::CopyOut { bytes, .. }, MemoryReply::Count { bytes: count }) => {
-                *count as usize <= bytes.len()
-            }
-            (
-                Self::ProbeIn { len, .. } | Self::ProbeOut { len, .. },
-                MemoryReply::Count { bytes },
-            ) => bytes <= len,
-            (Self::MakeChild { .. } | Self::KillOthers | Self::Exec { .. }, MemoryReply::Done) => {
-                true
-            }
+            (Self::Count(most), MemoryReply::Count { bytes }) => *bytes <= most,
             _ => false,
         }
     }

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 pub use body::{Args, BodyMessage, Call, InWindow, Lack, OutWindow, Requirements, Totals};
 pub use deputy::{Action, ByeReason, DeputyMessage, OutBytes, Query, RawResult, Reply};
-pub use memory::{ExecImage, MemoryReply, MemoryRequest, StringEnd};
+pub use memory::{ExecImage, Expected, MemoryReply, MemoryRequest, StringEnd};
 
 use crate::codec::{self, wire_struct};
 use crate::codec::{DecodeError, Reader, Wire};

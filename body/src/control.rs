@@ -1,0 +1,89 @@
+//! The control stream: page-ins and timers.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::MapId;
+use wayfarer_proto::limits;
+use wayfarer_proto::message::BodyMessage;
+use wayfarer_proto::session::Mark;
+use wayfarer_proto::time::Instant;
+
+use crate::departure::Doubt;
+use crate::io::{DestroyReason, Event, PageOp};
+use crate::session::{Life, Session};
+
+/// Page-ins that have not ended.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    last: u32,
+    open: BTreeSet<u32>,
+}
+
+impl Session {
+    /// Asks for `count` pages of a mapped file from `page` on; at most one window. `None` when the
+    /// body is frozen: let the thread fault again when it runs again.
+    pub fn page_in(&mut self, map: MapId, page: u64, count: usize) -> Option<PageOp> {
+        if !matches!(self.life, Life::Running | Life::Freezing(_)) {
+            return None;
+        }
+        if !self.memory.is_empty() {
+            self.marks.reach(Mark::PageInInsideMemory);
+        }
+        self.pages.last = self.pages.last.wrapping_add(1);
+        let id = self.pages.last;
+        self.pages.open.insert(id);
+        let count = count.min(limits::RUN_PAGES) as u32;
+        self.say(BodyMessage::PageIn { id, map, page, count });
+        Some(PageOp(id))
+    }
+
+    pub(crate) fn on_page_data(&mut self, id: u32, result: Result<Vec<u8>, Errno>) {
+        // What crossed our Frozen is void already.
+        if self.pages.open.remove(&id) {
+            self.marks.reach(Mark::PageIn);
+            self.event(Event::PageData { op: PageOp(id), result });
+        }
+    }
+
+    /// Ends all page-ins: the deputy forgets them when it hears Frozen.
+    pub(crate) fn void_pages(&mut self) {
+        for id in core::mem::take(&mut self.pages.open) {
+            self.marks.reach(Mark::PageInFrozen);
+            self.event(Event::PageVoid { op: PageOp(id) });
+        }
+    }
+
+    /// When the session wants to be called next, whatever happens.
+    pub(crate) const fn deadline(&self) -> Instant {
+        match &self.life {
+            Life::Arriving(reception) => reception.deadline(),
+            Life::InDoubt(Doubt::Asking { until }) => *until,
+            Life::InDoubt(Doubt::Pausing { until, retry }) => {
+                if until.0 < retry.0 {
+                    *until
+                } else {
+                    *retry
+                }
+            }
+            _ => Instant::NEVER,
+        }
+    }
+
+    /// Does what a passed deadline asks for.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        if now < self.deadline() {
+            return;
+        }
+        match self.life {
+            Life::Arriving(_) => self.image_broken(),
+            Life::InDoubt(Doubt::Pausing { until, .. }) if now < until => self.dial_in_doubt(until),
+            Life::InDoubt(_) => {
+                self.marks.reach(Mark::DoubtExpired);
+                self.die(DestroyReason::Expired, false);
+            }
+            _ => {}
+        }
+    }
+}
