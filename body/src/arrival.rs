@@ -145,11 +145,9 @@ impl Session {
     fn on_record(&mut self, record: Record) {
         match &record {
             Record::Header { header: Header { last_seq, .. } } => self.last = *last_seq,
-            Record::Thread { thread: Thread { tid, state, .. } } => {
-                if let ThreadState::AwaitReply { seq, .. } = state {
-                    self.threads.entry(*tid).or_default().open = Some(*seq);
-                }
-            }
+            Record::Thread {
+                thread: Thread { tid, state: ThreadState::AwaitReply { seq, .. }, .. },
+            } => self.threads.entry(*tid).or_default().open = Some(*seq),
             _ => {}
         }
         self.event(Event::Image(record));
