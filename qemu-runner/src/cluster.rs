@@ -174,8 +174,8 @@ impl Cluster {
     /// The next frame of any node.
     ///
     /// # Errors
-    /// [`ClusterError::Silence`] after `timeout`; `Ended` when a node ended that was neither
-    /// killed nor told to shut down; `BadFrame`, `TimeLimit` and `Interrupted` as they say.
+    /// [`ClusterError::Silence`] after `timeout`; `Ended` when a node ended that was not
+    /// [killed](Self::kill); `BadFrame`, `TimeLimit` and `Interrupted` as they say.
     pub fn recv(&mut self, timeout: Duration) -> Result<(NodeId, FromNode), ClusterError> {
         let deadline = Instant::now() + timeout;
         loop {
@@ -224,8 +224,9 @@ impl Cluster {
         }
         let mut result = Ok(());
         for vm in &mut self.vms {
-            let ending = vm.power_off(POWER_OFF);
-            if !ending.is_expected() && result.is_ok() {
+            let ending = vm.await_end(POWER_OFF);
+            let expected = matches!(ending, Ending::PoweredOff | Ending::Killed);
+            if !expected && result.is_ok() {
                 result = Err(ClusterError::Ended { node: vm.node, ending, log: vm.tail() });
             }
         }
@@ -282,10 +283,10 @@ impl Cluster {
             _ => {
                 let ending = vm.await_end(POWER_OFF);
                 vm.console.close_input();
-                if ending.is_expected() {
-                    return Ok(());
+                match ending {
+                    Ending::Killed => Ok(()),
+                    _ => Err(ClusterError::Ended { node, ending, log: vm.tail() }),
                 }
-                Err(ClusterError::Ended { node, ending, log: vm.tail() })
             }
         }
     }

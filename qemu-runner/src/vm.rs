@@ -5,11 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use std::os::unix::process::ExitStatusExt as _;
-use std::sync::mpsc::Sender;
 
 use wayfarer_proto::boot::{EXIT_ORDERLY, EXIT_PANIC};
 use wayfarer_proto::id::NodeId;
@@ -29,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(1);
 pub enum Ending {
     /// The node powered off.
     PoweredOff,
-    /// The runner killed it.
+    /// The runner's user killed it ([`Cluster::kill`](crate::Cluster::kill)).
     Killed,
     /// The kernel panicked.
     Panicked,
@@ -45,14 +43,8 @@ impl Ending {
         match status.code() {
             code if code == from_node(EXIT_ORDERLY) => Self::PoweredOff,
             code if code == from_node(EXIT_PANIC) => Self::Panicked,
-            None if status.signal() == Some(9) => Self::Killed,
             code => Self::Stopped(code),
         }
-    }
-
-    /// Whether the runner wanted it.
-    pub fn is_expected(self) -> bool {
-        matches!(self, Self::PoweredOff | Self::Killed)
     }
 }
 
@@ -111,6 +103,7 @@ pub(crate) struct Vm {
     errors: PathBuf,
     /// Lines that came as frames.
     lines: Vec<String>,
+    was_killed: bool,
 }
 
 /// Where a node's bytes go besides its console.
@@ -149,6 +142,7 @@ impl Vm {
             serial,
             errors,
             lines: Vec::new(),
+            was_killed: false,
         })
     }
 
@@ -157,24 +151,22 @@ impl Vm {
     }
 
     pub(crate) fn kill(&mut self) {
+        self.was_killed = true;
         self.child.kill();
     }
 
-    /// Waits for the end of a node that was told to power off, and kills one that does not.
-    pub(crate) fn power_off(&mut self, limit: Duration) -> Ending {
+    /// Waits for the end of a node that was told to power off or whose console has closed, and
+    /// ends one that does not.
+    pub(crate) fn await_end(&mut self, limit: Duration) -> Ending {
         match self.child.ended(limit) {
+            Some(_) if self.was_killed => Ending::Killed,
             Some(status) => Ending::of(status),
             None => {
-                self.kill();
+                self.child.kill();
                 let _ = self.child.ended(limit);
                 Ending::Hung
             }
         }
-    }
-
-    /// Waits for the end of a node whose console has closed.
-    pub(crate) fn await_end(&mut self, limit: Duration) -> Ending {
-        self.power_off(limit)
     }
 
     pub(crate) fn add_log(&mut self, line: &str) {
@@ -209,6 +201,8 @@ impl Drop for Vm {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
     use super::*;
 
     #[test]
@@ -218,7 +212,6 @@ mod tests {
         assert_eq!(exit(35), Ending::Panicked);
         assert_eq!(exit(1), Ending::Stopped(Some(1)), "a QEMU that could not start");
         assert_eq!(exit(0), Ending::Stopped(Some(0)), "a reset under -no-reboot");
-        assert_eq!(Ending::of(ExitStatus::from_raw(9)), Ending::Killed);
-        assert!(!exit(0).is_expected());
+        assert_eq!(Ending::of(ExitStatus::from_raw(9)), Ending::Stopped(None), "not by us");
     }
 }
