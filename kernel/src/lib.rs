@@ -10,4 +10,5 @@ extern crate alloc;
 
 pub mod executor;
 pub mod fs;
+pub mod memory;
 pub mod net;

@@ -8,8 +8,11 @@ mod layout;
 
 pub use layout::{Field, Layout};
 
+pub mod auxv;
 pub mod dirent;
+pub mod elf;
 pub mod fcntl;
+pub mod mman;
 pub mod poll;
 pub mod process;
 pub mod signal;

@@ -1,0 +1,356 @@
+//! An address space as data: its regions and pages on the way to another node.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use wayfarer_machine::{Frame, OutOfFrames};
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::image::Region as ImageRegion;
+use wayfarer_proto::linux::mman::{MAX_MAP_COUNT, MapFlags, Protection};
+
+use super::address_space::{AddressSpace, MappedFile};
+use super::maps_text::STACK_NAME;
+use super::page_range::{PAGE, PageRange, user_page};
+use super::region::{Backing, Region, RegionFlags};
+use super::shared::SharedMemory;
+
+/// Whether pages travel that the program has not changed since they came from a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CleanFilePages {
+    /// No: the new body pages them in again when it needs them.
+    Skip,
+    /// Yes: more to send, and no round trip later.
+    Include,
+}
+
+/// Pages that follow each other and have to travel.
+#[derive(Debug)]
+pub struct PageRun {
+    /// Number of the first page.
+    pub first: u64,
+    /// The frames. While these handles live, a store by the program makes a copy.
+    pub frames: Vec<Frame>,
+}
+
+impl PageRun {
+    /// Number of the page after the last: where to go on.
+    pub fn end(&self) -> u64 {
+        self.first + self.frames.len() as u64
+    }
+
+    /// The content of all pages.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = alloc::vec![0; self.frames.len() * PAGE as usize];
+        for (frame, page) in self.frames.iter().zip(bytes.chunks_exact_mut(PAGE as usize)) {
+            frame.read(0, page);
+        }
+        bytes
+    }
+}
+
+/// What an address space takes on the node it moves to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Footprint {
+    /// Pages that travel.
+    pub pages: u64,
+    /// Frames for them and for their page tables.
+    pub frames: u64,
+}
+
+/// A region that keeps its address space from moving.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Immovable {
+    /// Where.
+    pub range: PageRange,
+    /// What it is called.
+    pub name: String,
+    /// Why.
+    pub reason: ImmovableReason,
+}
+
+/// Why a region cannot move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ImmovableReason {
+    /// Another process on this node writes to the same pages.
+    SharedWithOthers,
+}
+
+impl fmt::Display for Immovable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, end) = (self.range.start_address().0, self.range.end_address().0);
+        write!(f, "{start:x}-{end:x} {}: ", self.name)?;
+        match self.reason {
+            ImmovableReason::SharedWithOthers => f.write_str("shared with another process"),
+        }
+    }
+}
+
+/// Why regions that came from elsewhere make no address space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ImageError {
+    /// A region is not of whole pages within user space, or has bits that mean nothing.
+    BadRegion,
+    /// Two regions overlap.
+    Overlap,
+    /// There are more than [`MAX_MAP_COUNT`].
+    TooManyRegions,
+    /// A page belongs to no region, came twice, or is not a whole page.
+    BadPage,
+    /// No frame is left, or none of those that were promised.
+    OutOfFrames,
+}
+
+impl From<OutOfFrames> for ImageError {
+    fn from(_: OutOfFrames) -> Self {
+        Self::OutOfFrames
+    }
+}
+
+impl From<ImageError> for Errno {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::OutOfFrames | ImageError::TooManyRegions => Self::ENOMEM,
+            ImageError::BadRegion | ImageError::Overlap | ImageError::BadPage => Self::EINVAL,
+        }
+    }
+}
+
+impl AddressSpace {
+    /// Its regions as they travel.
+    pub fn image_regions(&self) -> impl Iterator<Item = ImageRegion> {
+        self.regions.iter().map(|region| to_image(region, self.region_name(region)))
+    }
+
+    /// Adds a region that came from elsewhere. Nothing of it is believed.
+    ///
+    /// # Errors
+    /// [`ImageError`], and nothing has changed.
+    pub fn add_region(&mut self, image: &ImageRegion) -> Result<(), ImageError> {
+        let region = from_image(image)?;
+        if self.regions.len() >= MAX_MAP_COUNT {
+            return Err(ImageError::TooManyRegions);
+        }
+        if !self.regions.is_free(region.range) {
+            return Err(ImageError::Overlap);
+        }
+        if let Backing::File { map, .. } = region.backing {
+            let file = MappedFile { path: image.name.clone(), ..MappedFile::default() };
+            self.files.insert(map, file);
+        }
+        if image.name == STACK_NAME {
+            self.layout.stack = UserAddr(region.range.end_address().0 - PAGE);
+        }
+        self.regions.insert(region);
+        Ok(())
+    }
+
+    /// Says where the heap is, and refuses what cannot be.
+    ///
+    /// # Errors
+    /// [`ImageError::BadRegion`] when the heap ends before it begins or beyond user space.
+    pub fn set_heap(&mut self, start: UserAddr, end: UserAddr) -> Result<(), ImageError> {
+        if start > end || end > UserAddr::END {
+            return Err(ImageError::BadRegion);
+        }
+        (self.layout.heap_start, self.layout.heap_end) = (start, end);
+        Ok(())
+    }
+
+    /// The regions that keep it from moving; empty if it can move.
+    pub fn immovable(&self) -> Vec<Immovable> {
+        let others = |object: &SharedMemory| {
+            let own = self.regions.iter().filter(
+                |region| matches!(&region.backing, Backing::Shared { object: o, .. } if o.same_as(object)),
+            );
+            object.users() > own.count()
+        };
+        self.regions
+            .iter()
+            .filter(|region| matches!(&region.backing, Backing::Shared { object, .. } if others(object)))
+            .map(|region| Immovable {
+                range: region.range,
+                name: self.region_name(region).into(),
+                reason: ImmovableReason::SharedWithOthers,
+            })
+            .collect()
+    }
+
+    /// The first run of at most `max` pages at or after page `from` that have to travel: those
+    /// with content that no region tells. Zero pages of memory that began as zeroes are left out;
+    /// zero pages written over a file's are not.
+    pub fn next_run(&self, from: u64, max: usize, clean: CleanFilePages) -> Option<PageRun> {
+        let (first, frame) = self.next_page(from, clean)?;
+        let mut run = PageRun { first, frames: alloc::vec![frame] };
+        while run.frames.len() < max
+            && let Some((page, frame)) = self.next_page(run.end(), clean)
+            && page == run.end()
+        {
+            run.frames.push(frame);
+        }
+        Some(run)
+    }
+
+    /// What it takes elsewhere.
+    pub fn footprint(&self, clean: CleanFilePages) -> Footprint {
+        let mut footprint = Footprint { pages: 0, frames: TOP_TABLES };
+        let mut last = None;
+        let mut from = 0;
+        while let Some((page, frame)) = self.next_page(from, clean) {
+            drop(frame);
+            footprint.pages += 1;
+            footprint.frames += 1 + tables_between(last, page);
+            last = Some(page);
+            from = page + 1;
+        }
+        footprint
+    }
+
+    /// The first page at or after `from` that has to travel.
+    fn next_page(&self, from: u64, clean: CleanFilePages) -> Option<(u64, Frame)> {
+        let mut from = from;
+        loop {
+            let region = self.regions.find_from(from)?;
+            from = from.max(region.range.first());
+            let found = match &region.backing {
+                Backing::Shared { object, .. } => self.next_shared(region, object, from),
+                _ => self.next_private(region, from, clean),
+            };
+            if found.is_some() {
+                return found;
+            }
+            from = region.range.end();
+        }
+    }
+
+    fn next_private(
+        &self,
+        region: &Region,
+        from: u64,
+        clean: CleanFilePages,
+    ) -> Option<(u64, Frame)> {
+        let anonymous = matches!(region.backing, Backing::Anonymous);
+        let mut from = from;
+        while from < region.range.end() {
+            let (page, mapping) = self.table.next_present(user_page(from))?;
+            let number = page.number();
+            if number >= region.range.end() {
+                return None;
+            }
+            let skipped = if anonymous {
+                self.source.is_zero(&mapping.frame) || mapping.frame.is_zero()
+            } else {
+                clean == CleanFilePages::Skip && self.clean.contains(number)
+            };
+            if !skipped {
+                return Some((number, mapping.frame));
+            }
+            from = number + 1;
+        }
+        None
+    }
+
+    fn next_shared(
+        &self,
+        region: &Region,
+        object: &SharedMemory,
+        from: u64,
+    ) -> Option<(u64, Frame)> {
+        let mut inside = region.backing_page(from);
+        loop {
+            let (page, frame) = object.next_page(inside)?;
+            let number = from + (page - region.backing_page(from));
+            if !region.range.contains(number) {
+                return None;
+            }
+            if !frame.is_zero() {
+                return Some((number, frame));
+            }
+            inside = page + 1;
+        }
+    }
+
+    /// Shows a page that came from elsewhere, owned by it alone.
+    pub(super) fn install_frame(&mut self, page: u64, frame: Frame) -> Result<(), ImageError> {
+        let region = self.regions.find(page).cloned().ok_or(ImageError::BadPage)?;
+        if let Backing::Shared { object, .. } = &region.backing {
+            object.install(region.backing_page(page), frame);
+            return Ok(());
+        }
+        if self.table.lookup(user_page(page)).is_some() {
+            return Err(ImageError::BadPage);
+        }
+        Ok(self.show(page, frame, &region, true)?)
+    }
+}
+
+/// The table every address space has.
+const TOP_TABLES: u64 = 1;
+
+/// How many tables a page needs that the one before it did not.
+fn tables_between(last: Option<u64>, page: u64) -> u64 {
+    [9, 18, 27]
+        .iter()
+        .filter(|level| last.is_none_or(|last| last >> **level != page >> **level))
+        .count() as u64
+}
+
+fn to_image(region: &Region, name: &str) -> ImageRegion {
+    let mut flags = match (region.is_shared(), region.flags.contains(RegionFlags::SHARED_FILE)) {
+        (false, false) => MapFlags::PRIVATE,
+        _ => MapFlags::SHARED,
+    };
+    for (own, travelling) in FLAGS {
+        flags.set(travelling, region.flags.contains(own));
+    }
+    let file = match &region.backing {
+        Backing::File { map, page } => Some((*map, page.wrapping_mul(PAGE))),
+        _ => None,
+    };
+    ImageRegion {
+        start: region.range.start_address(),
+        len: region.range.bytes(),
+        prot: region.protection.bits(),
+        flags: flags.bits(),
+        file,
+        name: name.into(),
+    }
+}
+
+/// Flags of a region and what stands for them in an image.
+const FLAGS: [(RegionFlags, MapFlags); 3] = [
+    (RegionFlags::GROWS_DOWN, MapFlags::GROWS_DOWN),
+    (RegionFlags::WIPE_ON_FORK, MapFlags::IMAGE_WIPE_ON_FORK),
+    (RegionFlags::OMIT_ON_FORK, MapFlags::IMAGE_OMIT_ON_FORK),
+];
+
+fn from_image(image: &ImageRegion) -> Result<Region, ImageError> {
+    let whole = image.len.is_multiple_of(PAGE);
+    let range = PageRange::from_bytes(image.start, image.len).filter(|_| whole);
+    let range = range.ok_or(ImageError::BadRegion)?;
+    let protection = Protection::from_bits(image.prot).ok_or(ImageError::BadRegion)?;
+    let known = MapFlags::from_bits(image.flags).ok_or(ImageError::BadRegion)?;
+    let shared = known.contains(MapFlags::SHARED);
+    let mut flags = RegionFlags::empty();
+    for (own, travelling) in FLAGS {
+        flags.set(own, known.contains(travelling));
+    }
+    let backing = match image.file {
+        Some((map, offset)) if offset.is_multiple_of(PAGE) => {
+            Backing::File { map, page: offset / PAGE }
+        }
+        Some(_) => return Err(ImageError::BadRegion),
+        None if shared => Backing::Shared { object: SharedMemory::new(), page: 0 },
+        None => Backing::Anonymous,
+    };
+    let in_file = image.file.is_some();
+    flags.set(RegionFlags::SHARED_FILE, shared && in_file);
+    let impossible = (in_file && shared && protection.contains(Protection::WRITE))
+        || (flags.contains(RegionFlags::GROWS_DOWN) && (in_file || shared));
+    if impossible {
+        Err(ImageError::BadRegion)
+    } else {
+        Ok(Region { range, protection, flags, backing })
+    }
+}

@@ -1,0 +1,54 @@
+//! The memory of programs: address spaces with Linux's semantics (mmap(2), brk(2), fork(2)).
+//!
+//! ```text
+//!   system calls   map unmap protect remap set_break advise
+//!                      |
+//!                  RegionMap: what the program asked for        (no page is touched)
+//!                      |  fault, the only way a page appears
+//!                  PageTable: what has been used of it          (wayfarer-machine)
+//!                      |
+//!        copies    read write read_string probe_*               images   next_run, Arrival
+//! ```
+//!
+//! Nothing here waits and nothing here does input: what lacks a page of a file says so
+//! ([`FaultOutcome::NeedsPage`], [`Blocked::NeedsPage`]) and is tried again once somebody has
+//! called [`AddressSpace::install`]. That somebody reads a local file if the process is whole, or
+//! asks the deputy if the body is away; nothing here can tell.
+//!
+//! Absent on purpose: swap, huge pages, randomised addresses, writable shared mappings of files
+//! (ENODEV), `mlock` accounting.
+
+mod address_space;
+mod arrival;
+mod brk;
+mod copy;
+mod fault;
+mod fork;
+mod futex;
+mod image;
+mod map;
+mod maps_text;
+mod page_range;
+mod page_set;
+mod protect;
+mod region;
+mod region_map;
+mod remap;
+mod shared;
+mod source;
+
+pub use address_space::{AddressSpace, Layout, MMAP_BASE, MappedFile, STACK_LIMIT};
+pub use arrival::Arrival;
+pub use copy::{Blocked, Progress, StringProgress};
+pub use fault::{FaultOutcome, FaultSignal, Installed, PageRequest};
+pub use futex::{FutexKey, SpaceId};
+pub use image::{CleanFilePages, Footprint, ImageError, Immovable, ImmovableReason, PageRun};
+pub use map::{FileMapping, MapRequest, protection_from_raw};
+pub use page_range::{END_PAGE, PAGE, PageRange};
+pub use region::{AccessKind, Backing, Region, RegionFlags, STACK_GUARD_PAGES};
+pub use region_map::RegionMap;
+pub use shared::SharedMemory;
+pub use source::MemorySource;
+
+#[cfg(test)]
+mod tests;
