@@ -104,7 +104,7 @@ impl Area {
     }
 
     /// Stores the processor's state here; with XSAVE, all but the SSE registers, whose content is
-    /// kept elsewhere (MXCSR belongs to AVX as well, so it is stored).
+    /// kept elsewhere. (MXCSR belongs to AVX as well; but QEMU's TCG counts it to SSE only.)
     fn save(&self) {
         entry::give_back_mxcsr();
         let components = COMPONENTS.load(Ordering::Relaxed);
@@ -113,8 +113,8 @@ impl Area {
             if components == 0 {
                 asm!("fxsave64 [{}]", in(reg) self.memory.as_ptr(), options(nostack));
             } else {
-                asm!("xsave64 [{}]", in(reg) self.memory.as_ptr(), in("eax") (components & !SSE) as u32,
-                    in("edx") 0, options(nostack));
+                asm!("xsave64 [{0}]", "stmxcsr [{0} + {mxcsr}]", in(reg) self.memory.as_ptr(), in("eax") (components & !SSE) as u32,
+                    in("edx") 0, mxcsr = const image::MXCSR_OFFSET, options(nostack));
             }
         }
     }
@@ -129,8 +129,9 @@ impl Area {
                 asm!("fxrstor64 [{}]", in(reg) self.memory.as_ptr(), options(nostack, readonly),
                     clobber_abi("sysv64"), out("st(0)") _);
             } else {
-                asm!("xrstor64 [{}]", in(reg) self.memory.as_ptr(), in("eax") (components & !SSE) as u32,
-                    in("edx") 0, options(nostack, readonly), clobber_abi("sysv64"));
+                asm!("xrstor64 [{0}]", "ldmxcsr [{0} + {mxcsr}]", in(reg) self.memory.as_ptr(), in("eax") (components & !SSE) as u32,
+                    in("edx") 0, mxcsr = const image::MXCSR_OFFSET, options(nostack, readonly),
+                    clobber_abi("sysv64"));
             }
         }
     }
