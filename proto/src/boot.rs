@@ -18,8 +18,14 @@ use crate::node;
 /// status `2 * value + 1`. Not 0, whose status 1 is also that of a QEMU that could not start.
 pub const EXIT_ORDERLY: u8 = 0x10;
 
-/// What a node writes to that port when the kernel panicked.
-pub const EXIT_PANIC: u8 = 0x11;
+/// The same when the node could not boot and said why in its log.
+pub const EXIT_FAILED: u8 = 0x11;
+
+/// The same when the kernel panicked.
+pub const EXIT_PANIC: u8 = 0x12;
+
+/// The same when the processor raised an exception in the kernel.
+pub const EXIT_EXCEPTION: u8 = 0x13;
 
 /// How the nodes are wired.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,7 +9,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wayfarer_proto::boot::{EXIT_ORDERLY, EXIT_PANIC};
+use wayfarer_proto::boot::{EXIT_EXCEPTION, EXIT_FAILED, EXIT_ORDERLY, EXIT_PANIC};
 use wayfarer_proto::id::NodeId;
 
 use crate::children;
@@ -29,8 +29,12 @@ pub enum Ending {
     PoweredOff,
     /// The runner's user killed it ([`Cluster::kill`](crate::Cluster::kill)).
     Killed,
+    /// The kernel could not boot.
+    Failed,
     /// The kernel panicked.
     Panicked,
+    /// The processor raised an exception in the kernel.
+    Exception,
     /// The machine was reset or QEMU gave up, with this status (`None`: ended by a signal).
     Stopped(Option<i32>),
     /// It had to be killed because it did not power off.
@@ -42,7 +46,9 @@ impl Ending {
         let from_node = |value: u8| Some(2 * i32::from(value) + 1);
         match status.code() {
             code if code == from_node(EXIT_ORDERLY) => Self::PoweredOff,
+            code if code == from_node(EXIT_FAILED) => Self::Failed,
             code if code == from_node(EXIT_PANIC) => Self::Panicked,
+            code if code == from_node(EXIT_EXCEPTION) => Self::Exception,
             code => Self::Stopped(code),
         }
     }
@@ -53,7 +59,9 @@ impl fmt::Display for Ending {
         match self {
             Self::PoweredOff => f.write_str("powered off"),
             Self::Killed => f.write_str("was killed"),
+            Self::Failed => f.write_str("stopped: it could not boot"),
             Self::Panicked => f.write_str("stopped: its kernel panicked"),
+            Self::Exception => f.write_str("stopped: an exception in its kernel"),
             Self::Stopped(Some(status)) => write!(f, "stopped: QEMU exited with status {status}"),
             Self::Stopped(None) => f.write_str("stopped: QEMU was ended by a signal"),
             Self::Hung => f.write_str("did not power off when told to"),
@@ -209,7 +217,7 @@ mod tests {
     fn endings_of_qemu() {
         let exit = |code: i32| Ending::of(ExitStatus::from_raw(code << 8));
         assert_eq!(exit(33), Ending::PoweredOff);
-        assert_eq!(exit(35), Ending::Panicked);
+        assert_eq!(exit(37), Ending::Panicked);
         assert_eq!(exit(1), Ending::Stopped(Some(1)), "a QEMU that could not start");
         assert_eq!(exit(0), Ending::Stopped(Some(0)), "a reset under -no-reboot");
         assert_eq!(Ending::of(ExitStatus::from_raw(9)), Ending::Stopped(None), "not by us");

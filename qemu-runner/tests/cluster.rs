@@ -144,7 +144,7 @@ fn program_that_cannot_start_is_an_error() {
 
 #[test]
 fn node_that_dies_is_reported_with_its_last_words() {
-    let fake = Fake::new("cat $D/hello; echo 'kernel panic: why' >&2; exit 35");
+    let fake = Fake::new("cat $D/hello; echo 'kernel panic: why' >&2; exit 37");
     let mut cluster = fake.start().unwrap();
     let error = cluster.capture(NODE, &program::command(&["x"]), Vec::new()).unwrap_err();
     let text = error.to_string();
