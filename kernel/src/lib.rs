@@ -8,7 +8,16 @@
 
 extern crate alloc;
 
+pub mod console;
 pub mod executor;
+pub mod files;
 pub mod fs;
+pub mod futex;
+pub mod kernel;
 pub mod memory;
 pub mod net;
+pub mod process;
+pub mod random;
+pub mod signal;
+pub mod stdio;
+pub mod syscall;

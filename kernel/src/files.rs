@@ -1,0 +1,85 @@
+//! The files a node starts with: the archive in memory, the devices, the mounts.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::RefCell;
+use core::fmt;
+use core::time::Duration;
+
+use wayfarer_machine::Machine;
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::stat::DeviceNumber;
+use wayfarer_proto::linux::time::Timespec;
+
+use crate::fs::device::{self, Devices};
+use crate::fs::fill::{FillError, fill};
+use crate::fs::pipe::PipeFs;
+use crate::fs::ramfs::{RamFs, RamLimits};
+use crate::fs::{Clock, NewContent, NewInode, Vfs};
+use crate::random::Random;
+use crate::stdio::NOBODY;
+
+/// Files may take this part of the memory that is free at boot.
+const PAGES_DIVISOR: usize = 2;
+/// Inodes and names of one file system.
+const INODES: u64 = 1 << 20;
+
+/// Why a node has no files.
+#[derive(Debug)]
+pub enum AssembleError {
+    /// The archive.
+    Archive(FillError),
+    /// A directory or mount the kernel itself makes.
+    Own(Errno),
+}
+
+impl fmt::Display for AssembleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Archive(error) => write!(f, "initial files: {error:?}"),
+            Self::Own(errno) => write!(f, "file systems: {errno}"),
+        }
+    }
+}
+
+impl From<Errno> for AssembleError {
+    fn from(errno: Errno) -> Self {
+        Self::Own(errno)
+    }
+}
+
+/// Makes the tree of files and fills it from the initial archive.
+///
+/// # Errors
+/// A damaged archive, or one that does not fit in memory.
+pub fn assemble(
+    machine: &Machine,
+    epoch: Duration,
+    random: &Rc<RefCell<Random>>,
+) -> Result<Rc<Vfs>, AssembleError> {
+    let clock = machine.clock;
+    let wall: Rc<dyn Clock> =
+        Rc::new(move || Timespec::from_duration(epoch + Duration::from_nanos(clock.now_ns())));
+    let pages = (machine.frames.counts().free / PAGES_DIVISOR) as u64;
+    let make = |minor| {
+        let device = DeviceNumber::new(0, minor);
+        let limits = RamLimits { pages, inodes: INODES };
+        RamFs::create(machine.frames.clone(), Rc::clone(&wall), device, limits)
+    };
+    let random = Rc::clone(random);
+    let devices = Devices::new(Box::new(move |buffer| random.borrow_mut().fill(buffer)));
+    let pipes = PipeFs::new(machine.frames.clone(), Rc::clone(&wall), DeviceNumber::new(0, 3));
+    let vfs = Rc::new(Vfs::new(make(1)?, Rc::new(devices), pipes));
+    fill(&vfs, machine.initial_files, &NOBODY).map_err(AssembleError::Archive)?;
+    for directory in [&b"dev"[..], b"proc", b"tmp"] {
+        let new = NewInode { content: NewContent::Directory, permissions: 0o755 };
+        match vfs.root().inode().create(directory, &new) {
+            Ok(_) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    let dev = make(2)?;
+    device::populate(&*dev)?;
+    vfs.mount(b"/dev", dev, &NOBODY)?;
+    Ok(vfs)
+}

@@ -1,0 +1,161 @@
+//! What one node is made of. There is no global "current": whoever needs the kernel is given it.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, OnceCell, RefCell};
+use core::time::Duration;
+
+use wayfarer_machine::{Clock, FramePool};
+use wayfarer_proto::id::{NodeId, Pid, ProcessKey};
+use wayfarer_proto::linux::time::Timespec;
+use wayfarer_proto::time::Instant;
+
+use crate::console::Console;
+use crate::executor::{Spawner, Timers};
+use crate::fs::Vfs;
+use crate::memory::MemorySource;
+use crate::process::{Clocks, Home, ProcessTable, make_init};
+use crate::random::Random;
+use crate::stdio::Stdin;
+
+/// A node.
+pub struct Kernel {
+    /// Its number in the cluster.
+    pub node: NodeId,
+    /// Starts tasks.
+    pub spawner: Spawner,
+    /// Waiting for a moment.
+    pub timers: Timers,
+    /// Physical memory.
+    pub frames: FramePool,
+    /// The processes with a half here.
+    pub processes: ProcessTable,
+    /// The files of this node.
+    pub vfs: Rc<Vfs>,
+    /// Frames to and from the runner.
+    pub console: Rc<Console>,
+    /// Input for the started program.
+    pub stdin: Stdin,
+    /// The started program.
+    pub program: Cell<Option<Pid>>,
+    /// Whether calls are traced.
+    pub trace: Cell<bool>,
+    /// The longest poll of a task since this was last asked.
+    pub longest_poll: Cell<Duration>,
+    /// The node's random numbers.
+    pub random: Rc<RefCell<Random>>,
+    /// Calls without a row in the table that programs have made.
+    pub unknown_calls: Cell<u64>,
+    clock: Clock,
+    memory: MemorySource,
+    init: OnceCell<Rc<Home>>,
+    /// The wall clock at boot, since 1970.
+    epoch: Duration,
+}
+
+/// The parts a kernel is made of.
+pub struct Parts {
+    /// The node's number.
+    pub node: NodeId,
+    /// The wall clock at boot, since 1970.
+    pub epoch: Duration,
+    /// The monotonic clock.
+    pub clock: Clock,
+    /// Physical memory.
+    pub frames: FramePool,
+    /// What address spaces are made of.
+    pub memory: MemorySource,
+    /// Starts tasks.
+    pub spawner: Spawner,
+    /// Waiting for a moment.
+    pub timers: Timers,
+    /// The files.
+    pub vfs: Rc<Vfs>,
+    /// The way to the runner.
+    pub console: Rc<Console>,
+    /// Seeded from hardware.
+    pub random: Rc<RefCell<Random>>,
+}
+
+impl Kernel {
+    /// Puts a node together.
+    pub fn new(parts: Parts) -> Rc<Self> {
+        Rc::new(Self {
+            node: parts.node,
+            spawner: parts.spawner,
+            timers: parts.timers,
+            frames: parts.frames,
+            processes: ProcessTable::default(),
+            vfs: parts.vfs,
+            console: parts.console,
+            stdin: Stdin::default(),
+            program: Cell::new(None),
+            trace: Cell::new(false),
+            longest_poll: Cell::new(Duration::ZERO),
+            random: parts.random,
+            unknown_calls: Cell::new(0),
+            clock: parts.clock,
+            memory: parts.memory,
+            init: OnceCell::new(),
+            epoch: parts.epoch,
+        })
+    }
+
+    /// The time since the node booted.
+    pub fn now(&self) -> Instant {
+        Instant(self.clock.now_ns())
+    }
+
+    /// The node's wall clock.
+    pub fn wall_clock(&self) -> Timespec {
+        Timespec::from_duration(self.epoch + Duration::from_nanos(self.now().0))
+    }
+
+    /// The wall clock at boot, since 1970.
+    pub fn epoch(&self) -> Duration {
+        self.epoch
+    }
+
+    /// Fills `buffer` with random bytes.
+    pub fn fill_random(&self, buffer: &mut [u8]) {
+        self.random.borrow_mut().fill(buffer);
+    }
+
+    /// What address spaces are made of.
+    pub fn memory(&self) -> &MemorySource {
+        &self.memory
+    }
+
+    /// The kernel's own parent of the first program and of every orphan.
+    pub fn init(&self) -> Rc<Home> {
+        Rc::clone(self.init.get_or_init(|| make_init(self)))
+    }
+
+    /// What a process at home here reads its clocks with.
+    pub fn clocks(&self) -> Clocks {
+        Clocks { monotonic: 0, realtime: self.epoch }
+    }
+
+    /// Counts a call that has no row in the table.
+    pub fn count_unknown_call(&self, number: u64) {
+        self.unknown_calls.set(self.unknown_calls.get() + 1);
+        self.console.log(format_args!("call {number} is not known: ENOSYS"));
+    }
+
+    /// The processes of a group that are at home here.
+    pub fn group_members(&self, group: Pid) -> Vec<Rc<Home>> {
+        let mut members = self.processes.homes();
+        members.retain(|home| home.group.get() == group && !home.is_zombie());
+        members
+    }
+
+    /// Destroys the body of a process that is ending, wherever it is.
+    pub async fn destroy_body(&self, home: &Home) {
+        let key = ProcessKey { home: self.node, pid: home.pid };
+        let Some(cell) = self.processes.remove(key) else { return };
+        let body = cell.dissolve();
+        body.halt();
+        home.cpu.set(body.cpu.get());
+        body.threads.borrow_mut().clear();
+    }
+}

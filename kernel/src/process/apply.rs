@@ -1,0 +1,77 @@
+//! The end of a call at the body: its result, restarts, and the signals home has taken.
+
+use alloc::boxed::Box;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::signal::SA_RESTART;
+use wayfarer_proto::table::Sysno;
+
+use super::run::Next;
+use super::{BodyThread, Running};
+use crate::signal::Action;
+use crate::signal::frame::push_frame;
+use crate::syscall::{Call, Reply, Request, SysResult};
+
+/// Bytes of the `syscall` instruction.
+const SYSCALL_LENGTH: u64 = 2;
+
+impl Running {
+    /// Gives a call its result and carries out the actions that came with it, in order.
+    pub async fn apply(&self, call: Option<Call>, reply: Reply) -> Next {
+        let caught = reply.actions.iter().find_map(|action| match action {
+            Action::Deliver { action, .. } => Some(action.flags),
+            _ => None,
+        });
+        if let Some(call) = call {
+            set_result(&self.thread, call, reply.result, caught);
+        }
+        self.thread.in_call.set(None);
+        for action in reply.actions {
+            match action {
+                Action::Exit(_) | Action::ThreadExit => return Next::End,
+                Action::Deliver { info, action, mask } => {
+                    self.count_signal();
+                    if let Err(info) = push_frame(self, &info, &action, mask).await {
+                        let reply = self.transact(None, Request::Fault(info)).await;
+                        return Box::pin(self.apply(None, reply)).await;
+                    }
+                }
+            }
+        }
+        Next::Run
+    }
+
+    fn count_signal(&self) {
+        if self.process.home().is_none() {
+            let counter = &self.body.counts.signals_away;
+            counter.set(counter.get() + 1);
+        }
+    }
+}
+
+/// Sets `rax`, or winds the call back so that it is made again (signal(7), "Interruption of system
+/// calls"). `caught` holds the flags of the first handler that will run.
+fn set_result(thread: &BodyThread, call: Call, result: SysResult, caught: Option<u64>) {
+    let registers = &mut thread.context.borrow_mut().registers;
+    let again = match (result, caught) {
+        (Err(Errno::ERESTARTSYS), Some(flags)) => (flags & SA_RESTART != 0).then_some(call.sysno),
+        (Err(Errno::ERESTARTSYS | Errno::ERESTARTNOHAND), None) => Some(call.sysno),
+        (Err(Errno::ERESTART_RESTARTBLOCK), None) => Some(Sysno::restart_syscall),
+        _ => None,
+    };
+    match (again, result) {
+        (Some(sysno), _) => {
+            registers.rip = registers.rip.wrapping_sub(SYSCALL_LENGTH);
+            registers.rax = u64::from(sysno.number());
+        }
+        (None, Ok(value)) => registers.rax = value,
+        (None, Err(errno)) => {
+            let internal = matches!(
+                errno,
+                Errno::ERESTARTSYS | Errno::ERESTARTNOHAND | Errno::ERESTART_RESTARTBLOCK
+            );
+            let errno = if internal { Errno::EINTR } else { errno };
+            registers.rax = errno.to_return_value();
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! A process as file systems and terminals see it.
+
+use wayfarer_proto::id::Pid;
+use wayfarer_proto::linux::signal::{Signal, SignalSet};
+
+use super::{Home, HomeThread};
+use crate::fs::Asker;
+use crate::kernel::Kernel;
+use crate::signal::Disposition;
+
+/// Answers what a file system or terminal may ask about the process it serves.
+pub struct HomeAsker<'a> {
+    /// The node.
+    pub kernel: &'a Kernel,
+    /// The process.
+    pub home: &'a Home,
+    /// The thread that asks; `None` for the kernel on the process's behalf.
+    pub thread: Option<&'a HomeThread>,
+}
+
+impl Asker for HomeAsker<'_> {
+    fn pid(&self) -> Pid {
+        self.home.pid
+    }
+
+    fn session(&self) -> Pid {
+        self.home.session.get()
+    }
+
+    fn group(&self) -> Pid {
+        self.home.group.get()
+    }
+
+    fn ignores_or_blocks(&self, signal: Signal) -> bool {
+        let mask = self.thread.map_or(SignalSet::EMPTY, |thread| thread.mask.get());
+        mask.contains(signal) || self.home.signals.disposition(signal) == Disposition::Ignored
+    }
+
+    fn is_group_orphaned(&self) -> bool {
+        let group = self.home.group.get();
+        let session = self.home.session.get();
+        !self.kernel.group_members(group).iter().any(|member| {
+            let parent = member.parent.borrow().upgrade();
+            parent.is_some_and(|parent| {
+                parent.group.get() != group && parent.session.get() == session
+            })
+        })
+    }
+
+    fn session_of_group(&self, group: Pid) -> Option<Pid> {
+        self.kernel.group_members(group).first().map(|member| member.session.get())
+    }
+}

@@ -1,0 +1,157 @@
+//! The half of a process that travels: its address space and the user contexts of its threads.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::String;
+use core::cell::{Cell, RefCell};
+use core::time::Duration;
+
+use wayfarer_proto::id::{ProcessKey, Tid};
+use wayfarer_proto::table::Class;
+
+use super::BodyThread;
+use crate::executor::WaitQueue;
+use crate::futex::Futexes;
+use crate::memory::AddressSpace;
+
+/// An address space and who waits for its words; a vfork child borrows its parent's.
+pub struct Memory {
+    /// The mappings.
+    pub space: RefCell<AddressSpace>,
+    /// Threads that wait on a futex(2) word.
+    pub futexes: Futexes,
+}
+
+impl Memory {
+    /// Wraps an address space nobody waits in.
+    pub fn new(space: AddressSpace) -> Rc<Self> {
+        Rc::new(Self { space: RefCell::new(space), futexes: Futexes::default() })
+    }
+}
+
+/// Calls made, by class (thesis, table 4.1).
+#[derive(Default, Debug)]
+pub struct Counts {
+    /// Served where the body is.
+    pub local: Cell<u64>,
+    /// Forwarded, or served by the home handler in place.
+    pub remote: Cell<u64>,
+    /// Served by both halves.
+    pub special: Cell<u64>,
+    /// Signals delivered while away.
+    pub signals_away: Cell<u64>,
+}
+
+impl Counts {
+    /// Counts one call.
+    pub fn count(&self, class: Class) {
+        let counter = match class {
+            Class::Local => &self.local,
+            Class::Remote => &self.remote,
+            Class::Special => &self.special,
+        };
+        counter.set(counter.get() + 1);
+    }
+}
+
+/// What a body's clocks read more than its node's monotonic clock: set by home, carried along, so
+/// that no move makes time jump (section 5).
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Clocks {
+    /// CLOCK_MONOTONIC, in nanoseconds; wraps.
+    pub monotonic: u64,
+    /// CLOCK_REALTIME more than CLOCK_MONOTONIC.
+    pub realtime: Duration,
+}
+
+/// The user context of a process.
+pub struct Body {
+    /// Which process.
+    pub key: ProcessKey,
+    /// The program's name, for reports and traces.
+    pub name: RefCell<String>,
+    /// The address space; execve(2) replaces it.
+    memory: RefCell<Rc<Memory>>,
+    /// The threads, by id.
+    pub threads: RefCell<BTreeMap<Tid, Rc<BodyThread>>>,
+    /// Its clocks.
+    pub clocks: Cell<Clocks>,
+    /// CPU time used by all threads, in nanoseconds.
+    pub cpu: Cell<u64>,
+    /// Calls made away from home.
+    pub counts: Counts,
+    stopped: Cell<bool>,
+    resumed: WaitQueue,
+}
+
+impl Body {
+    /// A body without threads.
+    pub fn new(key: ProcessKey, name: String, memory: Rc<Memory>) -> Rc<Self> {
+        Rc::new(Self {
+            key,
+            name: RefCell::new(name),
+            memory: RefCell::new(memory),
+            threads: RefCell::default(),
+            clocks: Cell::default(),
+            cpu: Cell::new(0),
+            counts: Counts::default(),
+            stopped: Cell::new(false),
+            resumed: WaitQueue::new(),
+        })
+    }
+
+    /// The address space.
+    pub fn memory(&self) -> Rc<Memory> {
+        Rc::clone(&self.memory.borrow())
+    }
+
+    /// Replaces the address space and gives the old one.
+    pub fn replace_memory(&self, memory: Rc<Memory>) -> Rc<Memory> {
+        self.memory.replace(memory)
+    }
+
+    /// The thread with this id.
+    pub fn thread(&self, tid: Tid) -> Option<Rc<BodyThread>> {
+        self.threads.borrow().get(&tid).cloned()
+    }
+
+    /// Makes a thread ask home what there is for it, before it next runs user code.
+    pub fn attention(&self, tid: Tid) {
+        if let Some(thread) = self.thread(tid) {
+            thread.attention.set(true);
+            thread.woken.wake_all();
+        }
+    }
+
+    /// Stops every thread before it next runs user code, or lets them go on.
+    pub fn set_stopped(&self, stopped: bool) {
+        self.stopped.set(stopped);
+        self.resumed.wake_all();
+    }
+
+    /// Whether the threads must not run.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+
+    /// Waits while the process is stopped.
+    pub async fn wait_resumed(&self) {
+        self.resumed.wait_until(|| (!self.stopped.get()).then_some(())).await;
+    }
+
+    /// Ends the tasks of all threads but `spared`, where they wait.
+    pub fn halt_others(&self, spared: &BodyThread) {
+        let threads: alloc::vec::Vec<_> = self.threads.borrow().values().cloned().collect();
+        for thread in threads.iter().filter(|thread| thread.tid != spared.tid) {
+            thread.halt();
+        }
+    }
+
+    /// Ends the tasks of all threads where they wait. Their contexts stay as they are.
+    pub fn halt(&self) {
+        let threads: alloc::vec::Vec<_> = self.threads.borrow().values().cloned().collect();
+        for thread in threads {
+            thread.halt();
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! New contexts at the body: children, threads, and the new program of execve(2).
+
+use alloc::rc::Rc;
+
+use wayfarer_machine::UserContext;
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::{Pid, ProcessKey, Tid, UserAddr};
+use wayfarer_proto::linux::process::{
+    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_FS, CLONE_PARENT_SETTID,
+    CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL,
+};
+use wayfarer_proto::linux::signal::Signal;
+use wayfarer_proto::message::ExecImage;
+use wayfarer_proto::table::Sysno;
+
+use super::{Body, BodyThread, Memory, NO_ALT_STACK, Running};
+use crate::memory::{AddressSpace, MemorySource};
+use crate::syscall::Call;
+
+/// What a thread shares with its process, all of it or nothing.
+const THREAD_FLAGS: u64 = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+
+/// What one of the three calls makes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A thread of the same process.
+    Thread,
+    /// A process with a copy of the memory.
+    Fork,
+    /// A process that borrows the memory until it executes or exits.
+    Vfork,
+}
+
+/// The arguments of fork(2), vfork(2) and clone(2), as clone(2) has them.
+#[derive(Clone, Copy, Debug)]
+pub struct CloneArgs {
+    flags: u64,
+    stack: u64,
+    parent_tid: UserAddr,
+    child_tid: UserAddr,
+    tls: u64,
+}
+
+impl CloneArgs {
+    /// Reads them from the call.
+    pub fn of(call: &Call) -> Self {
+        let none = Self {
+            flags: Signal::SIGCHLD.number().into(),
+            stack: 0,
+            parent_tid: UserAddr::NULL,
+            child_tid: UserAddr::NULL,
+            tls: 0,
+        };
+        match call.sysno {
+            Sysno::fork => none,
+            Sysno::vfork => Self { flags: none.flags | CLONE_VM | CLONE_VFORK, ..none },
+            _ => Self {
+                flags: call.args[0],
+                stack: call.args[1],
+                parent_tid: call.addr(2),
+                child_tid: call.addr(3),
+                tls: call.args[4],
+            },
+        }
+    }
+
+    /// What they ask for.
+    ///
+    /// # Errors
+    /// `EINVAL` for flags that make neither a thread, a vfork child nor a fork child.
+    pub fn kind(&self) -> Result<Kind, Errno> {
+        let shared = self.flags & THREAD_FLAGS;
+        let child_signal = matches!(self.flags & CSIGNAL, 0 | 17);
+        match shared {
+            THREAD_FLAGS => Ok(Kind::Thread),
+            0 if child_signal => Ok(Kind::Fork),
+            CLONE_VM if self.flags & CLONE_VFORK != 0 && child_signal => Ok(Kind::Vfork),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+}
+
+impl Running {
+    /// Makes a thread and starts it; home has given it its id.
+    pub async fn make_thread(&self, args: &CloneArgs, tid: Tid) {
+        let thread = self.duplicate(args, tid);
+        self.body.threads.borrow_mut().insert(tid, Rc::clone(&thread));
+        let child = Self { thread, ..self.clone() };
+        child.store_ids(self, args, tid).await;
+        child.start();
+    }
+
+    /// Makes the body of a child process; whoever calls joins it with its other half.
+    ///
+    /// # Errors
+    /// `ENOMEM` if there is no memory for its page tables.
+    pub fn make_body(&self, args: &CloneArgs, pid: Pid, kind: Kind) -> Result<Rc<Body>, Errno> {
+        let parent = self.body.memory();
+        let memory = match kind {
+            Kind::Vfork => parent,
+            _ => Memory::new(parent.space.borrow_mut().fork().map_err(|_| Errno::ENOMEM)?),
+        };
+        let key = ProcessKey { home: self.body.key.home, pid };
+        let body = Body::new(key, self.body.name.borrow().clone(), memory);
+        body.clocks.set(self.body.clocks.get());
+        let thread = self.duplicate(args, pid.leader());
+        if kind == Kind::Fork {
+            thread.alt_stack.set(self.thread.alt_stack.get());
+        }
+        body.threads.borrow_mut().insert(pid.leader(), thread);
+        Ok(body)
+    }
+
+    /// The caller's context, with what the child sees different.
+    fn duplicate(&self, args: &CloneArgs, tid: Tid) -> Rc<BodyThread> {
+        let mut context = self.thread.context.borrow().clone();
+        context.registers.rax = 0;
+        if args.stack != 0 {
+            context.registers.rsp = args.stack;
+        }
+        if args.flags & CLONE_SETTLS != 0 {
+            context.registers.fs_base = args.tls;
+        }
+        let thread = BodyThread::new(tid, context);
+        if args.flags & CLONE_CHILD_CLEARTID != 0 {
+            thread.clear_child_tid.set(args.child_tid);
+        }
+        Rc::new(thread)
+    }
+
+    /// Stores the new id where the flags say. clone(2) has no error for a bad address.
+    pub async fn store_ids(&self, parent: &Self, args: &CloneArgs, tid: Tid) {
+        let id = tid.0.to_le_bytes();
+        if args.flags & CLONE_CHILD_SETTID != 0 {
+            let _ = self.local_memory().write(args.child_tid, &id).await;
+        }
+        if args.flags & CLONE_PARENT_SETTID != 0 {
+            let _ = parent.local_memory().write(args.parent_tid, &id).await;
+        }
+    }
+}
+
+impl Body {
+    /// Ends the body halves of all threads but one (execve(2), rule 8).
+    pub fn end_others(&self, spared: Tid) {
+        let others: alloc::vec::Vec<_> =
+            self.threads.borrow_mut().extract_if(.., |tid, _| *tid != spared).collect();
+        for (_, thread) in others {
+            thread.halt();
+        }
+    }
+
+    /// Puts a new program in place of the old one, in the thread that called execve(2).
+    ///
+    /// # Errors
+    /// `ENOMEM` if there is no memory for it, `EINVAL` for regions that make no address space.
+    pub fn become_program(
+        &self,
+        source: &MemorySource,
+        caller: &BodyThread,
+        image: &ExecImage,
+    ) -> Result<(), Errno> {
+        let space = new_space(source, image)?;
+        *caller.context.borrow_mut() = first_context(image);
+        caller.clear_child_tid.take();
+        caller.robust_list.take();
+        caller.alt_stack.set(NO_ALT_STACK);
+        *self.name.borrow_mut() = image.name.clone();
+        drop(self.replace_memory(Memory::new(space)));
+        Ok(())
+    }
+}
+
+/// The address space of a new program, before anything is written to it.
+///
+/// # Errors
+/// `ENOMEM` if there is no memory for it, `EINVAL` for regions that make no address space.
+pub fn new_space(source: &MemorySource, image: &ExecImage) -> Result<AddressSpace, Errno> {
+    let mut space = AddressSpace::new(source).map_err(|_| Errno::ENOMEM)?;
+    for region in &image.regions {
+        space.add_region(region)?;
+    }
+    space.set_heap(image.brk, image.brk)?;
+    Ok(space)
+}
+
+/// The context a new program starts with.
+pub fn first_context(image: &ExecImage) -> UserContext {
+    let mut context = UserContext::new();
+    context.registers.rip = image.entry.0;
+    context.registers.rsp = image.stack.0;
+    context
+}

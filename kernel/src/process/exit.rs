@@ -1,0 +1,82 @@
+//! The end of a process: its body is destroyed, its handlers end by themselves, and only then are
+//! its descriptors released (decision D3). What is left is a status for the parent to collect.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use wayfarer_proto::id::Pid;
+use wayfarer_proto::linux::process::WaitStatus;
+use wayfarer_proto::linux::signal::{SigInfo, Signal};
+
+use super::{Home, HomeThread};
+use crate::executor::Priority;
+use crate::kernel::Kernel;
+
+/// The process that adopts orphans.
+const INIT: Pid = Pid(1);
+
+/// Starts the task that buries a process once it has begun to exit.
+pub fn spawn_reaper(kernel: &Rc<Kernel>, home: &Rc<Home>) {
+    let (kernel, home) = (Rc::clone(kernel), Rc::clone(home));
+    kernel.spawner.clone().spawn(Priority::Service, async move {
+        home.exit_changed.wait_until(|| home.exiting()).await;
+        kernel.destroy_body(&home).await;
+        home.exit_changed.wait_until(|| all_idle(&home).then_some(())).await;
+        bury(&kernel, &home);
+    });
+}
+
+fn all_idle(home: &Home) -> bool {
+    home.threads.borrow().values().all(|thread| thread.is_idle())
+}
+
+/// Releases everything but the status.
+fn bury(kernel: &Rc<Kernel>, home: &Rc<Home>) {
+    if let Some(timer) = home.real_timer.take() {
+        timer.task.cancel();
+    }
+    drop(home.files.descriptors.clear());
+    home.threads.borrow_mut().clear();
+    give_children_away(kernel, home);
+    hang_up_session(kernel, home);
+    home.become_zombie();
+    kernel.processes.sweep();
+}
+
+/// Orphans go to init; zombies among them are announced to it again.
+fn give_children_away(kernel: &Kernel, home: &Rc<Home>) {
+    let children: Vec<_> =
+        core::mem::take(&mut *home.children.borrow_mut()).into_values().collect();
+    let init = kernel.processes.home(INIT).filter(|init| init.pid != home.pid);
+    for child in children {
+        let Some(init) = &init else { continue };
+        *child.parent.borrow_mut() = Rc::downgrade(init);
+        init.children.borrow_mut().insert(child.pid, Rc::clone(&child));
+        if let Some(status) = child.exiting().filter(|_| child.is_zombie()) {
+            super::wait::child_changed(init, &child, status);
+        }
+    }
+}
+
+/// When a session leader ends, its foreground group gets SIGHUP (setsid(2), tty_ioctl(4)).
+fn hang_up_session(kernel: &Kernel, home: &Home) {
+    if home.session.get() != home.pid {
+        return;
+    }
+}
+
+impl Home {
+    /// A thread ends; with the last one the process does (exit(2)).
+    pub fn begin_exit_if_last(&self, thread: &HomeThread, status: WaitStatus) {
+        let others = self
+            .threads
+            .borrow()
+            .values()
+            .any(|other| other.tid != thread.tid && !other.is_killed());
+        if others {
+            thread.kill();
+        } else {
+            self.begin_exit(status);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a process has of the file system: descriptors, current directory, umask, mapped files.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+use wayfarer_proto::id::MapId;
+
+use crate::fs::{Dentry, Descriptors, Inode};
+
+/// The umask of a new session.
+const DEFAULT_UMASK: u32 = 0o022;
+
+/// The files of a process.
+pub struct Files {
+    /// The descriptor table.
+    pub descriptors: Descriptors,
+    /// The file creation mask (umask(2)).
+    pub umask: Cell<u32>,
+    directory: RefCell<Rc<Dentry>>,
+}
+
+impl Files {
+    /// No descriptors, in `directory`.
+    pub fn new(directory: Rc<Dentry>) -> Self {
+        Self {
+            descriptors: Descriptors::new(),
+            umask: Cell::new(DEFAULT_UMASK),
+            directory: RefCell::new(directory),
+        }
+    }
+
+    /// What a child of fork(2) gets: the same open files under the same numbers.
+    pub fn fork(&self) -> Self {
+        Self {
+            descriptors: self.descriptors.fork(),
+            umask: self.umask.clone(),
+            directory: self.directory.clone(),
+        }
+    }
+
+    /// The current directory.
+    pub fn directory(&self) -> Rc<Dentry> {
+        Rc::clone(&self.directory.borrow())
+    }
+
+    /// Changes the current directory.
+    pub fn set_directory(&self, directory: Rc<Dentry>) {
+        *self.directory.borrow_mut() = directory;
+    }
+}
+
+/// A file that a process has mapped, or that its program was read from.
+#[derive(Clone)]
+pub struct MappedFile {
+    /// What pages are read from.
+    pub inode: Rc<dyn Inode>,
+    /// Its path, for `/proc/PID/maps`.
+    pub path: Vec<u8>,
+}
+
+/// The mapped files of a process, by the name its body uses for page-ins. A file stays until the
+/// process executes a new program or ends: which mappings are left is known at the body only.
+#[derive(Default)]
+pub struct MappedFiles {
+    files: RefCell<BTreeMap<MapId, MappedFile>>,
+    next: Cell<u32>,
+}
+
+impl MappedFiles {
+    /// Enters a file. One that is mapped already keeps its name.
+    pub fn insert(&self, file: MappedFile) -> MapId {
+        let mut files = self.files.borrow_mut();
+        let known = files.iter().find(|(_, other)| Rc::ptr_eq(&other.inode, &file.inode));
+        if let Some((id, _)) = known {
+            return *id;
+        }
+        let id = MapId(self.next.get() + 1);
+        self.next.set(id.0);
+        files.insert(id, file);
+        id
+    }
+
+    /// The file with this name.
+    pub fn get(&self, id: MapId) -> Option<MappedFile> {
+        self.files.borrow().get(&id).cloned()
+    }
+
+    /// Takes over another process's files, under the same names (fork(2)).
+    pub fn copy_from(&self, other: &Self) {
+        *self.files.borrow_mut() = other.files.borrow().clone();
+        self.next.set(other.next.get());
+    }
+
+    /// Forgets all files but the given one (execve(2)).
+    pub fn retain(&self, id: MapId) {
+        self.files.borrow_mut().retain(|other, _| *other == id);
+    }
+}

@@ -1,0 +1,170 @@
+//! The part of a thread that stays home: its mask, its signals, and its call in progress.
+
+use core::cell::{Cell, RefCell};
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::{CallSeq, Tid};
+use wayfarer_proto::linux::signal::SignalSet;
+use wayfarer_proto::time::Instant;
+
+use super::Home;
+use crate::executor::{Either, WaitQueue, select};
+use crate::signal::{Pending, wants_attention};
+use crate::syscall::Reply;
+
+/// A transaction that home has begun and not yet answered to the body.
+pub enum OpenCall {
+    /// The handler runs.
+    Running(CallSeq),
+    /// It has ended; the body has not fetched the answer yet.
+    Answered(CallSeq, Reply),
+}
+
+/// The home half of a thread.
+pub struct HomeThread {
+    /// The thread id.
+    pub tid: Tid,
+    /// Blocked signals.
+    pub mask: Cell<SignalSet>,
+    /// The mask to restore after sigsuspend(2), ppoll(2), pselect(2).
+    pub saved_mask: Cell<Option<SignalSet>>,
+    /// Signals sent to this thread alone.
+    pub pending: RefCell<Pending>,
+    /// Woken when the call in progress may have to end.
+    pub interrupt: WaitQueue,
+    /// Woken when the call in progress was answered.
+    pub answered: WaitQueue,
+    /// The absolute deadline with which restart_syscall(2) goes on.
+    pub restart_deadline: Cell<Option<Instant>>,
+    call: RefCell<Option<OpenCall>>,
+    killed: Cell<bool>,
+}
+
+impl HomeThread {
+    /// A thread that blocks no signal and makes no call.
+    pub fn new(tid: Tid) -> Self {
+        Self {
+            tid,
+            mask: Cell::default(),
+            saved_mask: Cell::default(),
+            pending: RefCell::default(),
+            interrupt: WaitQueue::new(),
+            answered: WaitQueue::new(),
+            restart_deadline: Cell::new(None),
+            call: RefCell::new(None),
+            killed: Cell::new(false),
+        }
+    }
+
+    /// Whether a transaction is open: a signal then waits for its end (rule 4).
+    pub fn has_open_call(&self) -> bool {
+        self.call.borrow().is_some()
+    }
+
+    /// Opens a transaction. Says no if one is open: the body is at fault.
+    pub fn open(&self, seq: CallSeq) -> bool {
+        let mut call = self.call.borrow_mut();
+        if call.is_some() {
+            return false;
+        }
+        *call = Some(OpenCall::Running(seq));
+        true
+    }
+
+    /// Keeps the answer until the body fetches it.
+    pub fn answer(&self, seq: CallSeq, reply: Reply) {
+        *self.call.borrow_mut() = Some(OpenCall::Answered(seq, reply));
+        self.answered.wake_all();
+    }
+
+    /// Closes the transaction.
+    pub fn close(&self) {
+        *self.call.borrow_mut() = None;
+    }
+
+    /// Takes the answer to `seq`, which closes the transaction.
+    pub fn take_answer(&self, seq: CallSeq) -> Option<Reply> {
+        let mut call = self.call.borrow_mut();
+        match call.take() {
+            Some(OpenCall::Answered(answered, reply)) if answered == seq => Some(reply),
+            other => {
+                *call = other;
+                None
+            }
+        }
+    }
+
+    /// Takes an answer that waits, whichever call it is for.
+    pub fn take_any_answer(&self) -> Option<(CallSeq, Reply)> {
+        let mut call = self.call.borrow_mut();
+        match call.take() {
+            Some(OpenCall::Answered(seq, reply)) => Some((seq, reply)),
+            other => {
+                *call = other;
+                None
+            }
+        }
+    }
+
+    /// Ends this thread alone: another one executes a new program.
+    pub fn kill(&self) {
+        self.killed.set(true);
+        self.interrupt.wake_all();
+    }
+
+    /// Whether this thread was ended by another.
+    pub fn is_killed(&self) -> bool {
+        self.killed.get()
+    }
+
+    /// Whether the handler of this thread's call has ended.
+    pub fn is_idle(&self) -> bool {
+        !matches!(*self.call.borrow(), Some(OpenCall::Running(_)))
+    }
+
+    /// Whether an interruptible wait of this thread must end now.
+    pub fn must_interrupt(&self, home: &Home) -> bool {
+        if home.exiting().is_some() || self.killed.get() || home.stopped().is_some() {
+            return true;
+        }
+        let pending = self.pending.borrow().set().union(home.pending.borrow().set());
+        !pending.is_empty() && wants_attention(&home.signals, pending, self.mask.get())
+    }
+
+    /// Whether only the end of the process or thread may end its wait.
+    fn must_die(&self, home: &Home) -> bool {
+        home.exiting().is_some() || self.killed.get()
+    }
+
+    /// Waits for `future` unless a signal comes first.
+    ///
+    /// # Errors
+    /// `ERESTARTSYS` if the wait was interrupted.
+    pub async fn interruptible<T>(
+        &self,
+        home: &Home,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Errno> {
+        let interrupted = self.interrupt.wait_until(|| self.must_interrupt(home).then_some(()));
+        match select(future, interrupted).await {
+            Either::First(value) => Ok(value),
+            Either::Second(()) => Err(Errno::ERESTARTSYS),
+        }
+    }
+
+    /// Waits for `future` unless the thread is killed first (a vfork parent).
+    ///
+    /// # Errors
+    /// `ERESTARTSYS` if the thread was killed.
+    pub async fn killable<T>(
+        &self,
+        home: &Home,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Errno> {
+        let killed = self.interrupt.wait_until(|| self.must_die(home).then_some(()));
+        match select(future, killed).await {
+            Either::First(value) => Ok(value),
+            Either::Second(()) => Err(Errno::ERESTARTSYS),
+        }
+    }
+}

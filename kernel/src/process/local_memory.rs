@@ -1,0 +1,211 @@
+//! The memory of a body that is here, with whoever provides the pages of its mapped files.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use wayfarer_machine::OutOfFrames;
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::linux::process::WaitStatus;
+use wayfarer_proto::linux::signal::{SigDetail, SigInfo, Signal};
+
+use super::{Home, Memory, Process, ProcessCell, Running};
+use crate::memory::{
+    AccessKind, Blocked, FaultOutcome, FaultSignal, Installed, PageRequest, Progress,
+    StringProgress,
+};
+use crate::syscall::MemoryError;
+
+/// Who has the files that a body has mapped.
+#[derive(Clone)]
+enum Pager {
+    /// Home is on this node.
+    Home(Rc<Home>),
+}
+
+/// Access to the memory of a body on this node. Copies page in what they need, and wait for it.
+#[derive(Clone)]
+pub struct LocalMemory {
+    memory: Rc<Memory>,
+    pager: Pager,
+}
+
+/// Why a fault could not be resolved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unresolved {
+    /// The program gets this signal.
+    Signal(SigInfo),
+    /// There is no memory left: the process is ended, with a message, not the kernel.
+    OutOfMemory,
+}
+
+impl ProcessCell {
+    /// The memory of the body, if it is here.
+    pub fn local_memory(&self) -> Option<LocalMemory> {
+        match &*self.state.borrow() {
+            Process::Whole { body, home } => {
+                Some(LocalMemory { memory: body.memory(), pager: Pager::Home(Rc::clone(home)) })
+            }
+        }
+    }
+}
+
+impl Running {
+    /// The memory of the running body. A vfork child has its parent's, a new program its own.
+    pub fn local_memory(&self) -> LocalMemory {
+        let pager = match self.process.home() {
+            Some(home) => Pager::Home(home),
+            None => unreachable!("a body runs at home until it is split"),
+        };
+        LocalMemory { memory: self.body.memory(), pager }
+    }
+}
+
+impl LocalMemory {
+    /// Copies from `address` into `buffer`.
+    ///
+    /// # Errors
+    /// [`MemoryError::Fault`] with the number of bytes copied.
+    pub async fn read(&self, address: UserAddr, buffer: &mut [u8]) -> Result<(), MemoryError> {
+        let mut done = 0;
+        loop {
+            let at = address.offset(done as u64);
+            let progress = self.memory.space.borrow_mut().read(at, &mut buffer[done..]);
+            if !self.advance(&mut done, progress).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Copies `data` to `address`.
+    ///
+    /// # Errors
+    /// [`MemoryError::Fault`] with the number of bytes copied.
+    pub async fn write(&self, address: UserAddr, data: &[u8]) -> Result<(), MemoryError> {
+        let mut done = 0;
+        loop {
+            let at = address.offset(done as u64);
+            let progress = self.memory.space.borrow_mut().write(at, &data[done..]);
+            if !self.advance(&mut done, progress).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Copies a string of at most `max` bytes, its NUL included, and gives it without the NUL.
+    ///
+    /// # Errors
+    /// [`MemoryError::TooLong`] if there is no NUL within `max` bytes.
+    pub async fn read_str(&self, address: UserAddr, max: usize) -> Result<Vec<u8>, MemoryError> {
+        let mut text = Vec::new();
+        loop {
+            let progress = self.memory.space.borrow_mut().read_string(address, &mut text, max);
+            match progress {
+                StringProgress::Complete => return Ok(text),
+                StringProgress::TooLong => return Err(MemoryError::TooLong),
+                StringProgress::Blocked(blocked) => self.unblock(blocked, text.len()).await?,
+            }
+        }
+    }
+
+    /// How many of `length` bytes at `address` can be accessed; pages them in.
+    ///
+    /// # Errors
+    /// [`MemoryError::Fault`] if not even the first byte can be.
+    pub async fn prepare(
+        &self,
+        address: UserAddr,
+        length: usize,
+        kind: AccessKind,
+    ) -> Result<usize, MemoryError> {
+        let mut done = 0;
+        loop {
+            let at = address.offset(done as u64);
+            let progress = {
+                let mut space = self.memory.space.borrow_mut();
+                match kind {
+                    AccessKind::Write => space.probe_writable(at, length - done),
+                    AccessKind::Read | AccessKind::Execute => {
+                        space.probe_readable(at, length - done)
+                    }
+                }
+            };
+            match self.advance(&mut done, progress).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(done),
+                Err(MemoryError::Fault { copied }) if copied > 0 => return Ok(copied),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Resolves a page fault of user code.
+    ///
+    /// # Errors
+    /// What becomes of the thread or the process instead.
+    pub async fn resolve(&self, address: UserAddr, kind: AccessKind) -> Result<(), Unresolved> {
+        loop {
+            let outcome = self.memory.space.borrow_mut().fault(address, kind);
+            let request = match outcome {
+                FaultOutcome::Resolved => return Ok(()),
+                FaultOutcome::Signal(signal) => return Err(signal.into()),
+                FaultOutcome::OutOfMemory => return Err(Unresolved::OutOfMemory),
+                FaultOutcome::NeedsPage(request) => request,
+            };
+            match self.page_in(&request).await {
+                Ok(Installed::Done) => {}
+                Ok(Installed::BeyondEnd) => {
+                    return Err(FaultSignal::beyond_file(request.address).into());
+                }
+                Err(OutOfFrames) => return Err(Unresolved::OutOfMemory),
+            }
+        }
+    }
+
+    /// Counts what a step has done and clears its obstacle. Says whether there is more to do.
+    async fn advance(&self, done: &mut usize, progress: Progress) -> Result<bool, MemoryError> {
+        *done += progress.done;
+        match progress.blocked_on {
+            None => Ok(false),
+            Some(blocked) => self.unblock(blocked, *done).await.map(|()| true),
+        }
+    }
+
+    async fn unblock(&self, blocked: Blocked, copied: usize) -> Result<(), MemoryError> {
+        let fault = MemoryError::Fault { copied };
+        match blocked {
+            Blocked::NeedsPage(request) => match self.page_in(&request).await {
+                Ok(Installed::Done) => Ok(()),
+                Ok(Installed::BeyondEnd) | Err(OutOfFrames) => Err(fault),
+            },
+            Blocked::Fault(_) | Blocked::OutOfMemory => Err(fault),
+        }
+    }
+
+    /// Gets pages of a mapped file from home and installs them.
+    async fn page_in(&self, request: &PageRequest) -> Result<Installed, OutOfFrames> {
+        match &self.pager {
+            Pager::Home(home) => {
+                let file = home.maps.get(request.map);
+                let mut space = self.memory.space.borrow_mut();
+                space.install_with(request, |index| match &file {
+                    Some(file) => match file.inode.page(request.file_page + index) {
+                        Err(Errno::ENOMEM) => Err(OutOfFrames),
+                        page => Ok(page.unwrap_or(None)),
+                    },
+                    None => Ok(None),
+                })
+            }
+        }
+    }
+}
+
+impl From<FaultSignal> for Unresolved {
+    fn from(fault: FaultSignal) -> Self {
+        let detail = SigDetail::Fault { address: fault.address.0 };
+        Self::Signal(SigInfo { signal: fault.signal, code: fault.code, detail })
+    }
+}
+
+/// What a process ends with when memory runs out under it, as Linux's OOM killer has it.
+pub const OUT_OF_MEMORY: WaitStatus = WaitStatus::Signaled(Signal::SIGKILL.number());

@@ -1,0 +1,190 @@
+//! The life of a user thread: run, see why it came back, serve that, look for signals (D2).
+
+use alloc::rc::Rc;
+use core::time::Duration;
+
+use wayfarer_machine::Trap;
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::linux::process::WaitStatus;
+use wayfarer_proto::linux::signal::{
+    BUS_ADRERR, FPE_FLTINV, FPE_INTDIV, ILL_ILLOPN, SI_KERNEL, SigDetail, SigInfo, Signal,
+    TRAP_BRKPT,
+};
+use wayfarer_proto::table::Class;
+
+use super::local_memory::{OUT_OF_MEMORY, Unresolved};
+use super::{Body, BodyThread, ProcessCell};
+use crate::executor::{Priority, yield_now};
+use crate::kernel::Kernel;
+use crate::memory::AccessKind;
+use crate::syscall::{Call, Request};
+
+/// A thread that runs on this node: what the body half of a call knows.
+#[derive(Clone)]
+pub struct Running {
+    /// This node.
+    pub kernel: Rc<Kernel>,
+    /// The process.
+    pub process: Rc<ProcessCell>,
+    /// Its body.
+    pub body: Rc<Body>,
+    /// The thread.
+    pub thread: Rc<BodyThread>,
+}
+
+/// Whether a thread goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// It runs user code again.
+    Run,
+    /// It has ended, or its process has.
+    End,
+}
+
+impl Running {
+    /// Starts the thread's task; it goes on from whatever state its data say.
+    pub fn start(self) {
+        let spawner = self.kernel.spawner.clone();
+        let thread = Rc::clone(&self.thread);
+        let task = spawner.spawn(Priority::User, async move {
+            self.run().await;
+        });
+        thread.set_task(task);
+    }
+
+    async fn run(&self) {
+        let mut next = self.resume_call().await;
+        while next == Next::Run {
+            if self.pass_to_user().await == Next::End {
+                return;
+            }
+            let trap = self.run_user_code();
+            next = self.serve(trap).await;
+        }
+    }
+
+    /// What must happen before user code runs: stops are honoured and attentions answered.
+    async fn pass_to_user(&self) -> Next {
+        loop {
+            if self.body.is_stopped() {
+                self.body.wait_resumed().await;
+            }
+            if !self.thread.attention.take() {
+                return Next::Run;
+            }
+            let reply = self.transact(None, Request::Null).await;
+            if self.apply(None, reply).await == Next::End {
+                return Next::End;
+            }
+        }
+    }
+
+    fn run_user_code(&self) -> Trap {
+        let memory = self.body.memory();
+        let before = self.kernel.now();
+        let trap = {
+            let space = memory.space.borrow();
+            self.thread.context.borrow_mut().run(space.page_table())
+        };
+        let used = self.kernel.now().since(before).as_nanos() as u64;
+        self.body.cpu.set(self.body.cpu.get() + used);
+        trap
+    }
+
+    async fn serve(&self, trap: Trap) -> Next {
+        match trap {
+            Trap::Syscall => self.system_call().await,
+            Trap::Interrupt => {
+                yield_now().await;
+                Next::Run
+            }
+            Trap::PageFault { address, write, instruction, .. } => {
+                let kind = match (write, instruction) {
+                    (true, _) => AccessKind::Write,
+                    (_, true) => AccessKind::Execute,
+                    _ => AccessKind::Read,
+                };
+                match self.local_memory().resolve(UserAddr(address), kind).await {
+                    Ok(()) => Next::Run,
+                    Err(Unresolved::Signal(info)) => self.fault(info).await,
+                    Err(Unresolved::OutOfMemory) => self.die(OUT_OF_MEMORY).await,
+                }
+            }
+            Trap::Exception { vector, .. } => self.fault(self.exception(vector)).await,
+        }
+    }
+
+    async fn system_call(&self) -> Next {
+        let call = Call::from_registers(&self.thread.context.borrow().registers);
+        match call {
+            Ok(call) => self.execute(call, None).await,
+            Err(number) => {
+                self.kernel.count_unknown_call(number);
+                self.thread.context.borrow_mut().registers.rax = Errno::ENOSYS.to_return_value();
+                Next::Run
+            }
+        }
+    }
+
+    /// A synchronous signal: home judges it.
+    async fn fault(&self, info: SigInfo) -> Next {
+        let reply = self.transact(None, Request::Fault(info)).await;
+        self.apply(None, reply).await
+    }
+
+    /// The signal of a processor exception (Intel SDM volume 3, table 6-1).
+    fn exception(&self, vector: u8) -> SigInfo {
+        let (signal, code) = match vector {
+            0 => (Signal::SIGFPE, FPE_INTDIV),
+            1 | 3 => (Signal::SIGTRAP, TRAP_BRKPT),
+            4 | 5 | 13 => (Signal::SIGSEGV, SI_KERNEL),
+            16 | 19 => (Signal::SIGFPE, FPE_FLTINV),
+            11 | 12 | 17 => (Signal::SIGBUS, BUS_ADRERR),
+            _ => (Signal::SIGILL, ILL_ILLOPN),
+        };
+        let address = match vector {
+            4 | 5 | 13 => 0,
+            _ => self.thread.context.borrow().registers.rip,
+        };
+        SigInfo { signal, code, detail: SigDetail::Fault { address } }
+    }
+
+    /// Goes on with what the thread did when its task was last ended.
+    async fn resume_call(&self) -> Next {
+        let Some(state) = self.thread.in_call.get() else { return Next::Run };
+        match (state.awaits, state.call) {
+            (Some(seq), call) => {
+                let reply = self.await_reply(seq).await;
+                self.finish(call, reply).await
+            }
+            (None, Some(call)) => self.execute(call, state.deadline).await,
+            (None, None) => Next::Run,
+        }
+    }
+
+    /// Ends the process: home is told, and its reaper ends this task.
+    pub async fn die(&self, status: WaitStatus) -> Next {
+        if let Some(home) = self.process.home() {
+            home.begin_exit(status);
+        }
+        Next::End
+    }
+
+    /// Counts a call made away from home.
+    pub fn count_call(&self, class: Class) {
+        if self.process.home().is_none() {
+            self.body.counts.count(class);
+        }
+    }
+
+    /// CLOCK_MONOTONIC as this process reads it, in nanoseconds.
+    pub fn monotonic(&self) -> u64 {
+        self.kernel.now().0.wrapping_add(self.body.clocks.get().monotonic)
+    }
+
+    /// CLOCK_REALTIME more than CLOCK_MONOTONIC, as this process reads them.
+    pub fn realtime_offset(&self) -> Duration {
+        self.body.clocks.get().realtime
+    }
+}

@@ -1,0 +1,87 @@
+//! What the runner asks of a node: run a program, feed its input, move it, count, power off.
+
+use alloc::rc::Rc;
+
+use wayfarer_proto::boot::EXIT_ORDERLY;
+use wayfarer_proto::console::{Counts, Exit, ExitStatus, FromNode, Refused, Start, Started, ToNode};
+use wayfarer_proto::id::Pid;
+use wayfarer_proto::linux::process::WaitStatus;
+use wayfarer_proto::linux::signal::{SigInfo, Signal};
+
+use crate::executor::Priority;
+use crate::kernel::Kernel;
+use crate::process::Home;
+use crate::start;
+
+/// Serves one frame from the runner.
+pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
+    match frame {
+        ToNode::Start(order) => begin(kernel, order),
+        ToNode::Stdin(bytes) => kernel.stdin.push(&bytes),
+        ToNode::StdinEof => kernel.stdin.end(),
+        ToNode::Signal(number) => signal_program(kernel, number),
+        ToNode::QueryCounts => kernel.console.send(&FromNode::Counts(counts(kernel))),
+        ToNode::Shutdown => wayfarer_machine::exit(EXIT_ORDERLY),
+    }
+}
+
+/// Starts a program and reports how that went, and later how the program ended.
+fn begin(kernel: &Rc<Kernel>, order: Start) {
+    kernel.trace.set(order.trace);
+    match start::start(kernel, order) {
+        Ok(program) => {
+            kernel.program.set(Some(program.home.pid));
+            let started = Started { pid: program.home.pid, result: Ok(()) };
+            kernel.console.send(&FromNode::Started(started));
+            let kernel = Rc::clone(kernel);
+            kernel.spawner.clone().spawn(Priority::Service, async move {
+                program.ended().await;
+                report_end(&kernel, &program.home);
+            });
+        }
+        Err(errno) => {
+            let started = Started { pid: Pid(0), result: Err(errno) };
+            kernel.console.send(&FromNode::Started(started));
+        }
+    }
+}
+
+fn report_end(kernel: &Kernel, home: &Home) {
+    let status = exit_status(home.exiting());
+    kernel.console.send(&FromNode::Exit(Exit { pid: home.pid, status }));
+}
+
+/// How a process ended, in the console's terms.
+pub fn exit_status(status: Option<WaitStatus>) -> ExitStatus {
+    match status {
+        Some(WaitStatus::Exited(status)) => ExitStatus::Exited(status),
+        Some(WaitStatus::Signaled(signal) | WaitStatus::Stopped(signal)) => {
+            ExitStatus::Signaled(signal)
+        }
+        Some(WaitStatus::Continued) | None => ExitStatus::Exited(0),
+    }
+}
+
+/// Sends a signal to the started program's process group.
+fn signal_program(kernel: &Kernel, number: i32) {
+    let signal = u64::try_from(number).ok().and_then(Signal::new);
+    let (Some(signal), Some(group)) = (signal, kernel.program.get()) else { return };
+    for member in kernel.group_members(group) {
+        member.post(SigInfo::kernel(signal));
+    }
+}
+
+/// What the node holds now.
+pub fn counts(kernel: &Kernel) -> Counts {
+    let frames = kernel.frames.counts();
+    Counts {
+        frames_free: frames.free as u64,
+        frames_total: frames.total as u64,
+        sockets: 0,
+        tasks: kernel.spawner.tasks() as u64,
+        descriptors: kernel.vfs.open_files().count() as u64,
+        processes: kernel.processes.homes().len() as u64,
+        longest_poll_us: kernel.longest_poll.take().as_micros() as u64,
+        heap_used: wayfarer_machine::heap_used() as u64,
+    }
+}

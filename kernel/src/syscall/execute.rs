@@ -1,0 +1,86 @@
+//! The body's part of calls: where each runs, and what is left to do with home's reply.
+//!
+//! A call that home has a part in is one request and one reply; what home wants of the body in
+//! between it does through [`UserMemory`](super::UserMemory). What the body does with the reply
+//! ([`Running::finish`]) follows from the call and the reply alone, so that a thread can be moved
+//! while it waits.
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::{MapId, Tid};
+use wayfarer_proto::linux::mman::MapFlags;
+use wayfarer_proto::table::{Class, Sysno};
+use wayfarer_proto::time::Instant;
+
+use super::{Call, Reply, Request, local};
+use crate::process::{CloneArgs, Kind, Next, Running};
+use crate::signal::frame::pop_frame;
+
+/// Where a call runs: its class, but an anonymous mapping concerns the body alone.
+pub fn route(call: &Call) -> Class {
+    let anonymous = || MapFlags::from_bits_truncate(call.args[3] as u32);
+    match call.sysno {
+        Sysno::mmap if anonymous().contains(MapFlags::ANONYMOUS) => Class::Local,
+        sysno => sysno.row().class,
+    }
+}
+
+impl Running {
+    /// Executes a call. `deadline` is that of the local wait in which the thread was moved.
+    pub async fn execute(&self, call: Call, deadline: Option<Instant>) -> Next {
+        let class = route(&call);
+        self.count_call(class);
+        if class == Class::Local {
+            let done = local::dispatch(self, &call, deadline).await;
+            let reply = Reply { result: done.result, actions: done.actions };
+            return self.apply(Some(call), reply).await;
+        }
+        let request = match call.sysno {
+            Sysno::rt_sigreturn => return self.signal_return().await,
+            Sysno::exit => self.leave(call.args[0] as u8).await,
+            _ => Request::Call(call),
+        };
+        let reply = self.transact(Some(call), request).await;
+        self.finish(Some(call), reply).await
+    }
+
+    /// Ends a call, or an exchange without one, with home's reply.
+    pub async fn finish(&self, call: Option<Call>, mut reply: Reply) -> Next {
+        if let (Some(call), Ok(value)) = (call, reply.result) {
+            match call.sysno {
+                Sysno::mmap => reply.result = local::map_file(self, &call, MapId(value as u32)),
+                Sysno::clone => self.finish_clone(&call, value).await,
+                _ => {}
+            }
+        }
+        self.apply(call, reply).await
+    }
+
+    /// A new thread needs its context; a child process has got its own already.
+    async fn finish_clone(&self, call: &Call, id: u64) {
+        let args = CloneArgs::of(call);
+        if args.kind() == Ok(Kind::Thread) {
+            self.make_thread(&args, Tid(id as i32)).await;
+        }
+    }
+
+    /// exit(2): the joining thread is told while the memory is still there.
+    async fn leave(&self, status: u8) -> Request {
+        local::wake_word(self, self.thread.clear_child_tid.take()).await;
+        Request::ThreadExit { status }
+    }
+
+    async fn signal_return(&self) -> Next {
+        let request = match pop_frame(self).await {
+            Ok(mask) => Request::SignalReturn(mask),
+            Err(info) => Request::Fault(info),
+        };
+        let reply = self.transact(None, request).await;
+        self.apply(None, reply).await
+    }
+}
+
+impl From<Errno> for Reply {
+    fn from(errno: Errno) -> Self {
+        Self { result: Err(errno), actions: alloc::vec![] }
+    }
+}

@@ -1,0 +1,82 @@
+//! execve(2) at home: the program is read where its files are, and travels as data (rule 8).
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::UserAddr;
+
+use crate::process::HomeThread;
+use crate::syscall::{Call, Caller, SysResult};
+
+/// The longest single argument (`MAX_ARG_STRLEN`), NUL included.
+const ARG_MAX: usize = 128 << 10;
+/// All arguments and the environment together (execve(2), "Limits on size").
+const ARGS_MAX: usize = 2 << 20;
+/// The longest path, NUL included.
+const PATH_MAX: usize = 4096;
+
+/// execve(2).
+///
+/// # Errors
+/// As execve(2) says.
+pub(super) async fn execve(c: &Caller, call: &Call) -> SysResult {
+    let path = c.memory.copy_in_str(call.addr(0), PATH_MAX).await?;
+    let mut room = ARGS_MAX;
+    let arguments = read_strings(c, call.addr(1), &mut room).await?;
+    let environment = read_strings(c, call.addr(2), &mut room).await?;
+    let program = c.read_program(path, arguments, environment)?;
+    end_other_threads(c).await?;
+    c.memory.end_other_threads().await?;
+    c.memory.exec(&program.image).await?;
+    for (address, bytes) in &program.writes {
+        c.memory.copy_out(*address, bytes).await?;
+    }
+    c.home.keep_only(&c.thread);
+    c.home.become_program(&program);
+    Ok(0)
+}
+
+/// Reads a null-terminated array of strings.
+async fn read_strings(
+    c: &Caller,
+    array: UserAddr,
+    room: &mut usize,
+) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut strings = Vec::new();
+    if array.is_null() {
+        return Ok(strings);
+    }
+    for index in 0.. {
+        let mut pointer = [0; 8];
+        c.memory.copy_in(array.offset(8 * index), &mut pointer).await?;
+        let pointer = UserAddr(u64::from_le_bytes(pointer));
+        if pointer.is_null() {
+            break;
+        }
+        let string = c.memory.copy_in_str(pointer, ARG_MAX).await.map_err(too_long)?;
+        *room = room.checked_sub(string.len() + 9).ok_or(Errno::E2BIG)?;
+        strings.push(string);
+    }
+    Ok(strings)
+}
+
+fn too_long(error: crate::syscall::MemoryError) -> Errno {
+    match Errno::from(error) {
+        Errno::ENAMETOOLONG => Errno::E2BIG,
+        errno => errno,
+    }
+}
+
+/// Ends the other threads and waits until their handlers have ended (rule 8).
+async fn end_other_threads(c: &Caller) -> Result<(), Errno> {
+    let others: Vec<Rc<HomeThread>> = {
+        let threads = c.home.threads.borrow();
+        threads.values().filter(|thread| thread.tid != c.thread.tid).cloned().collect()
+    };
+    for thread in &others {
+        thread.kill();
+    }
+    let idle = || others.iter().all(|thread| thread.is_idle()).then_some(());
+    c.thread.killable(&c.home, c.home.exit_changed.wait_until(idle)).await
+}

@@ -1,0 +1,65 @@
+//! fork(2), vfork(2) and clone(2): home makes the new identity, the body its new context.
+
+use alloc::rc::Rc;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::{Pid, Tid};
+use wayfarer_proto::linux::process::WaitStatus;
+
+use crate::process::{CloneArgs, Home, Kind, spawn_reaper};
+use crate::syscall::{Call, Caller, SysResult};
+
+/// All three calls.
+///
+/// # Errors
+/// `EINVAL` for flags that make neither a thread, a vfork child nor a fork child; `EAGAIN` if no
+/// id is free; `ENOMEM` if the child's body cannot be made.
+pub(super) async fn clone(c: &Caller, call: &Call) -> SysResult {
+    let kind = CloneArgs::of(call).kind()?;
+    if kind == Kind::Thread {
+        return new_thread(c);
+    }
+    let child = new_process(c, kind)?;
+    if let Err(errno) = c.memory.make_child(&child, call, kind).await {
+        abandon(c, &child);
+        return Err(errno);
+    }
+    if kind == Kind::Vfork {
+        let returned = || (!child.borrows_memory.get()).then_some(());
+        c.thread.killable(&c.home, child.memory_returned.wait_until(returned)).await?;
+    }
+    Ok(child.pid.0 as u64)
+}
+
+fn new_thread(c: &Caller) -> SysResult {
+    let tid = Tid(c.kernel.processes.allocate_id()?);
+    let thread = c.home.add_thread(tid);
+    thread.mask.set(c.thread.mask.get());
+    Ok(tid.0 as u64)
+}
+
+fn new_process(c: &Caller, kind: Kind) -> Result<Rc<Home>, Errno> {
+    let parent = &c.home;
+    let pid = Pid(c.kernel.processes.allocate_id()?);
+    let (group, session) = (parent.group.get(), parent.session.get());
+    let child = Home::new(pid, group, session, parent.files.fork(), parent.signals.clone());
+    *child.limits.borrow_mut() = parent.limits.borrow().clone();
+    *child.program.borrow_mut() = parent.program.borrow().clone();
+    *child.parent.borrow_mut() = Rc::downgrade(parent);
+    child.borrows_memory.set(kind == Kind::Vfork);
+    if let Some(thread) = child.thread(pid.leader()) {
+        thread.mask.set(c.thread.mask.get());
+    }
+    child.maps.copy_from(&parent.maps);
+    parent.children.borrow_mut().insert(pid, Rc::clone(&child));
+    c.kernel.processes.insert_home(&child);
+    spawn_reaper(&c.kernel, &child);
+    Ok(child)
+}
+
+/// Takes back a child whose body could not be made: nobody shall wait for it.
+fn abandon(c: &Caller, child: &Rc<Home>) {
+    c.home.children.borrow_mut().remove(&child.pid);
+    *child.parent.borrow_mut() = alloc::rc::Weak::new();
+    child.begin_exit(WaitStatus::Exited(0));
+}

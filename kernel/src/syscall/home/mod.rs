@@ -1,0 +1,55 @@
+//! The home handlers: written once, against [`UserMemory`](super::UserMemory), whether their
+//! caller's body is here or far away.
+
+mod family;
+mod group;
+mod limits;
+mod map;
+mod signal;
+mod timer;
+mod wait;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::process::WaitStatus;
+use wayfarer_proto::table::Sysno;
+
+use super::{Call, Caller, SysResult};
+
+/// Executes the home part of a call.
+///
+/// # Errors
+/// What the call's manual page says; `ENOSYS` for a call that home has no part in.
+pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
+    match call.sysno {
+        Sysno::fork | Sysno::vfork | Sysno::clone => family::clone(c, call).await,
+        Sysno::mmap => map::map(c, call),
+        Sysno::rt_sigaction => signal::rt_sigaction(c, call).await,
+        Sysno::rt_sigprocmask => signal::rt_sigprocmask(c, call).await,
+        Sysno::rt_sigpending => signal::rt_sigpending(c, call).await,
+        Sysno::rt_sigsuspend => signal::rt_sigsuspend(c, call).await,
+        Sysno::rt_sigtimedwait => signal::rt_sigtimedwait(c, call).await,
+        Sysno::pause => signal::pause(c).await,
+        Sysno::kill => signal::kill(c, call),
+        Sysno::tkill => signal::tkill(c, call),
+        Sysno::tgkill => signal::tgkill(c, call),
+        Sysno::alarm => timer::alarm(c, call),
+        Sysno::setitimer => timer::setitimer(c, call).await,
+        Sysno::getitimer => timer::getitimer(c, call).await,
+        Sysno::wait4 => wait::wait4(c, call).await,
+        Sysno::waitid => wait::waitid(c, call).await,
+        Sysno::exit_group => {
+            c.home.begin_exit(WaitStatus::Exited(call.args[0] as u8));
+            Ok(0)
+        }
+        Sysno::getppid => Ok(group::parent(c).0 as u64),
+        Sysno::getpgrp => Ok(c.home.group.get().0 as u64),
+        Sysno::getpgid => group::getpgid(c, call),
+        Sysno::setpgid => group::setpgid(c, call),
+        Sysno::getsid => group::getsid(c, call),
+        Sysno::setsid => group::setsid(c),
+        Sysno::getrlimit => limits::getrlimit(c, call).await,
+        Sysno::setrlimit => limits::setrlimit(c, call).await,
+        Sysno::prlimit64 => limits::prlimit64(c, call).await,
+        _ => Err(Errno::ENOSYS),
+    }
+}

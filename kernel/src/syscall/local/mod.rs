@@ -1,0 +1,90 @@
+//! Calls that the node of the body serves alone: no message, wherever the body is.
+//!
+//! A local call either ends at once or waits with an absolute deadline; until then it has changed
+//! nothing, so a thread that is moved in the middle simply makes it again where it arrives.
+
+mod futex;
+mod identity;
+mod memory;
+mod system;
+mod time;
+mod wait;
+
+pub use futex::wake_word;
+pub use memory::map_file;
+pub use time::rusage;
+
+use alloc::vec::Vec;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::table::Sysno;
+use wayfarer_proto::time::Instant;
+
+use super::{Call, SysResult};
+use crate::process::Running;
+use crate::signal::Action;
+
+/// How a local call ended.
+pub struct Local {
+    /// What it gives.
+    pub result: SysResult,
+    /// What home said when a signal interrupted it.
+    pub actions: Vec<Action>,
+}
+
+impl From<SysResult> for Local {
+    fn from(result: SysResult) -> Self {
+        Self { result, actions: Vec::new() }
+    }
+}
+
+/// Serves a local call. `deadline` is that of the wait it was in when its thread was moved.
+pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>) -> Local {
+    let r = running;
+    let result = match call.sysno {
+        Sysno::nanosleep => return time::nanosleep(r, call, deadline).await,
+        Sysno::clock_nanosleep => return time::clock_nanosleep(r, call, deadline).await,
+        Sysno::futex => return futex::futex(r, call, deadline).await,
+        Sysno::mmap => memory::map_anonymous(r, call),
+        Sysno::mprotect => memory::protect(r, call),
+        Sysno::munmap => memory::unmap(r, call),
+        Sysno::brk => memory::brk(r, call),
+        Sysno::mremap => memory::remap(r, call),
+        Sysno::madvise => memory::advise(r, call),
+        Sysno::gettimeofday => time::gettimeofday(r, call).await,
+        Sysno::time => time::time(r, call).await,
+        Sysno::clock_gettime => time::clock_gettime(r, call).await,
+        Sysno::clock_getres => time::clock_getres(r, call).await,
+        Sysno::times => time::times(r, call).await,
+        Sysno::getrusage => time::getrusage(r, call).await,
+        Sysno::getpid => Ok(r.body.key.pid.0 as u64),
+        Sysno::gettid => Ok(r.thread.tid.0 as u64),
+        Sysno::getuid | Sysno::getgid | Sysno::geteuid | Sysno::getegid => Ok(0),
+        Sysno::setuid | Sysno::setgid | Sysno::setresuid | Sysno::setresgid => {
+            identity::set_ids(call)
+        }
+        Sysno::getgroups | Sysno::setgroups => Ok(0),
+        Sysno::set_tid_address => {
+            r.thread.clear_child_tid.set(call.addr(0));
+            Ok(r.thread.tid.0 as u64)
+        }
+        Sysno::set_robust_list => identity::set_robust_list(r, call),
+        Sysno::arch_prctl => identity::arch_prctl(r, call).await,
+        Sysno::prctl => identity::prctl(r, call).await,
+        Sysno::sigaltstack => identity::sigaltstack(r, call).await,
+        Sysno::uname => system::uname(r, call).await,
+        Sysno::sysinfo => system::sysinfo(r, call).await,
+        Sysno::getrandom => system::getrandom(r, call).await,
+        Sysno::getcpu => system::getcpu(r, call).await,
+        Sysno::sched_getaffinity => system::sched_getaffinity(r, call).await,
+        Sysno::sched_setaffinity => Ok(0),
+        Sysno::sched_yield => {
+            crate::executor::yield_now().await;
+            Ok(0)
+        }
+        // Real restartable sequences would have to survive a move; every node says no (section 5).
+        Sysno::rseq => Err(Errno::ENOSYS),
+        _ => Err(Errno::ENOSYS),
+    };
+    result.into()
+}

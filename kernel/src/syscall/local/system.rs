@@ -1,0 +1,86 @@
+//! What the system is, and randomness.
+
+use wayfarer_proto::errno::Errno;
+
+use crate::process::Running;
+use crate::syscall::{Call, SysResult};
+
+/// Bytes of one field of `struct utsname`.
+const UTS_FIELD: usize = 65;
+/// Randomness is handed out in pieces of this many bytes.
+const RANDOM_PIECE: usize = 256;
+/// The largest request of getrandom(2) that is served at once.
+const RANDOM_MAX: usize = 32 << 20;
+
+/// uname(2). The release is that of the Linux whose calls are served, which the C library checks.
+pub(super) async fn uname(running: &Running, call: &Call) -> SysResult {
+    let fields = [
+        "Linux",
+        "wayfarer",
+        "6.1.0-wayfarer",
+        concat!("#1 Wayfarer ", env!("CARGO_PKG_VERSION")),
+        "x86_64",
+        "(none)",
+    ];
+    let mut bytes = [0; UTS_FIELD * 6];
+    for (index, field) in fields.iter().enumerate() {
+        bytes[index * UTS_FIELD..][..field.len()].copy_from_slice(field.as_bytes());
+    }
+    running.local_memory().write(call.addr(0), &bytes).await?;
+    Ok(0)
+}
+
+/// sysinfo(2).
+pub(super) async fn sysinfo(running: &Running, call: &Call) -> SysResult {
+    let frames = running.kernel.frames.counts();
+    let mut bytes = [0; 112];
+    let mut put = |at: usize, value: u64| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    put(0, running.kernel.now().0 / 1_000_000_000);
+    put(32, frames.total as u64);
+    put(40, frames.free as u64);
+    bytes[80..82].copy_from_slice(&(running.kernel.processes.cells().len() as u16).to_le_bytes());
+    bytes[104..108].copy_from_slice(&4096u32.to_le_bytes());
+    running.local_memory().write(call.addr(0), &bytes).await?;
+    Ok(0)
+}
+
+/// getrandom(2): the node's generator never lacks entropy, so no flag makes a difference.
+pub(super) async fn getrandom(running: &Running, call: &Call) -> SysResult {
+    const KNOWN_FLAGS: u64 = 7;
+    if call.args[2] & !KNOWN_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let length = usize::try_from(call.args[1]).unwrap_or(usize::MAX).min(RANDOM_MAX);
+    let memory = running.local_memory();
+    let mut piece = [0; RANDOM_PIECE];
+    let mut done = 0;
+    while done < length {
+        let size = RANDOM_PIECE.min(length - done);
+        running.kernel.fill_random(&mut piece[..size]);
+        if memory.write(call.addr(0).offset(done as u64), &piece[..size]).await.is_err() {
+            return if done > 0 { Ok(done as u64) } else { Err(Errno::EFAULT) };
+        }
+        done += size;
+    }
+    Ok(done as u64)
+}
+
+/// getcpu(2): a node has one processor.
+pub(super) async fn getcpu(running: &Running, call: &Call) -> SysResult {
+    for index in 0..2 {
+        if !call.addr(index).is_null() {
+            running.local_memory().write(call.addr(index), &[0; 4]).await?;
+        }
+    }
+    Ok(0)
+}
+
+/// sched_getaffinity(2): processor 0, as a mask of one word.
+pub(super) async fn sched_getaffinity(running: &Running, call: &Call) -> SysResult {
+    const WORD: u64 = 8;
+    if call.args[1] < WORD || !call.args[1].is_multiple_of(WORD) {
+        return Err(Errno::EINVAL);
+    }
+    running.local_memory().write(call.addr(2), &1u64.to_le_bytes()).await?;
+    Ok(WORD)
+}

@@ -1,0 +1,99 @@
+//! System calls: from registers to a typed [`Call`], and to where it runs.
+//!
+//! The body half makes a [`Request`] of home whenever it cannot serve a call alone, and home
+//! answers with a [`Reply`]. A whole process does the same; only the way between the halves is
+//! shorter. So a handler exists once and cannot tell where its caller is (decision D3):
+//!
+//! | module | side | serves |
+//! |---|---|---|
+//! | [`local`] | body | calls that never need home: memory, futex, time, identity |
+//! | [`execute`] | body | the way of every call, and the body's part of those that home serves |
+//! | [`serve`] | home | requests, through the handlers in [`home`] |
+
+pub mod caller;
+pub mod execute;
+pub mod home;
+pub mod local;
+pub mod serve;
+pub mod user_memory;
+
+pub use caller::Caller;
+pub use user_memory::{MemoryError, UserMemory};
+
+use alloc::vec::Vec;
+
+use wayfarer_machine::Registers;
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::linux::signal::{SigInfo, SignalSet};
+use wayfarer_proto::table::Sysno;
+
+use crate::signal::Action;
+
+/// What a system call gives: the value for `rax`, or why not.
+pub type SysResult = Result<u64, Errno>;
+
+/// A system call with its raw arguments. Handlers get typed ones from the accessors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Call {
+    /// Which call.
+    pub sysno: Sysno,
+    /// The six argument registers.
+    pub args: [u64; 6],
+}
+
+impl Call {
+    /// Reads a call from the registers of the `syscall` instruction.
+    ///
+    /// # Errors
+    /// The number in `rax`, if the table has no row for it.
+    pub fn from_registers(registers: &Registers) -> Result<Self, u64> {
+        let sysno = Sysno::from_number(registers.rax).ok_or(registers.rax)?;
+        let args = [
+            registers.rdi,
+            registers.rsi,
+            registers.rdx,
+            registers.r10,
+            registers.r8,
+            registers.r9,
+        ];
+        Ok(Self { sysno, args })
+    }
+
+    /// Argument `index` as the ABI's `int`: the upper half of the register means nothing.
+    pub const fn int(&self, index: usize) -> i32 {
+        self.args[index] as i32
+    }
+
+    /// Argument `index` as an address.
+    pub const fn addr(&self, index: usize) -> UserAddr {
+        UserAddr(self.args[index])
+    }
+}
+
+/// What a body asks of home; each begins a transaction (rule 1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Execute a call's home handler.
+    Call(Call),
+    /// Nothing: the answer to an attention.
+    Null,
+    /// A synchronous fault, for home to judge.
+    Fault(SigInfo),
+    /// A handler has returned; this was the mask in its frame.
+    SignalReturn(SignalSet),
+    /// This thread ends: exit(2).
+    ThreadExit {
+        /// The exit status, which counts if it is the last thread.
+        status: u8,
+    },
+}
+
+/// Home's answer to a [`Request`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    /// What the call gives.
+    pub result: SysResult,
+    /// What the body must do besides.
+    pub actions: Vec<Action>,
+}

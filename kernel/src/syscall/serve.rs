@@ -1,0 +1,68 @@
+//! Home's side of a transaction: begin, run the handler, answer.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::task::{Context, Poll, Waker};
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::CallSeq;
+use wayfarer_proto::linux::process::WaitStatus;
+use wayfarer_proto::linux::signal::SignalSet;
+
+use super::{Caller, Reply, Request, SysResult, home};
+use crate::executor::Priority;
+use crate::signal::take_actions;
+
+/// Begins a transaction of `caller`'s thread. The handler is polled on the spot: one that need
+/// not wait costs no task, and its answer is returned. Otherwise the answer comes later, through
+/// [`crate::process::HomeThread::answer`].
+///
+/// A second transaction of a thread that has one open is refused with `EBUSY`: its body is at fault.
+pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Option<Reply> {
+    let thread = Rc::clone(&caller.thread);
+    if !thread.open(seq) {
+        return Some(Errno::EBUSY.into());
+    }
+    let kernel = Rc::clone(&caller.kernel);
+    let home = Rc::clone(&caller.home);
+    let mut handler = Box::pin(async move { answer(&caller, request).await });
+    if let Poll::Ready(reply) = handler.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        thread.close();
+        return Some(reply);
+    }
+    kernel.spawner.spawn(Priority::Service, async move {
+        let reply = handler.await;
+        thread.answer(seq, reply);
+        if let Some(cell) = home.cell() {
+            cell.answered(&thread);
+        }
+        home.exit_changed.wake_all();
+    });
+    None
+}
+
+/// Executes a request and adds what its thread must do for asynchronous events (rule 3).
+async fn answer(caller: &Caller, request: Request) -> Reply {
+    let result = execute(caller, request).await;
+    let actions = take_actions(&caller.home, &caller.thread);
+    Reply { result, actions }
+}
+
+async fn execute(caller: &Caller, request: Request) -> SysResult {
+    match request {
+        Request::Call(call) => home::dispatch(caller, &call).await,
+        Request::Null => Ok(0),
+        Request::Fault(info) => {
+            caller.home.force(&caller.thread, info);
+            Ok(0)
+        }
+        Request::SignalReturn(mask) => {
+            caller.thread.mask.set(mask.without(SignalSet::UNBLOCKABLE));
+            Ok(0)
+        }
+        Request::ThreadExit { status } => {
+            caller.home.begin_exit_if_last(&caller.thread, WaitStatus::Exited(status));
+            Ok(0)
+        }
+    }
+}

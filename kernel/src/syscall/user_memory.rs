@@ -1,0 +1,162 @@
+//! [`UserMemory`]: the thesis's copyin() and copyout(), and the only seam between the halves (D3).
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::{CallSeq, Tid, UserAddr};
+use wayfarer_proto::message::ExecImage;
+
+use super::Call;
+use crate::kernel::Kernel;
+use crate::memory::AccessKind;
+use crate::process::{CloneArgs, Home, Kind, LocalMemory, ProcessCell, Running};
+
+/// Why user memory could not be copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MemoryError {
+    /// The memory cannot be accessed; so many bytes before it were copied.
+    Fault {
+        /// Bytes copied.
+        copied: usize,
+    },
+    /// A string without its end within the limit.
+    TooLong,
+    /// The body is lost: its process is ending.
+    BodyLost,
+}
+
+impl From<MemoryError> for Errno {
+    fn from(error: MemoryError) -> Self {
+        match error {
+            MemoryError::Fault { .. } | MemoryError::BodyLost => Self::EFAULT,
+            MemoryError::TooLong => Self::ENAMETOOLONG,
+        }
+    }
+}
+
+/// The memory of one system call's caller, wherever it is.
+///
+/// Each operation looks up where the body is now: here, it touches the address space; in transit,
+/// it waits. A handler cannot tell. No operation is interrupted by signals.
+#[derive(Clone)]
+pub struct UserMemory {
+    kernel: Rc<Kernel>,
+    process: Rc<ProcessCell>,
+    /// The thread and call it serves; a memory request over a channel names them.
+    pub thread: Tid,
+    /// The transaction it serves.
+    pub seq: CallSeq,
+}
+
+impl UserMemory {
+    /// The memory of `process`, for one call of one of its threads.
+    pub fn new(kernel: &Rc<Kernel>, process: &Rc<ProcessCell>, thread: Tid, seq: CallSeq) -> Self {
+        Self { kernel: Rc::clone(kernel), process: Rc::clone(process), thread, seq }
+    }
+
+    /// Copies from `address` into `buffer`.
+    ///
+    /// # Errors
+    /// [`MemoryError::Fault`] with the number of bytes copied.
+    pub async fn copy_in(&self, address: UserAddr, buffer: &mut [u8]) -> Result<(), MemoryError> {
+        self.local().await?.read(address, buffer).await
+    }
+
+    /// Copies `data` to `address`.
+    ///
+    /// # Errors
+    /// [`MemoryError::Fault`] with the number of bytes copied.
+    pub async fn copy_out(&self, address: UserAddr, data: &[u8]) -> Result<(), MemoryError> {
+        self.local().await?.write(address, data).await
+    }
+
+    /// Copies a string of at most `max` bytes, its NUL included, and gives it without the NUL.
+    ///
+    /// # Errors
+    /// [`MemoryError::TooLong`] if there is no NUL within `max` bytes.
+    pub async fn copy_in_str(&self, address: UserAddr, max: usize) -> Result<Vec<u8>, MemoryError> {
+        self.local().await?.read_str(address, max).await
+    }
+
+    /// How many of `length` bytes at `address` can be written: what a handler may consume before
+    /// it copies it out.
+    ///
+    /// # Errors
+    /// [`MemoryError::Fault`] if not even the first byte can.
+    pub async fn prepare_out(
+        &self,
+        address: UserAddr,
+        length: usize,
+    ) -> Result<usize, MemoryError> {
+        self.local().await?.prepare(address, length, AccessKind::Write).await
+    }
+
+    /// How many of `length` bytes at `address` can be read.
+    ///
+    /// # Errors
+    /// [`MemoryError::Fault`] if not even the first byte can.
+    pub async fn prepare_in(&self, address: UserAddr, length: usize) -> Result<usize, MemoryError> {
+        self.local().await?.prepare(address, length, AccessKind::Read).await
+    }
+
+    /// Makes the body of a child process from the caller's, and joins it with `child`.
+    ///
+    /// # Errors
+    /// `ENOMEM` if there is no memory for it.
+    pub async fn make_child(&self, child: &Rc<Home>, call: &Call, kind: Kind) -> Result<(), Errno> {
+        let running = self.running().await.ok_or(Errno::ESRCH)?;
+        let args = CloneArgs::of(call);
+        let body = running.make_body(&args, child.pid, kind)?;
+        let process = ProcessCell::whole(Rc::clone(&body), Rc::clone(child));
+        self.kernel.processes.insert(Rc::clone(&process));
+        let tid = child.pid.leader();
+        let thread = body.thread(tid).ok_or(Errno::ESRCH)?;
+        let started = Running { kernel: Rc::clone(&self.kernel), process, body, thread };
+        started.store_ids(&running, &args, tid).await;
+        started.start();
+        Ok(())
+    }
+
+    /// Ends the body halves of the caller's other threads.
+    ///
+    /// # Errors
+    /// `ESRCH` if the body is lost.
+    pub async fn end_other_threads(&self) -> Result<(), Errno> {
+        let running = self.running().await.ok_or(Errno::ESRCH)?;
+        running.body.end_others(self.thread);
+        Ok(())
+    }
+
+    /// Puts a new, empty program in place of the caller's; what must stand in its memory from the
+    /// beginning is copied out afterwards.
+    ///
+    /// # Errors
+    /// `ENOMEM` if there is no memory for its page table.
+    pub async fn exec(&self, image: &ExecImage) -> Result<(), Errno> {
+        let running = self.running().await.ok_or(Errno::ESRCH)?;
+        running.body.become_program(self.kernel.memory(), &running.thread, image)?;
+        Ok(())
+    }
+
+    /// The calling thread, once its body is somewhere, if that is here.
+    async fn running(&self) -> Option<Running> {
+        self.settled().await;
+        let body = self.process.body()?;
+        let thread = body.thread(self.thread)?;
+        let (kernel, process) = (Rc::clone(&self.kernel), Rc::clone(&self.process));
+        Some(Running { kernel, process, body, thread })
+    }
+
+    /// Waits while the body is between two places.
+    async fn settled(&self) {
+        let arrived = || (!self.process.is_in_transit()).then_some(());
+        self.process.settled.wait_until(arrived).await;
+    }
+
+    /// The body's memory, once the body is somewhere.
+    async fn local(&self) -> Result<LocalMemory, MemoryError> {
+        self.settled().await;
+        self.process.local_memory().ok_or(MemoryError::BodyLost)
+    }
+}
