@@ -1,6 +1,7 @@
 //! One program on one node, from its start to its end.
 
 use std::io::{self, Cursor, Read};
+use std::time::Duration;
 
 use wayfarer_proto::console::{
     Exit, ExitStatus, FromNode, Moved, ProgramReport, Refused, Start, ToNode, Trace, WindowSize,
@@ -12,6 +13,9 @@ use crate::cluster::{Cluster, ClusterError};
 
 /// The environment a program gets when nobody says otherwise.
 const ENVIRONMENT: [&str; 4] = ["PATH=/bin", "HOME=/root", "USER=root", "TERM=dumb"];
+
+/// How long to wait for the reason of a broken wire.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why a program did not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +119,7 @@ impl Cluster {
         input: impl Read + Send + 'static,
         mut observe: impl FnMut(NodeId, FromNode) -> io::Result<()>,
     ) -> Result<ExitStatus, ProgramError> {
-        self.node(node).send(&ToNode::Start(start.clone()))?;
+        self.send_start(node, start)?;
         let stdin = self.node(node).open_input();
         let mut input = input;
         // The thread ends with the input, or when the program no longer reads it. What it cannot
@@ -132,6 +136,20 @@ impl Cluster {
                 }
                 FromNode::Exit(Exit { status, .. }) if sender == node => return Ok(status),
                 frame => observe(sender, frame)?,
+            }
+        }
+    }
+
+    fn send_start(&mut self, node: NodeId, start: &Start) -> Result<(), ProgramError> {
+        let Err(error) = self.node(node).send(&ToNode::Start(start.clone())) else {
+            return Ok(());
+        };
+        // A node that is gone says better why than the wire to it.
+        loop {
+            match self.recv(LAST_WORDS) {
+                Ok(_) => {}
+                Err(ended @ ClusterError::Ended { .. }) => return Err(ended.into()),
+                Err(_) => return Err(error.into()),
             }
         }
     }

@@ -103,6 +103,9 @@ pub(crate) struct Common {
     /// Boot this kernel instead of building one
     #[arg(long, value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
+    /// Run this program instead of the QEMU in PATH
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) qemu: Option<PathBuf>,
 }
 
 /// How nodes are wired.
@@ -141,17 +144,20 @@ impl Common {
             Net::Stream => NetKind::Stream,
             Net::Tap => NetKind::Tap,
         };
-        let builder = Cluster::builder()
+        let mut builder = Cluster::builder()
             .nodes(self.node_count(defaults))
             .memory_mib(self.memory)
             .net(net)
             .accel(self.accel)
             .debugger(self.gdb)
             .timeout(Duration::from_secs(self.timeout.unwrap_or(defaults.seconds)));
-        match &self.pcap {
-            Some(file) => builder.pcap(file.clone()),
-            None => builder,
+        if let Some(file) = &self.pcap {
+            builder = builder.pcap(file.clone());
         }
+        if let Some(program) = &self.qemu {
+            builder = builder.emulator(program.clone());
+        }
+        builder
     }
 }
 
