@@ -1,10 +1,12 @@
 //! Builds what nodes run: the kernel, by a nested cargo, and guest programs, each with the flags
 //! it needs (decision D9). Nothing is rebuilt when nothing changed.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// Why a build gave no program.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +98,25 @@ fn guest_target() -> PathBuf {
     target.unwrap_or_else(|| workspace().join("target")).join("guest")
 }
 
-/// Runs cargo and gives the executable it names for `what`.
+/// Builds `what` once in the life of this process, however many ask for it.
 fn cargo(
+    what: &str,
+    manifest: &Path,
+    arguments: &[&str],
+    trailing: &[&str],
+) -> Result<PathBuf, BuildError> {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = built.get(what) {
+        return Ok(path.clone());
+    }
+    let path = run_cargo(what, manifest, arguments, trailing)?;
+    built.insert(what.to_owned(), path.clone());
+    Ok(path)
+}
+
+/// Runs cargo and gives the executable it names for `what`.
+fn run_cargo(
     what: &str,
     manifest: &Path,
     arguments: &[&str],

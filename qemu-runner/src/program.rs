@@ -4,7 +4,8 @@ use std::io::{self, Cursor, Read};
 use std::time::Duration;
 
 use wayfarer_proto::console::{
-    Exit, ExitStatus, FromNode, Moved, ProgramReport, Refused, Start, ToNode, Trace, WindowSize,
+    Counts, Exit, ExitStatus, FromNode, Moved, ProgramReport, Refused, Start, ToNode, Trace,
+    WindowSize,
 };
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::NodeId;
@@ -13,6 +14,9 @@ use crate::cluster::{Cluster, ClusterError};
 
 /// The environment a program gets when nobody says otherwise.
 const ENVIRONMENT: [&str; 4] = ["PATH=/bin", "HOME=/root", "USER=root", "TERM=dumb"];
+
+/// How long an idle node may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long to wait for the reason of a broken wire.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -136,6 +140,21 @@ impl Cluster {
                 }
                 FromNode::Exit(Exit { status, .. }) if sender == node => return Ok(status),
                 frame => observe(sender, frame)?,
+            }
+        }
+    }
+
+    /// What `node` holds now. Frames that come meanwhile are passed over: ask between programs.
+    ///
+    /// # Errors
+    /// Any [`ProgramError`] but `NotStarted`.
+    pub fn counts(&mut self, node: NodeId) -> Result<Counts, ProgramError> {
+        self.node(node).send(&ToNode::QueryCounts)?;
+        loop {
+            if let (sender, FromNode::Counts(counts)) = self.recv(ANSWER)?
+                && sender == node
+            {
+                return Ok(counts);
             }
         }
     }
