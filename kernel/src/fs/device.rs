@@ -5,9 +5,11 @@ use alloc::rc::Rc;
 use core::cell::RefCell;
 
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType};
 
+use super::terminal::Terminal;
 use super::{Asker, FileObject, Inode, Io, NewContent, NewInode};
 
 /// Fills a buffer with unpredictable bytes.
@@ -31,12 +33,28 @@ pub const CONSOLE: DeviceNumber = DeviceNumber::new(5, 1);
 /// The devices of a node.
 pub struct Devices {
     entropy: Rc<RefCell<Entropy>>,
+    console: RefCell<Option<Rc<Terminal>>>,
 }
 
 impl Devices {
     /// The devices that need no hardware but a source of entropy.
     pub fn new(entropy: Entropy) -> Self {
-        Self { entropy: Rc::new(RefCell::new(entropy)) }
+        Self { entropy: Rc::new(RefCell::new(entropy)), console: RefCell::default() }
+    }
+
+    /// Makes this terminal the console.
+    pub fn set_console(&self, terminal: Rc<Terminal>) {
+        self.console.replace(Some(terminal));
+    }
+
+    /// The terminal that is the console, if there is one.
+    pub fn console(&self) -> Option<Rc<Terminal>> {
+        self.console.borrow().clone()
+    }
+
+    /// The terminal that controls a session.
+    pub fn controlling_terminal(&self, session: Pid) -> Option<Rc<Terminal>> {
+        self.console().filter(|terminal| terminal.session() == Some(session))
     }
 
     /// Opens the device with this number.
@@ -46,14 +64,23 @@ impl Devices {
     pub fn open(
         &self,
         number: DeviceNumber,
-        _flags: OpenFlags,
-        _asker: &dyn Asker,
+        flags: OpenFlags,
+        asker: &dyn Asker,
     ) -> Result<Rc<dyn FileObject>, Errno> {
         match number {
             NULL => Ok(Rc::new(MemoryDevice::Null)),
             ZERO => Ok(Rc::new(MemoryDevice::Zero)),
             FULL => Ok(Rc::new(MemoryDevice::Full)),
             RANDOM | URANDOM => Ok(Rc::new(RandomDevice { entropy: self.entropy.clone() })),
+            TTY => match self.controlling_terminal(asker.session()) {
+                Some(terminal) => Ok(terminal),
+                None => Err(Errno::ENXIO),
+            },
+            CONSOLE => {
+                let terminal = self.console().ok_or(Errno::ENXIO)?;
+                let has_terminal = self.controlling_terminal(asker.session()).is_some();
+                Ok(terminal.open(flags, asker, has_terminal))
+            }
             _ => Err(Errno::ENXIO),
         }
     }
@@ -121,7 +148,7 @@ impl FileObject for MemoryDevice {
     }
 }
 
-/// random(4); both nodes are alike, as in Linux once the pool is seeded.
+/// random(4); the two are alike, as in Linux once the pool is seeded.
 struct RandomDevice {
     entropy: Rc<RefCell<Entropy>>,
 }

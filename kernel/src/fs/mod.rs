@@ -14,8 +14,11 @@ pub mod cpio;
 pub mod device;
 pub mod dirent;
 pub mod fill;
+pub mod ioctl;
 pub mod pipe;
 pub mod ramfs;
+pub mod stream;
+pub mod terminal;
 
 mod asker;
 mod dentry;
@@ -36,6 +39,7 @@ pub use inode::{
 pub use object::{FileObject, Io, OpenDirectory, seek_within};
 pub use open_file::{OpenFile, OpenFileCounter};
 pub use path::{FollowLast, Last};
+pub use stream::Sink;
 pub use vfs::{RenameMode, Vfs};
 
 #[cfg(test)]

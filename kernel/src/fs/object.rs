@@ -1,5 +1,6 @@
 //! What an open file does.
 
+use alloc::vec::Vec;
 use core::any::Any;
 use core::time::Duration;
 
@@ -8,6 +9,7 @@ use wayfarer_proto::linux::fcntl::Whence;
 use wayfarer_proto::linux::poll::PollEvents;
 
 use super::Asker;
+use super::ioctl::Ioctl;
 use crate::executor::WaitQueue;
 
 /// The circumstances of a read or a write.
@@ -85,6 +87,20 @@ pub trait FileObject: Any {
     /// Bytes that can be read now (`FIONREAD`), if the object counts them.
     fn bytes_readable(&self) -> Option<usize> {
         None
+    }
+
+    /// Serves a request of ioctl(2) that is not common to all files; what is to be copied to its
+    /// argument.
+    ///
+    /// # Errors
+    /// `ENOTTY` for a request that the object does not know; `EAGAIN` as in a read.
+    fn ioctl(&self, _request: &Ioctl<'_>, _asker: &dyn Asker) -> Result<Vec<u8>, Errno> {
+        Err(Errno::ENOTTY)
+    }
+
+    /// Whether it is a terminal.
+    fn is_terminal(&self) -> bool {
+        false
     }
 }
 

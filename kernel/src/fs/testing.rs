@@ -5,7 +5,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 
 use wayfarer_machine::FramePool;
 use wayfarer_proto::errno::Errno;
@@ -18,7 +18,7 @@ use wayfarer_proto::linux::time::Timespec;
 use super::device::{self, Devices};
 use super::pipe::PipeFs;
 use super::ramfs::{RamFs, RamLimits};
-use super::{Asker, Clock, FollowLast, Inode, Metadata, NewContent, NewInode, OpenFile, Vfs};
+use super::{Asker, Clock, FollowLast, Inode, Metadata, NewContent, NewInode, OpenFile, Sink, Vfs};
 
 /// Someone who asks; by default process 1 in its own session.
 pub(crate) struct TestAsker {
@@ -192,4 +192,30 @@ pub(crate) fn dirent_names(mut bytes: &[u8]) -> Vec<String> {
         bytes = &bytes[length..];
     }
     names
+}
+
+/// A sink that keeps what it gets, up to its room.
+pub(crate) struct TestSink {
+    pub(crate) room: Cell<usize>,
+    pub(crate) bytes: RefCell<Vec<u8>>,
+}
+
+impl TestSink {
+    pub(crate) fn with_room(room: usize) -> Rc<Self> {
+        Rc::new(Self { room: Cell::new(room), bytes: RefCell::default() })
+    }
+
+    /// What has come so far; it is forgotten.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.bytes.take()).unwrap()
+    }
+}
+
+impl Sink for TestSink {
+    fn send(&self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(self.room.get());
+        self.room.set(self.room.get() - count);
+        self.bytes.borrow_mut().extend_from_slice(&bytes[..count]);
+        count
+    }
 }

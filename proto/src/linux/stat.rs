@@ -205,6 +205,26 @@ layout! {
     }
 }
 
+impl Statfs {
+    /// What statfs(2) tells of a file system that stores nothing.
+    pub const fn without_blocks(kind: i64, device: DeviceNumber, flags: i64) -> Self {
+        Self {
+            kind,
+            block_size: 4096,
+            blocks: 0,
+            blocks_free: 0,
+            blocks_available: 0,
+            files: 0,
+            files_free: 0,
+            id: device.0,
+            name_max: 255,
+            fragment_size: 4096,
+            flags,
+            spare: [0; 32],
+        }
+    }
+}
+
 /// `struct statx`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Statx {

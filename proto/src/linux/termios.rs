@@ -154,6 +154,25 @@ layout! {
         /// `c_cc`: see [`Special`].
         special: [u8; SPECIAL_CHARACTERS],
     }
+    /// `struct termios2`: with line speeds in numbers.
+    Termios2 {
+        /// `c_iflag`.
+        input: u32,
+        /// `c_oflag`.
+        output: u32,
+        /// `c_cflag`.
+        control: u32,
+        /// `c_lflag`.
+        local: u32,
+        /// `c_line`.
+        discipline: u8,
+        /// `c_cc`.
+        special: [u8; SPECIAL_CHARACTERS],
+        /// `c_ispeed`, bits per second.
+        input_speed: u32,
+        /// `c_ospeed`, bits per second.
+        output_speed: u32,
+    }
     /// `struct winsize`.
     WindowSize {
         /// Lines.
@@ -211,6 +230,21 @@ impl Termios {
     }
 }
 
+impl From<Termios> for Termios2 {
+    fn from(termios: Termios) -> Self {
+        let Termios { input, output, control, local, discipline, special } = termios;
+        let (input_speed, output_speed) = (38_400, 38_400);
+        Self { input, output, control, local, discipline, special, input_speed, output_speed }
+    }
+}
+
+impl From<Termios2> for Termios {
+    fn from(termios: Termios2) -> Self {
+        let Termios2 { input, output, control, local, discipline, special, .. } = termios;
+        Self { input, output, control, local, discipline, special }
+    }
+}
+
 /// `TCGETS`.
 pub const TCGETS: u32 = 0x5401;
 /// `TCSETS`.
@@ -255,6 +289,14 @@ pub const TIOCSETD: u32 = 0x5423;
 pub const TIOCGETD: u32 = 0x5424;
 /// `TCSBRKP`.
 pub const TCSBRKP: u32 = 0x5425;
+/// `TCGETS2`.
+pub const TCGETS2: u32 = 0x802c_542a;
+/// `TCSETS2`.
+pub const TCSETS2: u32 = 0x402c_542b;
+/// `TCSETSW2`.
+pub const TCSETSW2: u32 = 0x402c_542c;
+/// `TCSETSF2`.
+pub const TCSETSF2: u32 = 0x402c_542d;
 /// `TIOCGSID`.
 pub const TIOCGSID: u32 = 0x5429;
 /// `FIONCLEX`.
@@ -264,6 +306,14 @@ pub const FIOCLEX: u32 = 0x5451;
 /// `FIOASYNC`.
 pub const FIOASYNC: u32 = 0x5452;
 
+/// `TCOOFF` of `TCXONC`: stop output.
+pub const TCOOFF: u64 = 0;
+/// `TCOON`: start output.
+pub const TCOON: u64 = 1;
+/// `TCIOFF`: send a STOP character.
+pub const TCIOFF: u64 = 2;
+/// `TCION`: send a START character.
+pub const TCION: u64 = 3;
 /// `TCIFLUSH`.
 pub const TCIFLUSH: u64 = 0;
 /// `TCOFLUSH`.
@@ -279,6 +329,7 @@ mod tests {
     #[test]
     fn the_kernels_termios_is_36_bytes() {
         assert_eq!(Termios::SIZE, 36);
+        assert_eq!(Termios2::SIZE, 44);
         assert_eq!(WindowSize::SIZE, 8);
     }
 

@@ -125,20 +125,7 @@ impl Inode for PipeInode {
     }
 
     fn file_system(&self) -> Statfs {
-        Statfs {
-            kind: PIPEFS_MAGIC,
-            block_size: 4096,
-            blocks: 0,
-            blocks_free: 0,
-            blocks_available: 0,
-            files: 0,
-            files_free: 0,
-            id: self.device.0,
-            name_max: 255,
-            fragment_size: 4096,
-            flags: ST_FLAGS,
-            spare: [0; 32],
-        }
+        Statfs::without_blocks(PIPEFS_MAGIC, self.device, ST_FLAGS)
     }
 
     fn open(

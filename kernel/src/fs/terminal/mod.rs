@@ -1,0 +1,281 @@
+//! Terminals: the line discipline, job control and the requests of ioctl_tty(2).
+//!
+//! The console driver gives what was typed to [`Terminal::push_input`] and takes what is to be
+//! shown through a [`Sink`]. Who may read, write and change settings follows from the [`Asker`]; signals
+//! go out through a closure, so that a terminal knows no process.
+
+mod erase;
+mod input;
+mod job_control;
+mod output;
+mod requests;
+
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::time::Duration;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::Pid;
+use wayfarer_proto::linux::fcntl::OpenFlags;
+use wayfarer_proto::linux::poll::PollEvents;
+use wayfarer_proto::linux::signal::Signal;
+use wayfarer_proto::linux::termios::{LocalFlags, Special, Termios, WindowSize};
+
+use super::ioctl::Ioctl;
+use super::{Asker, FileObject, Io, Sink};
+use crate::executor::WaitQueue;
+use alloc::vec::Vec;
+use input::Input;
+use output::Output;
+
+/// How a terminal sends a signal to a process group.
+pub type SignalGroup = Box<dyn Fn(Pid, Signal)>;
+
+/// A terminal.
+pub struct Terminal {
+    sink: Rc<dyn Sink>,
+    signal_group: SignalGroup,
+    state: RefCell<State>,
+    window: Cell<WindowSize>,
+    /// The session that this is the controlling terminal of.
+    session: Cell<Option<Pid>>,
+    /// The process group in the foreground.
+    foreground: Cell<Option<Pid>>,
+    hung_up: Cell<bool>,
+    changes: WaitQueue,
+}
+
+/// The parts that change with each byte.
+struct State {
+    termios: Termios,
+    input: Input,
+    output: Output,
+}
+
+impl Terminal {
+    /// A terminal that shows its output through `sink`.
+    pub fn new(sink: Rc<dyn Sink>, signal_group: SignalGroup) -> Rc<Self> {
+        let (input, output) = (Input::default(), Output::default());
+        Rc::new(Self {
+            sink,
+            signal_group,
+            state: RefCell::new(State { termios: Termios::STANDARD, input, output }),
+            window: Cell::new(WindowSize { rows: 24, columns: 80, x_pixels: 0, y_pixels: 0 }),
+            session: Cell::new(None),
+            foreground: Cell::new(None),
+            hung_up: Cell::new(false),
+            changes: WaitQueue::new(),
+        })
+    }
+
+    /// Opens it for `asker`; makes it the controlling terminal of a session leader that has none,
+    /// as open(2) does without `O_NOCTTY`. `has_terminal` says whether the asker's session has one.
+    pub(super) fn open(
+        self: &Rc<Self>,
+        flags: OpenFlags,
+        asker: &dyn Asker,
+        has_terminal: bool,
+    ) -> Rc<dyn FileObject> {
+        let wanted = !flags.contains(OpenFlags::NO_CONTROLLING_TTY);
+        if wanted && asker.leads_session() && !has_terminal && self.session.get().is_none() {
+            self.acquire(asker);
+        }
+        self.clone()
+    }
+
+    /// Takes in what was typed; how many bytes. The rest must be offered again after
+    /// [`changes`](FileObject::changes) has woken: readers are behind.
+    pub fn push_input(&self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        for byte in bytes {
+            let signal = {
+                let mut state = self.state.borrow_mut();
+                if !state.input.has_room() {
+                    break;
+                }
+                let State { termios, input, output } = &mut *state;
+                input.receive(*byte, termios, output)
+            };
+            taken += 1;
+            if let Some((signal, group)) = signal.zip(self.foreground.get()) {
+                (self.signal_group)(group, signal);
+            }
+        }
+        self.flush_output();
+        self.changes.wake_all();
+        taken
+    }
+
+    /// Sends waiting output as far as the sink takes it. The driver calls this when the sink,
+    /// having refused some, has room again.
+    pub fn flush_output(&self) {
+        let mut sent_any = false;
+        loop {
+            // The sink is a driver and may look at this terminal, so no borrow is held over it.
+            let mut piece = [0; 256];
+            let length = {
+                let state = self.state.borrow();
+                let sendable = state.output.sendable();
+                let length = sendable.len().min(piece.len());
+                piece[..length].copy_from_slice(&sendable[..length]);
+                length
+            };
+            let sent = if length == 0 { 0 } else { self.sink.send(&piece[..length]).min(length) };
+            self.state.borrow_mut().output.sent(sent);
+            sent_any |= sent > 0;
+            if sent == 0 {
+                break;
+            }
+        }
+        if sent_any {
+            self.changes.wake_all();
+        }
+    }
+
+    /// The window's size.
+    pub fn window(&self) -> WindowSize {
+        self.window.get()
+    }
+
+    /// Sets the window's size; the foreground group gets SIGWINCH if it is another.
+    pub fn set_window(&self, window: WindowSize) {
+        if self.window.replace(window) != window {
+            self.signal_foreground(Signal::SIGWINCH);
+        }
+    }
+
+    /// The other side is gone: reads find the end, writes fail, the foreground group gets SIGHUP
+    /// and SIGCONT.
+    pub fn hang_up(&self) {
+        self.hung_up.set(true);
+        self.signal_foreground(Signal::SIGHUP);
+        self.signal_foreground(Signal::SIGCONT);
+        self.changes.wake_all();
+    }
+
+    fn signal_foreground(&self, signal: Signal) {
+        if let Some(group) = self.foreground.get() {
+            (self.signal_group)(group, signal);
+        }
+    }
+
+    fn termios(&self) -> Termios {
+        self.state.borrow().termios
+    }
+
+    /// Reads without line editing. `MIN` and `TIME` say how much is enough (termios(3)).
+    fn read_raw(&self, buffer: &mut [u8], io: &Io<'_>) -> Result<usize, Errno> {
+        let mut state = self.state.borrow_mut();
+        let available = state.input.available(&state.termios);
+        let minimum = usize::from(state.termios.special(Special::Minimum));
+        let time = state.termios.special(Special::Time);
+        let enough = match (minimum, time) {
+            (0, 0) => true,
+            (0, _) => available > 0 || io.timed_out,
+            _ => available >= minimum.min(buffer.len()),
+        };
+        if enough || (available > 0 && (io.timed_out || io.nonblock)) {
+            return Ok(state.input.read_raw(buffer));
+        }
+        Err(Errno::EAGAIN)
+    }
+}
+
+impl FileObject for Terminal {
+    fn read(&self, _offset: u64, buffer: &mut [u8], io: &Io<'_>) -> Result<usize, Errno> {
+        if self.hung_up.get() || buffer.is_empty() {
+            return Ok(0);
+        }
+        self.check_reader(io.asker)?;
+        let edits = self.termios().local_flags().contains(LocalFlags::ICANON);
+        let count = if edits {
+            let mut state = self.state.borrow_mut();
+            if !state.input.has_line() {
+                return Err(Errno::EAGAIN);
+            }
+            state.input.read_line(buffer)
+        } else {
+            self.read_raw(buffer, io)?
+        };
+        // The driver may have more to offer now.
+        self.changes.wake_all();
+        Ok(count)
+    }
+
+    fn write(&self, _offset: u64, data: &[u8], io: &Io<'_>) -> Result<usize, Errno> {
+        if self.hung_up.get() {
+            return Err(Errno::EIO);
+        }
+        if self.termios().local_flags().contains(LocalFlags::TOSTOP) {
+            self.check_changer(io.asker)?;
+        }
+        let mut written = 0;
+        while written < data.len() {
+            let before = written;
+            {
+                let mut state = self.state.borrow_mut();
+                let State { termios, output, .. } = &mut *state;
+                while written < data.len() && output.has_room() {
+                    output.put(data[written], termios);
+                    written += 1;
+                }
+            }
+            self.flush_output();
+            if written == before {
+                break;
+            }
+        }
+        if written == 0 { Err(Errno::EAGAIN) } else { Ok(written) }
+    }
+
+    fn poll(&self) -> PollEvents {
+        if self.hung_up.get() {
+            return PollEvents::READABLE | PollEvents::HUP | PollEvents::ERR;
+        }
+        let state = self.state.borrow();
+        let readable = if state.termios.local_flags().contains(LocalFlags::ICANON) {
+            state.input.has_line()
+        } else {
+            let timed = state.termios.special(Special::Time) > 0;
+            let minimum = usize::from(state.termios.special(Special::Minimum)).max(1);
+            state.input.available(&state.termios) >= if timed { 1 } else { minimum }
+        };
+        let mut events = PollEvents::empty();
+        events.set(PollEvents::READABLE, readable);
+        events.set(PollEvents::WRITABLE, state.output.has_room());
+        events
+    }
+
+    fn changes(&self) -> Option<&WaitQueue> {
+        Some(&self.changes)
+    }
+
+    fn read_timeout(&self) -> Option<Duration> {
+        let state = self.state.borrow();
+        let time = state.termios.special(Special::Time);
+        if time == 0 || state.termios.local_flags().contains(LocalFlags::ICANON) {
+            return None;
+        }
+        // With a minimum the time runs only between bytes.
+        let running = state.termios.special(Special::Minimum) == 0
+            || state.input.available(&state.termios) > 0;
+        running.then(|| Duration::from_millis(100 * u64::from(time)))
+    }
+
+    fn bytes_readable(&self) -> Option<usize> {
+        let state = self.state.borrow();
+        Some(state.input.available(&state.termios))
+    }
+
+    fn ioctl(&self, request: &Ioctl<'_>, asker: &dyn Asker) -> Result<Vec<u8>, Errno> {
+        self.serve(request, asker)
+    }
+
+    fn is_terminal(&self) -> bool {
+        true
+    }
+}
