@@ -1,4 +1,10 @@
-//! Tests of the whole: the two sessions against each other ([`pair`]).
 #![forbid(unsafe_code)]
+//! Tests of the whole.
+//!
+//! The two sessions meet each other without a kernel between them ([`pair`]). For the kernel the
+//! host's Linux is the oracle: every guest program runs there first ([`guests`], [`native`]), and
+//! what it did there is what Wayfarer must do.
 
+pub mod guests;
+pub mod native;
 pub mod pair;

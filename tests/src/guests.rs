@@ -1,0 +1,95 @@
+//! The guest programs under `tests/guest/`, and how each is run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wayfarer::artifacts::{self, BuildError};
+
+use crate::native::{self, Run};
+
+/// What a guest is written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Language {
+    /// A package of the workspace `tests/guest/`.
+    Rust,
+    /// A file `tests/guest/c/NAME.c`.
+    C,
+}
+
+/// A guest program and a way to run it, natively or on a node, in an empty directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Guest {
+    /// Its name, and its executable's.
+    pub name: &'static str,
+    /// What it is written in.
+    pub language: Language,
+    /// Its arguments.
+    pub args: &'static [&'static str],
+    /// Bytes of the file `input.bin` it wants in its directory (see [`input`]).
+    pub input_bytes: usize,
+    /// How long it may take on the host's Linux, at most.
+    pub limit: Duration,
+}
+
+const fn rust(name: &'static str, args: &'static [&'static str]) -> Guest {
+    Guest { name, language: Language::Rust, args, input_bytes: 0, limit: Duration::from_secs(30) }
+}
+
+/// The demo's first act: `wander` with a file of 16 MiB, over three nodes and back.
+pub const WANDER: Guest =
+    Guest { input_bytes: 16 << 20, ..rust("wander", &["input.bin", "output.txt", "1,2,3,2,1"]) };
+
+/// Every guest. Each ends with status 0, and its standard output is always the same.
+pub const GUESTS: &[Guest] = &[WANDER, rust("process", &[]), rust("signals", &[])];
+
+/// The file `input.bin` of that many bytes: always the same, and not compressible.
+pub fn input(bytes: usize) -> Vec<u8> {
+    // The 64-bit variant of Marsaglia's xorshift ("Xorshift RNGs", 2003).
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.by_ref().flatten().take(bytes).collect()
+}
+
+impl Guest {
+    /// Builds it, static; gives the path of the executable.
+    ///
+    /// # Errors
+    /// Any [`BuildError`].
+    pub fn build(&self) -> Result<PathBuf, BuildError> {
+        match self.language {
+            Language::Rust => artifacts::guest(self.name),
+            Language::C => artifacts::c_guest(self.name),
+        }
+    }
+
+    /// Runs it on the host's Linux, in a directory that is gone afterwards: the reference.
+    ///
+    /// # Errors
+    /// Any [`BuildError`]; what [`native::run`] says.
+    pub fn run_natively(&self) -> Result<Run, NativeError> {
+        let program = self.build()?;
+        let directory = tempfile::tempdir()?;
+        if self.input_bytes > 0 {
+            std::fs::write(directory.path().join("input.bin"), input(self.input_bytes))?;
+        }
+        let program = program.to_string_lossy();
+        let argv: Vec<&str> = [&*program].iter().chain(self.args).copied().collect();
+        Ok(native::run(&argv, directory.path(), self.limit)?)
+    }
+}
+
+/// Why a guest did not run on the host's Linux.
+#[derive(Debug, thiserror::Error)]
+pub enum NativeError {
+    /// It could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// It could not be started, or did not end.
+    #[error(transparent)]
+    Run(#[from] std::io::Error),
+}
