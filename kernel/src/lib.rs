@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod console;
+pub mod exec;
 pub mod executor;
 pub mod files;
 pub mod fs;

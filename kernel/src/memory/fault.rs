@@ -62,6 +62,9 @@ pub struct PageRequest {
     pub file_page: u64,
     /// How many pages, at most [`limits::RUN_PAGES`].
     pub count: u64,
+    /// Whether the program may write to the file through them: copies will not do then, only the
+    /// file's own frames ([`AddressSpace::install_with`]).
+    pub writes_file: bool,
 }
 
 /// What became of pages offered to an address space.
@@ -182,11 +185,14 @@ impl AddressSpace {
         let after = (page + 1..high).take_while(absent).count() as u64;
         let first = page - before;
         let file_page = region.backing_page(first);
-        PageRequest { address, first, map, file_page, count: before + 1 + after }
+        let writes_file = writes_file(region);
+        PageRequest { address, first, map, file_page, count: before + 1 + after, writes_file }
     }
 
     /// Gives an address space the pages it asked for: `bytes` is what the file holds from the
     /// request's first page on, less than was asked for where the file ends.
+    ///
+    /// For pages that write to the file this answers [`Installed::BeyondEnd`].
     ///
     /// Pages that came to be present meanwhile keep what they hold; pages whose region is gone
     /// are dropped.
@@ -199,6 +205,7 @@ impl AddressSpace {
         bytes: &[u8],
     ) -> Result<Installed, OutOfFrames> {
         let pool = self.source.pool().clone();
+        let bytes = if request.writes_file { &[] } else { bytes };
         self.install_with(request, |index| {
             let start = usize::try_from(index * PAGE).unwrap_or(usize::MAX);
             let rest = bytes.get(start..).filter(|rest| !rest.is_empty());
@@ -208,7 +215,8 @@ impl AddressSpace {
 
     /// As [`AddressSpace::install`], with frames that a page cache may keep and share: `frame`
     /// gives the one of the request's nth page, or `None` beyond the file's end. The frames must
-    /// be of this address space's pool, and never change while shared.
+    /// be of this address space's pool. A private page shows the file's changes until the program
+    /// writes to it, which mmap(2) leaves open and Linux does too.
     ///
     /// # Errors
     /// As [`AddressSpace::install`].
@@ -241,8 +249,10 @@ impl AddressSpace {
         let Some(frame) = frame(index)? else {
             return Ok(Installed::BeyondEnd);
         };
-        self.show(page, frame, &region, false)?;
-        self.clean.insert(page);
+        self.show(page, frame, &region, region.is_shared())?;
+        if !region.is_shared() {
+            self.clean.insert(page);
+        }
         Ok(Installed::Done)
     }
 
@@ -251,9 +261,15 @@ impl AddressSpace {
         let region = self.regions.find(page)?;
         let fits = matches!(region.backing, Backing::File { map, .. } if map == request.map)
             && region.backing_page(page) == request.file_page.wrapping_add(index)
+            && request.writes_file == writes_file(region)
             && self.table.lookup(user_page(page)).is_none();
         fits.then(|| region.clone())
     }
+}
+
+/// Whether stores to a region change a file, now or after mprotect(2).
+pub(super) fn writes_file(region: &Region) -> bool {
+    region.is_shared_file() && !region.flags.contains(RegionFlags::SEALED)
 }
 
 /// A frame that begins with the first page of `bytes`; zeroes follow where they end.

@@ -4,7 +4,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::UserAddr;
 
 use super::address_space::AddressSpace;
-use super::page_range::PAGE;
+use super::page_range::{PAGE, user_page};
 use super::region::{AccessKind, Backing};
 
 /// Tells the address spaces of a node apart, those that are gone included.
@@ -21,6 +21,14 @@ pub enum FutexKey {
         /// Where.
         address: UserAddr,
     },
+    /// A word of a shared mapping of a file. The key means something as long as the page is
+    /// mapped.
+    File {
+        /// The frame that holds it.
+        frame: u64,
+        /// Byte of the frame.
+        offset: u64,
+    },
     /// A word of a shared object. The key means something as long as the object lives, which the
     /// region of a waiter takes care of.
     Shared {
@@ -36,7 +44,8 @@ impl AddressSpace {
     /// not to be shared.
     ///
     /// # Errors
-    /// EINVAL for an address that is not a multiple of 4, EFAULT where nothing can be read.
+    /// EINVAL for an address that is not a multiple of 4; EFAULT where nothing can be read, and in
+    /// a shared mapping of a file where nothing has been read yet: read the word first.
     pub fn futex_key(&self, address: UserAddr, private: bool) -> Result<FutexKey, Errno> {
         if !address.0.is_multiple_of(4) {
             return Err(Errno::EINVAL);
@@ -51,6 +60,10 @@ impl AddressSpace {
                 object: object.identity(),
                 offset: region.backing_page(page).wrapping_mul(PAGE) + within,
             }),
+            Backing::File { .. } if !private && region.is_shared_file() => {
+                let mapping = self.table.lookup(user_page(page)).ok_or(Errno::EFAULT)?;
+                Ok(FutexKey::File { frame: mapping.frame.number(), offset: within })
+            }
             _ => Ok(FutexKey::Private { space: self.id(), address }),
         }
     }

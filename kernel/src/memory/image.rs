@@ -11,6 +11,7 @@ use wayfarer_proto::image::Region as ImageRegion;
 use wayfarer_proto::linux::mman::{MAX_MAP_COUNT, MapFlags, Protection};
 
 use super::address_space::{AddressSpace, MappedFile};
+use super::fault::writes_file;
 use super::maps_text::STACK_NAME;
 use super::page_range::{PAGE, PageRange, user_page};
 use super::region::{Backing, Region, RegionFlags};
@@ -75,6 +76,8 @@ pub struct Immovable {
 pub enum ImmovableReason {
     /// Another process on this node writes to the same pages.
     SharedWithOthers,
+    /// Stores go to a file of this node.
+    WritesFile,
 }
 
 impl fmt::Display for Immovable {
@@ -83,6 +86,7 @@ impl fmt::Display for Immovable {
         write!(f, "{start:x}-{end:x} {}: ", self.name)?;
         match self.reason {
             ImmovableReason::SharedWithOthers => f.write_str("shared with another process"),
+            ImmovableReason::WritesFile => f.write_str("a file that is written to through it"),
         }
     }
 }
@@ -160,21 +164,21 @@ impl AddressSpace {
 
     /// The regions that keep it from moving; empty if it can move.
     pub fn immovable(&self) -> Vec<Immovable> {
-        let others = |object: &SharedMemory| {
-            let own = self.regions.iter().filter(
-                |region| matches!(&region.backing, Backing::Shared { object: o, .. } if o.same_as(object)),
-            );
-            object.users() > own.count()
-        };
-        self.regions
-            .iter()
-            .filter(|region| matches!(&region.backing, Backing::Shared { object, .. } if others(object)))
-            .map(|region| Immovable {
-                range: region.range,
-                name: self.region_name(region).into(),
-                reason: ImmovableReason::SharedWithOthers,
-            })
-            .collect()
+        let found = self.regions.iter().filter_map(|region| {
+            let reason = self.immovable_reason(region)?;
+            Some(Immovable { range: region.range, name: self.region_name(region).into(), reason })
+        });
+        found.collect()
+    }
+
+    fn immovable_reason(&self, region: &Region) -> Option<ImmovableReason> {
+        if writes_file(region) {
+            return Some(ImmovableReason::WritesFile);
+        }
+        let Backing::Shared { object, .. } = &region.backing else { return None };
+        let shows = |region: &&Region| matches!(&region.backing, Backing::Shared { object: shown, .. } if shown.same_as(object));
+        let own = self.regions.iter().filter(shows).count();
+        (object.users() > own).then_some(ImmovableReason::SharedWithOthers)
     }
 
     /// The first run of at most `max` pages at or after page `from` that have to travel: those
@@ -241,7 +245,8 @@ impl AddressSpace {
             let skipped = if anonymous {
                 self.source.is_zero(&mapping.frame) || mapping.frame.is_zero()
             } else {
-                clean == CleanFilePages::Skip && self.clean.contains(number)
+                // What is shared with a file is the file's business.
+                region.is_shared() || (clean == CleanFilePages::Skip && self.clean.contains(number))
             };
             if !skipped {
                 return Some((number, mapping.frame));
@@ -297,10 +302,7 @@ fn tables_between(last: Option<u64>, page: u64) -> u64 {
 }
 
 fn to_image(region: &Region, name: &str) -> ImageRegion {
-    let mut flags = match (region.is_shared(), region.flags.contains(RegionFlags::SHARED_FILE)) {
-        (false, false) => MapFlags::PRIVATE,
-        _ => MapFlags::SHARED,
-    };
+    let mut flags = if region.is_shared() { MapFlags::SHARED } else { MapFlags::PRIVATE };
     for (own, travelling) in FLAGS {
         flags.set(travelling, region.flags.contains(own));
     }
@@ -345,7 +347,8 @@ fn from_image(image: &ImageRegion) -> Result<Region, ImageError> {
         None => Backing::Anonymous,
     };
     let in_file = image.file.is_some();
-    flags.set(RegionFlags::SHARED_FILE, shared && in_file);
+    // A shared file cannot be written to from another node.
+    flags.set(RegionFlags::SHARED_FILE | RegionFlags::SEALED, shared && in_file);
     let impossible = (in_file && shared && protection.contains(Protection::WRITE))
         || (flags.contains(RegionFlags::GROWS_DOWN) && (in_file || shared));
     if impossible {

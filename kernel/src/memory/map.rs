@@ -34,6 +34,9 @@ pub struct FileMapping {
     pub map: MapId,
     /// Byte of the file at the mapping's first; a multiple of the page size.
     pub offset: u64,
+    /// Whether a shared mapping may write to the file: it was opened so, and the program is where
+    /// the file is.
+    pub writable: bool,
     /// What to tell of it.
     pub file: MappedFile,
 }
@@ -73,9 +76,9 @@ impl MapRequest {
     /// The region's flags and what its pages hold at first.
     ///
     /// # Errors
-    /// EINVAL without exactly one kind of sharing or for an odd offset; ENODEV for a shared
-    /// mapping of a file that would be written to, which nothing here writes back; EOVERFLOW for
-    /// an offset beyond every file.
+    /// EINVAL without exactly one kind of sharing or for an odd offset; EACCES for a shared
+    /// mapping that would write to a file that must not be written to; EOVERFLOW for an offset
+    /// beyond every file.
     fn backing(&self) -> Result<(RegionFlags, Backing), Errno> {
         let shared = self.flags.contains(MapFlags::SHARED);
         let private = self.flags.contains(MapFlags::PRIVATE);
@@ -99,10 +102,12 @@ impl MapRequest {
         if file.offset.checked_add(self.length).is_none() {
             return Err(Errno::EOVERFLOW);
         }
-        if shared && self.protection.contains(Protection::WRITE) {
-            return Err(Errno::ENODEV);
+        if shared && !file.writable && self.protection.contains(Protection::WRITE) {
+            return Err(Errno::EACCES);
         }
-        let flags = if shared { RegionFlags::SHARED_FILE } else { RegionFlags::empty() };
+        let mut flags = RegionFlags::empty();
+        flags.set(RegionFlags::SHARED_FILE, shared);
+        flags.set(RegionFlags::SEALED, shared && !file.writable);
         Ok((flags, Backing::File { map: file.map, page: file.offset / PAGE }))
     }
 }
@@ -126,8 +131,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// Those of mmap(2): EINVAL, ENOMEM, EEXIST, EPERM (below `vm.mmap_min_addr`), EOVERFLOW,
-    /// EOPNOTSUPP (flags under `MAP_SHARED_VALIDATE`), and ENODEV for a writable shared mapping
-    /// of a file.
+    /// EOPNOTSUPP (flags under `MAP_SHARED_VALIDATE`), EACCES (see [`FileMapping::writable`]).
     pub fn map(&mut self, request: &MapRequest) -> Result<UserAddr, Errno> {
         if request.length == 0 {
             return Err(Errno::EINVAL);

@@ -8,7 +8,7 @@ use wayfarer_proto::linux::mman::Protection;
 
 use super::address_space::{AddressSpace, MappedFile};
 use super::page_range::PAGE;
-use super::region::{Backing, Region, RegionFlags};
+use super::region::{Backing, Region};
 
 /// What the region of the main stack is called, here and in images.
 pub(crate) const STACK_NAME: &str = "[stack]";
@@ -75,12 +75,11 @@ fn holds(region: &Region, address: UserAddr) -> bool {
 /// `rwxp` and its variations.
 fn permissions(region: &Region) -> String {
     let mark = |bit, letter| if region.protection.contains(bit) { letter } else { '-' };
-    let shared = region.is_shared() || region.flags.contains(RegionFlags::SHARED_FILE);
     [
         mark(Protection::READ, 'r'),
         mark(Protection::WRITE, 'w'),
         mark(Protection::EXECUTE, 'x'),
-        if shared { 's' } else { 'p' },
+        if region.is_shared() { 's' } else { 'p' },
     ]
     .into_iter()
     .collect()

@@ -15,8 +15,7 @@
 //! called [`AddressSpace::install`]. That somebody reads a local file if the process is whole, or
 //! asks the deputy if the body is away; nothing here can tell.
 //!
-//! Absent on purpose: swap, huge pages, randomised addresses, writable shared mappings of files
-//! (ENODEV), `mlock` accounting.
+//! Absent on purpose: swap, huge pages, randomised addresses, `mlock` accounting.
 
 mod address_space;
 mod arrival;
@@ -44,6 +43,7 @@ pub use fault::{FaultOutcome, FaultSignal, Installed, PageRequest};
 pub use futex::{FutexKey, SpaceId};
 pub use image::{CleanFilePages, Footprint, ImageError, Immovable, ImmovableReason, PageRun};
 pub use map::{FileMapping, MapRequest, protection_from_raw};
+pub(crate) use maps_text::STACK_NAME;
 pub use page_range::{END_PAGE, PAGE, PageRange};
 pub use region::{AccessKind, Backing, Region, RegionFlags, STACK_GUARD_PAGES};
 pub use region_map::RegionMap;

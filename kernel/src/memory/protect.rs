@@ -121,7 +121,7 @@ impl AddressSpace {
 
 /// Whether a region can never become writable.
 fn is_sealed(region: &Region) -> bool {
-    region.flags.contains(RegionFlags::SHARED_FILE)
+    region.flags.contains(RegionFlags::SEALED)
 }
 
 /// The pages of a range given by address and length; `None` for no length at all.

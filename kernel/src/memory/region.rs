@@ -18,8 +18,10 @@ bitflags! {
     pub struct RegionFlags: u8 {
         /// Grows downwards when touched just below (the stack, `MAP_GROWSDOWN`).
         const GROWS_DOWN = 1;
-        /// A file mapped `MAP_SHARED`: it can never become writable here.
+        /// A file mapped `MAP_SHARED`: its pages are the file's own.
         const SHARED_FILE = 2;
+        /// A shared file that was not opened for writing: it can never become writable.
+        const SEALED = 16;
         /// A child finds zeroes (`MADV_WIPEONFORK`).
         const WIPE_ON_FORK = 4;
         /// A child does not have it (`MADV_DONTFORK`).
@@ -111,7 +113,12 @@ impl Region {
 
     /// Whether writes are seen by other address spaces.
     pub fn is_shared(&self) -> bool {
-        matches!(self.backing, Backing::Shared { .. })
+        matches!(self.backing, Backing::Shared { .. }) || self.is_shared_file()
+    }
+
+    /// Whether it is a shared mapping of a file.
+    pub fn is_shared_file(&self) -> bool {
+        self.flags.contains(RegionFlags::SHARED_FILE)
     }
 
     /// Its first page, or for one that grows downwards the first of the gap kept below it.

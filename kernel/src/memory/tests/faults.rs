@@ -192,3 +192,36 @@ fn futexes_are_named_by_memory() {
     assert_eq!(parent.futex_key(at(16).offset(2), false), Err(Errno::EINVAL));
     assert_eq!(parent.futex_key(at(99), true), Err(Errno::EFAULT));
 }
+
+#[test]
+fn shared_files_are_written_through() {
+    let source = source(128);
+    let frames = [(); 3].map(|()| source.pool().allocate_zeroed().unwrap());
+    let mut space = AddressSpace::new(&source).unwrap();
+    let mut request = of_file(32, 4, RW, 0);
+    request.flags = MapFlags::SHARED | MapFlags::FIXED;
+    request.file.as_mut().unwrap().writable = true;
+    space.map(&request).unwrap();
+    let Some(Blocked::NeedsPage(wanted)) = space.write(at(33), b"to the file").blocked_on else {
+        panic!("a file page is present before it was read");
+    };
+    assert!(wanted.writes_file);
+    assert_eq!(space.install(&wanted, &[1; 4096]).unwrap(), Installed::BeyondEnd);
+    let give = |index: u64| Ok(frames.get(index as usize).cloned());
+    assert_eq!(space.install_with(&wanted, give).unwrap(), Installed::Done);
+    assert!(write(&mut space, at(33), b"to the file"));
+    let mut text = [0; 11];
+    frames[1].read(0, &mut text);
+    assert_eq!(&text, b"to the file");
+    assert_eq!(space.immovable()[0].reason, ImmovableReason::WritesFile);
+    assert_eq!(space.next_run(0, 16, CleanFilePages::Include).map(|run| run.first), None);
+    let key = space.futex_key(at(33), false).unwrap();
+    assert_eq!(key, FutexKey::File { frame: frames[1].number(), offset: 0 });
+    let mut child = space.fork().unwrap();
+    let Some(Blocked::NeedsPage(wanted)) = child.read(at(33), &mut [0]).blocked_on else {
+        panic!("a child pages shared files in by itself");
+    };
+    assert_eq!(child.install_with(&wanted, give).unwrap(), Installed::Done);
+    assert_eq!(read(&mut child, at(33), 11).unwrap(), b"to the file");
+    assert_eq!(child.futex_key(at(33), false), Ok(key));
+}

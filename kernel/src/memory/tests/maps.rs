@@ -38,7 +38,7 @@ fn mmap_refuses_as_linux_does() {
     );
     assert_eq!(refuse(of_file(16, 1, RW, 5)), Errno::EINVAL);
     let shared = MapFlags::SHARED | MapFlags::FIXED;
-    assert_eq!(refuse(MapRequest { flags: shared, ..of_file(16, 1, RW, 0) }), Errno::ENODEV);
+    assert_eq!(refuse(MapRequest { flags: shared, ..of_file(16, 1, RW, 0) }), Errno::EACCES);
     space.map(&anonymous(16, 4, RW, FIXED)).unwrap();
     let again = anonymous(19, 2, RW, PRIVATE | MapFlags::FIXED_NOREPLACE);
     assert_eq!(space.map(&again).unwrap_err(), Errno::EEXIST);
@@ -162,7 +162,12 @@ fn maps_lines_look_like_linux() {
                 length: number(end) - number(start),
                 protection,
                 flags: MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NO_RESERVE,
-                file: Some(FileMapping { map: FILE, offset: number(fields[2]), file }),
+                file: Some(FileMapping {
+                    map: FILE,
+                    offset: number(fields[2]),
+                    writable: false,
+                    file,
+                }),
             })
             .unwrap();
         assert_eq!(space.maps_text().trim_end_matches('\n'), line);

@@ -49,7 +49,7 @@ fn of_file(page: u64, pages: u64, protection: Protection, offset: u64) -> MapReq
         length: pages * PAGE,
         protection,
         flags: MapFlags::PRIVATE | MapFlags::FIXED,
-        file: Some(FileMapping { map: FILE, offset, file }),
+        file: Some(FileMapping { map: FILE, offset, writable: false, file }),
     }
 }
 

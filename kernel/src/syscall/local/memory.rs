@@ -16,7 +16,7 @@ pub(super) fn map_anonymous(running: &Running, call: &Call) -> SysResult {
 /// mmap(2) of a file that home has granted.
 pub fn map_file(running: &Running, call: &Call, map_id: MapId) -> SysResult {
     let file = MappedFile::default();
-    let mapping = FileMapping { map: map_id, offset: call.args[5], file };
+    let mapping = FileMapping { map: map_id, offset: call.args[5], writable: false, file };
     map(running, &MapRequest { file: Some(mapping), ..request(call)? })
 }
 

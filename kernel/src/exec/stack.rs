@@ -1,0 +1,119 @@
+//! The stack a program begins with: argument count, arguments, environment, auxiliary vector and
+//! their strings (System V ABI, AMD64 supplement, figure 3.9; `create_elf_tables()` of Linux).
+
+use alloc::vec::Vec;
+
+use wayfarer_proto::id::UserAddr;
+
+use super::auxv::{Credentials, Placed, Processor, Strings, vector};
+use super::error::ExecError;
+use crate::memory::PAGE;
+
+/// Bytes of one argument or variable, its NUL counted (`MAX_ARG_STRLEN`).
+pub const STRING_MAX: usize = 32 * PAGE as usize;
+
+/// Bytes of all strings and of the pointers to them, whatever the stack limit (three quarters of
+/// `_STK_LIM`), and what is always allowed (`ARG_MAX`).
+const ARGUMENTS_MAX: u64 = 6 << 20;
+const ARGUMENTS_ALWAYS: u64 = 128 << 10;
+
+/// The string of `AT_PLATFORM`.
+const PLATFORM: &[u8] = b"x86_64";
+
+/// What a program is started with.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Its path as given to execve(2).
+    pub path: Vec<u8>,
+    /// Its arguments, without NULs.
+    pub argv: Vec<Vec<u8>>,
+    /// Its environment, without NULs.
+    pub envp: Vec<Vec<u8>>,
+    /// On whose behalf it runs.
+    pub credentials: Credentials,
+    /// What it can see of the processor.
+    pub processor: Processor,
+    /// `AT_RANDOM`.
+    pub random: [u8; 16],
+    /// `RLIMIT_STACK`, bytes.
+    pub stack_limit: u64,
+}
+
+/// The content of a new stack: `bytes` lie from `pointer` up to the end of the stack.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct NewStack {
+    pub(super) pointer: UserAddr,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Lays out the stack of a new program, ending at `top`.
+///
+/// # Errors
+/// [`ExecError::ArgumentsTooLong`] as execve(2) says under E2BIG.
+pub(super) fn build(start: &Start, placed: &Placed, top: u64) -> Result<NewStack, ExecError> {
+    check_size(start)?;
+    let argv = if start.argv.is_empty() { &[Vec::new()][..] } else { &start.argv };
+    // The last 8 bytes are zero; below them path, environment, arguments, in this order downwards.
+    let mut block = Block { bytes: Vec::new(), first: 0 };
+    let argv_at: Vec<u64> = argv.iter().map(|text| block.push(text)).collect();
+    let envp_at: Vec<u64> = start.envp.iter().map(|text| block.push(text)).collect();
+    let path_at = block.push(&start.path);
+    block.bytes.extend([0; 8]);
+    block.first = top - block.bytes.len() as u64;
+
+    let mut extra = Block { bytes: Vec::new(), first: 0 };
+    let random_at = extra.bytes.len() as u64;
+    extra.bytes.extend(start.random);
+    let platform_at = extra.push(PLATFORM);
+    extra.first = (block.first - extra.bytes.len() as u64) & !15;
+
+    let strings = Strings {
+        random: extra.first + random_at,
+        path: block.first + path_at,
+        platform: extra.first + platform_at,
+    };
+    let auxv = vector(&start.processor, &start.credentials, placed, &strings);
+    let mut words = alloc::vec![argv.len() as u64];
+    words.extend(argv_at.iter().map(|at| block.first + at));
+    words.push(0);
+    words.extend(envp_at.iter().map(|at| block.first + at));
+    words.push(0);
+    words.extend(auxv.iter().flat_map(|(key, value)| [*key, *value]));
+
+    let pointer = (extra.first - words.len() as u64 * 8) & !15;
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    for block in [&extra, &block] {
+        bytes.resize((block.first - pointer) as usize, 0);
+        bytes.extend(&block.bytes);
+    }
+    Ok(NewStack { pointer: UserAddr(pointer), bytes })
+}
+
+/// Bytes that go to one place.
+struct Block {
+    bytes: Vec<u8>,
+    /// Address of the first.
+    first: u64,
+}
+
+impl Block {
+    /// Appends a string and its NUL; returns its offset.
+    fn push(&mut self, text: &[u8]) -> u64 {
+        let at = self.bytes.len() as u64;
+        self.bytes.extend(text);
+        self.bytes.push(0);
+        at
+    }
+}
+
+fn check_size(start: &Start) -> Result<(), ExecError> {
+    let limit = (start.stack_limit / 4).clamp(ARGUMENTS_ALWAYS, ARGUMENTS_MAX);
+    let mut total = start.path.len() as u64 + 1;
+    for text in start.argv.iter().chain(&start.envp) {
+        if text.len() >= STRING_MAX {
+            return Err(ExecError::ArgumentsTooLong);
+        }
+        total += text.len() as u64 + 1 + 8;
+    }
+    if total > limit { Err(ExecError::ArgumentsTooLong) } else { Ok(()) }
+}
