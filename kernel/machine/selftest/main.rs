@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+mod devices;
 mod memory;
 mod sandbox;
 mod timing;
@@ -29,6 +30,8 @@ fn main(boot: &'static mut BootInfo, machine: Machine) -> ! {
         Some("panic") => panic!("as asked"),
         Some("fault") => write_constant(),
         Some("overflow") => println!("{}", overflow(1)),
+        Some("devices") => devices::test(machine),
+        Some("console") => devices::echo(machine),
         _ => {
             // A second word selects the tests whose names contain it.
             let word = words.next().filter(|word| !word.contains('=')).unwrap_or("");
@@ -52,6 +55,7 @@ fn write_constant() {
 }
 
 /// Uses up the stack.
+#[expect(unconditional_recursion, reason = "that is the point")]
 fn overflow(depth: u64) -> u64 {
     let padding = core::hint::black_box([depth; 64]);
     overflow(depth + 1) + padding[depth as usize % 64]

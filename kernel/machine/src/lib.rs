@@ -8,6 +8,7 @@ extern crate alloc;
 
 mod boot;
 mod cpu;
+pub mod devices;
 mod exit;
 pub mod fpu;
 pub mod image;

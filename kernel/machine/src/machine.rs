@@ -1,6 +1,7 @@
 //! What an image is given: the parts of the machine, once.
 
 use crate::cpu::features::CpuFeatures;
+use crate::devices::Devices;
 use crate::interrupts::devices::IoApic;
 use crate::memory::kernel_map::DirectMap;
 use crate::memory::page_table::KernelHalf;
@@ -22,6 +23,8 @@ pub struct Machine {
     pub clock: Clock,
     /// What the processor can do.
     pub cpu: CpuFeatures,
+    /// The virtio devices.
+    pub devices: Devices,
 }
 
 impl Machine {
@@ -31,10 +34,10 @@ impl Machine {
         frames: FramePool,
         kernel_half: KernelHalf,
         clock: Clock,
-        interrupts: IoApic,
+        mut interrupts: IoApic,
         map: DirectMap,
     ) -> Machine {
-        let _ = (interrupts, map);
+        let devices = Devices::discover(command_line, &mut interrupts, map, &frames);
         Machine {
             command_line,
             initial_files,
@@ -42,6 +45,7 @@ impl Machine {
             kernel_half,
             clock,
             cpu: CpuFeatures::read(),
+            devices,
         }
     }
 }

@@ -59,7 +59,7 @@ impl Clock {
     pub fn ns_at(&self, count: u64) -> u64 {
         let counts = u128::from(count.saturating_sub(self.start));
         // 2^64 ns are 584 years.
-        (counts * u128::from(self.ns_per_count) >> 32) as u64
+        ((counts * u128::from(self.ns_per_count)) >> 32) as u64
     }
 
     /// How fast the time-stamp counter runs.

@@ -25,7 +25,7 @@ use crate::trap::{entry, gates};
 use crate::{exit, fpu, serial};
 
 /// The entry point's type: the one `bootloader_api::entry_point!` declares.
-pub type Entry = extern "C" fn(&'static mut BootInfo) -> !;
+pub(crate) type Entry = extern "C" fn(&'static mut BootInfo) -> !;
 
 /// The boot code maps this much.
 const BOOT_MAPPED: u64 = 1 << 32;
@@ -110,8 +110,8 @@ fn build_space(
     for range in loader.memory().filter(|range| range.kind.is_ok()) {
         kernel.map_physical(range.start.max(image_end), range.end, Kind::Data, &mut frames)?;
     }
-    // Everything a PC has above its I/O interrupt controller: virtio devices (microvm) come first.
-    kernel.map_physical(VIRTIO_DEVICES, BOOT_MAPPED, Kind::Registers, &mut frames)?;
+    let (devices, devices_end) = (kernel_map::DEVICES_START, kernel_map::DEVICES_END);
+    kernel.map_physical(devices, devices_end, Kind::Registers, &mut frames)?;
     for offset in (0..FIRST_HEAP as u64).step_by(PAGE_SIZE) {
         let frame = frames()?;
         kernel.map(kernel_map::HEAP + offset, frame, Kind::Data, &mut frames)?;
@@ -119,9 +119,6 @@ fn build_space(
     let stacks = stacks::map(&mut kernel, &mut frames)?;
     Ok(Space { map: kernel, stacks, records })
 }
-
-/// Where microvm's virtio devices begin; other device registers follow up to 4 GiB.
-const VIRTIO_DEVICES: u64 = 0xfea0_0000;
 
 /// Maps the image with the protection each part needs.
 fn map_image(

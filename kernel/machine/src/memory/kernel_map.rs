@@ -25,6 +25,11 @@ pub(crate) const STACKS: u64 = 0xffff_d000_0000_0000;
 /// What has to be added to a physical address of the image to get a virtual one.
 pub(crate) const IMAGE_OFFSET: u64 = 0xffff_ffff_8000_0000;
 
+/// Where device registers begin in physical memory: microvm's virtio devices come first.
+pub(crate) const DEVICES_START: u64 = 0xfea0_0000;
+/// Where device registers, and the first 4 GiB, end.
+pub(crate) const DEVICES_END: u64 = 1 << 32;
+
 /// Bytes of a large page: an entry of a table of level 2.
 pub(crate) const LARGE_PAGE: u64 = span(2) * PAGE_SIZE as u64;
 

@@ -155,6 +155,31 @@ impl FramePool {
         Ok(frame)
     }
 
+    /// Takes `count` neighbouring frames that were never in use, for devices, which know nothing of
+    /// page tables; returns the number of the first. Each has one owner, to be given back with
+    /// [`free_run`](FramePool::free_run).
+    pub(crate) fn allocate_run(&self, count: usize) -> Result<u32, OutOfFrames> {
+        if self.counts().free < count {
+            return Err(OutOfFrames);
+        }
+        let first = self.0.take_fresh_run(count).ok_or(OutOfFrames)?;
+        self.0.unused.set(self.0.unused.get() - count);
+        (first..).take(count).for_each(|number| self.0.record(number).owners.set(1));
+        Ok(first)
+    }
+
+    /// Gives back what [`allocate_run`](FramePool::allocate_run) returned.
+    ///
+    /// # Safety
+    ///
+    /// Nothing may use these frames any more.
+    pub(crate) unsafe fn free_run(&self, first: u32, count: usize) {
+        for number in (first..).take(count) {
+            // SAFETY: the one owner counted by `allocate_run` becomes this handle.
+            drop(unsafe { Frame::from_number(self.clone(), number) });
+        }
+    }
+
     /// Promises `count` frames to the returned reservation.
     ///
     /// # Errors
@@ -238,6 +263,14 @@ impl Pool {
             }
             fresh.pop();
         }
+    }
+
+    fn take_fresh_run(&self, count: usize) -> Option<u32> {
+        let mut fresh = self.fresh.borrow_mut();
+        let range = fresh.iter_mut().rev().find(|range| range.len() >= count)?;
+        let first = range.start;
+        range.start += u32::try_from(count).ok()?;
+        Some(first)
     }
 }
 
@@ -330,6 +363,20 @@ mod tests {
         assert_eq!(pool.counts().free, 2);
         drop((own, other));
         assert_eq!(pool.counts().free, 4);
+    }
+
+    #[test]
+    fn a_run_is_neighbouring_frames() {
+        let pool = FramePool::arena(8);
+        let _frame = pool.allocate().unwrap();
+        assert_eq!(pool.allocate_run(8), Err(OutOfFrames));
+        let first = pool.allocate_run(5).unwrap();
+        assert_eq!((first, pool.counts().free), (2, 2));
+        assert_eq!(pool.allocate().unwrap().number(), 7);
+        // SAFETY: nothing uses the frames.
+        unsafe { pool.free_run(first, 5) };
+        assert_eq!(pool.counts().free, 7);
+        assert_eq!(pool.allocate_run(5), Err(OutOfFrames), "only never used frames are in order");
     }
 
     #[test]
