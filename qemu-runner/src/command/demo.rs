@@ -112,8 +112,13 @@ fn play(
     let mut start = program::command(&["sh", "-c", &script]);
     start.cwd = b"/home".to_vec();
     start.trace = trace;
+    let mut said = Lines::default();
     let outcome = cluster.observe(HOME, &start, Cursor::new(Vec::new()), |sender, frame| {
         let text = match frame {
+            FromNode::Stdout(bytes) => {
+                said.add(bytes, |line| progress.line(&format!("  | {line}")));
+                None
+            }
             FromNode::Moved(moved) => Some(show::moved_line(moved)),
             frame => show::line(sender, frame, trace),
         };
@@ -122,6 +127,22 @@ fn play(
         }
     })?;
     Ok(outcome)
+}
+
+/// Whole lines out of pieces of text.
+#[derive(Default)]
+struct Lines {
+    begun: String,
+}
+
+impl Lines {
+    fn add(&mut self, bytes: &[u8], mut show: impl FnMut(&str)) {
+        self.begun.push_str(&String::from_utf8_lossy(bytes));
+        while let Some((line, rest)) = self.begun.split_once('\n') {
+            show(line);
+            self.begun = rest.to_owned();
+        }
+    }
 }
 
 /// What each scene says on this host.
@@ -191,6 +212,16 @@ mod tests {
         assert_eq!(bytes, pseudo_random(1001));
         let zeros = bytes.iter().filter(|byte| **byte == 0).count();
         assert!(zeros < 20, "{zeros} zeros");
+    }
+
+    #[test]
+    fn lines_are_shown_whole() {
+        let mut lines = Lines::default();
+        let mut shown = Vec::new();
+        for piece in ["a", "b\nc\n", "", "d"] {
+            lines.add(piece.as_bytes(), |line| shown.push(line.to_owned()));
+        }
+        assert_eq!(shown, ["ab", "c"]);
     }
 
     /// The scripts of act 2 are right where nothing moves.
