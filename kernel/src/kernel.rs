@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::time::Duration;
 
-use wayfarer_machine::{Clock, FramePool};
+use wayfarer_machine::{Clock, CpuFeatures, FramePool};
 use wayfarer_proto::id::{NodeId, Pid, ProcessKey};
 use wayfarer_proto::linux::time::Timespec;
 use wayfarer_proto::time::Instant;
@@ -46,6 +46,8 @@ pub struct Kernel {
     pub random: Rc<RefCell<Random>>,
     /// Calls without a row in the table that programs have made.
     pub unknown_calls: Cell<u64>,
+    /// What the processor can do, as user code sees it.
+    pub cpu: CpuFeatures,
     clock: Clock,
     memory: MemorySource,
     init: OnceCell<Rc<Home>>,
@@ -61,6 +63,8 @@ pub struct Parts {
     pub epoch: Duration,
     /// The monotonic clock.
     pub clock: Clock,
+    /// What the processor can do.
+    pub cpu: CpuFeatures,
     /// Physical memory.
     pub frames: FramePool,
     /// What address spaces are made of.
@@ -94,6 +98,7 @@ impl Kernel {
             longest_poll: Cell::new(Duration::ZERO),
             random: parts.random,
             unknown_calls: Cell::new(0),
+            cpu: parts.cpu,
             clock: parts.clock,
             memory: parts.memory,
             init: OnceCell::new(),

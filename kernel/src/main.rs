@@ -1,14 +1,13 @@
-//! The Wayfarer kernel as a bootable image.
+//! The Wayfarer kernel as a bootable image: the library, and nothing else.
 #![no_std]
 #![no_main]
 
 use bootloader_api::BootInfo;
-use wayfarer_machine::{Machine, SUCCESS, exit, println};
+use wayfarer_machine::Machine;
 
 wayfarer_machine::image!(main);
 
-/// Says what the machine is. Everything else is the library's, as soon as it has an entry.
+/// Hands the machine to the kernel.
 fn main(_: &'static mut BootInfo, machine: Machine) -> ! {
-    println!("wayfarer: {:?}, command line {:?}", machine.frames.counts(), machine.command_line);
-    exit(SUCCESS)
+    wayfarer_kernel::node::run(machine)
 }

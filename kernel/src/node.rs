@@ -63,19 +63,20 @@ impl core::fmt::Display for BootError {
 
 fn boot(machine: &mut Machine) -> Result<Node, BootError> {
     let words: BootWords = machine.command_line.parse().map_err(BootError::Words)?;
-    let mut devices = machine.take_devices();
+    let mut devices = core::mem::take(&mut machine.devices);
     let executor = Executor::new();
     let timers = Timers::new();
     let console = Rc::new(Console::default());
     let epoch = Duration::from_nanos(words.epoch_ns);
     let random = Rc::new(RefCell::new(Random::new(seed(&mut devices))));
     let vfs = files::assemble(machine, epoch, &random).map_err(BootError::Files)?;
-    let memory = MemorySource::new(&machine.frames, &machine.kernel_half)
-        .map_err(|_| BootError::Memory)?;
+    let memory =
+        MemorySource::new(&machine.frames, &machine.kernel_half).map_err(|_| BootError::Memory)?;
     let kernel = Kernel::new(Parts {
         node: words.node,
         epoch,
         clock: machine.clock,
+        cpu: machine.cpu,
         frames: machine.frames.clone(),
         memory,
         spawner: executor.spawner(),

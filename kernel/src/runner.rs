@@ -3,7 +3,9 @@
 use alloc::rc::Rc;
 
 use wayfarer_proto::boot::EXIT_ORDERLY;
-use wayfarer_proto::console::{Counts, Exit, ExitStatus, FromNode, Refused, Start, Started, ToNode};
+use wayfarer_proto::console::{
+    Counts, Exit, ExitStatus, FromNode, Refused, Start, Started, ToNode,
+};
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigInfo, Signal};
@@ -20,6 +22,7 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
         ToNode::Stdin(bytes) => kernel.stdin.push(&bytes),
         ToNode::StdinEof => kernel.stdin.end(),
         ToNode::Signal(number) => signal_program(kernel, number),
+        ToNode::WindowSize(_) | ToNode::Move(_) => {}
         ToNode::QueryCounts => kernel.console.send(&FromNode::Counts(counts(kernel))),
         ToNode::Shutdown => wayfarer_machine::exit(EXIT_ORDERLY),
     }
@@ -82,6 +85,6 @@ pub fn counts(kernel: &Kernel) -> Counts {
         descriptors: kernel.vfs.open_files().count() as u64,
         processes: kernel.processes.homes().len() as u64,
         longest_poll_us: kernel.longest_poll.take().as_micros() as u64,
-        heap_used: wayfarer_machine::heap_used() as u64,
+        heap_used: wayfarer_machine::memory::heap::usage().0 as u64,
     }
 }

@@ -4,19 +4,18 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 
-use wayfarer_machine::UserContext;
 use wayfarer_proto::console::{FromNode, Start};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Fd, Pid, ProcessKey};
 use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::signal::{SIG_IGN, SigAction, Signal};
 
-use crate::exec::ExecRequest;
 use crate::executor::{Priority, TaskHandle};
 use crate::fs::{Descriptor, OpenFile};
 use crate::kernel::Kernel;
 use crate::process::{
-    Body, BodyThread, Files, Home, HomeAsker, Memory, ProcessCell, Running, spawn_reaper,
+    Body, BodyThread, ExecRequest, Files, Home, HomeAsker, Memory, ProcessCell, Running,
+    first_context, spawn_reaper,
 };
 use crate::signal::Handlers;
 use crate::stdio::{pump_input, pump_output};
@@ -32,14 +31,6 @@ impl Program {
     /// Waits until the process has ended and its output has been sent.
     pub async fn ended(&self) {
         self.home.exit_changed.wait_until(|| self.home.is_zombie().then_some(())).await;
-        // A child that still holds the pipe does not keep the end of the program from being told.
-        while self.outputs.iter().flatten().any(|task| !task.is_done()) && self.has_output() {
-            crate::executor::yield_now().await;
-        }
-    }
-
-    fn has_output(&self) -> bool {
-        false
     }
 }
 
@@ -55,11 +46,11 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
     let directory = kernel.vfs.resolve_directory(&home.files.directory(), &order.cwd, &asker)?;
     home.files.set_directory(directory);
 
-    let request =
-        ExecRequest { path: order.path, arguments: order.argv, environment: order.envp };
-    let image = kernel.read_program(&home, request)?;
-    let space = image.load(kernel.memory()).map_err(|_| Errno::ENOMEM)?;
-    home.become_program(&image);
+    let request = ExecRequest { path: order.path, arguments: order.argv, environment: order.envp };
+    let program = kernel.read_program(&asker, request)?;
+    let space = program.image.apply(kernel.memory())?;
+    let context = first_context(program.image.entry, program.image.stack);
+    home.become_program(program);
     let outputs = open_stdio(kernel, &home)?;
 
     let init = kernel.init();
@@ -68,9 +59,6 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
     kernel.processes.insert_home(&home);
     spawn_reaper(kernel, &home);
 
-    let mut context = UserContext::new();
-    context.registers.rip = image.entry.0;
-    context.registers.rsp = image.stack_pointer.0;
     let thread = Rc::new(BodyThread::new(pid.leader(), context));
     let key = ProcessKey { home: kernel.node, pid };
     let body = Body::new(key, home.program.borrow().comm.clone(), Memory::new(space));

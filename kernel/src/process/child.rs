@@ -10,11 +10,12 @@ use wayfarer_proto::linux::process::{
     CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL,
 };
 use wayfarer_proto::linux::signal::Signal;
-use wayfarer_proto::message::ExecImage;
+use wayfarer_proto::message;
 use wayfarer_proto::table::Sysno;
 
 use super::{Body, BodyThread, Memory, NO_ALT_STACK, Running};
-use crate::memory::{AddressSpace, MemorySource};
+use crate::exec::ExecImage;
+use crate::memory::MemorySource;
 use crate::syscall::Call;
 
 /// What a thread shares with its process, all of it or nothing.
@@ -158,10 +159,10 @@ impl Body {
         &self,
         source: &MemorySource,
         caller: &BodyThread,
-        image: &ExecImage,
+        image: &message::ExecImage,
     ) -> Result<(), Errno> {
-        let space = new_space(source, image)?;
-        *caller.context.borrow_mut() = first_context(image);
+        let space = ExecImage::from(image).apply(source)?;
+        *caller.context.borrow_mut() = first_context(image.entry, image.stack);
         caller.clear_child_tid.take();
         caller.robust_list.take();
         caller.alt_stack.set(NO_ALT_STACK);
@@ -171,23 +172,10 @@ impl Body {
     }
 }
 
-/// The address space of a new program, before anything is written to it.
-///
-/// # Errors
-/// `ENOMEM` if there is no memory for it, `EINVAL` for regions that make no address space.
-pub fn new_space(source: &MemorySource, image: &ExecImage) -> Result<AddressSpace, Errno> {
-    let mut space = AddressSpace::new(source).map_err(|_| Errno::ENOMEM)?;
-    for region in &image.regions {
-        space.add_region(region)?;
-    }
-    space.set_heap(image.brk, image.brk)?;
-    Ok(space)
-}
-
 /// The context a new program starts with.
-pub fn first_context(image: &ExecImage) -> UserContext {
+pub fn first_context(entry: UserAddr, stack: UserAddr) -> UserContext {
     let mut context = UserContext::new();
-    context.registers.rip = image.entry.0;
-    context.registers.rsp = image.stack.0;
+    context.registers.rip = entry.0;
+    context.registers.rsp = stack.0;
     context
 }

@@ -23,7 +23,7 @@ pub mod wait;
 
 pub use asker::HomeAsker;
 pub use body::{Body, Clocks, Counts, Memory};
-pub use child::{CloneArgs, Kind, first_context, new_space};
+pub use child::{CloneArgs, Kind, first_context};
 pub use exit::spawn_reaper;
 pub use files::{Files, MappedFile, MappedFiles};
 pub use home::{Home, ProgramName, RealTimer};
@@ -31,6 +31,7 @@ pub use home_thread::{HomeThread, OpenCall};
 pub use init::make_init;
 pub use limits::ResourceLimits;
 pub use local_memory::LocalMemory;
+pub use program::{ExecRequest, NewProgram};
 pub use run::{Next, Running};
 pub use table::ProcessTable;
 pub use thread::{BodyThread, InCall, NO_ALT_STACK};

@@ -1,10 +1,171 @@
 //! The program a process executes: reading it from the files of home, and what it changes there.
 
 use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 
-use super::{Home, HomeThread};
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::process::RLIMIT_STACK;
+use wayfarer_proto::linux::stat::FileType;
+
+use super::home::ProgramName;
+use super::{Home, HomeAsker, HomeThread, MappedFile, MappedFiles};
+use crate::exec::{
+    self, ExecError, ExecImage, Executable, Loadable, Processor, Program, ProgramFile, Start,
+    script,
+};
+use crate::fs::FollowLast;
+use crate::kernel::Kernel;
+
+/// Bytes of `/proc/PID/comm`, without the NUL.
+const COMM_MAX: usize = 15;
+/// Bytes of stack that a signal frame takes at most: the frame, the xsave area, and alignment.
+const SIGNAL_FRAME_BYTES: u64 = 3632;
+
+/// The arguments of execve(2).
+#[derive(Clone, Debug)]
+pub struct ExecRequest {
+    /// The path.
+    pub path: Vec<u8>,
+    /// The arguments.
+    pub arguments: Vec<Vec<u8>>,
+    /// The environment.
+    pub environment: Vec<Vec<u8>>,
+}
+
+/// A program that was read and can be started.
+pub struct NewProgram {
+    /// Its address space, as data.
+    pub image: ExecImage,
+    /// What it is called.
+    pub name: ProgramName,
+    /// The files it is mapped from.
+    pub maps: MappedFiles,
+}
+
+/// A file found to be executable.
+struct Found {
+    file: MappedFile,
+    path: Vec<u8>,
+    arguments: Vec<Vec<u8>>,
+    program: Program,
+}
+
+impl Kernel {
+    /// Reads a program from the files of home.
+    ///
+    /// # Errors
+    /// As execve(2).
+    pub fn read_program(&self, asker: &HomeAsker<'_>, r: ExecRequest) -> Result<NewProgram, Errno> {
+        let found = find(asker, r.path.clone(), r.arguments)?;
+        let maps = MappedFiles::default();
+        let interpreter = match &found.program.interpreter {
+            Some(path) => Some(open_interpreter(asker, path)?),
+            None => None,
+        };
+        let path = String::from_utf8_lossy(&found.file.path).into_owned();
+        let mut random = [0; 16];
+        self.fill_random(&mut random);
+        let start = Start {
+            path: r.path,
+            argv: found.arguments,
+            envp: r.environment,
+            processor: self.processor(),
+            random,
+            stack_limit: asker.home.limits.borrow().get(RLIMIT_STACK)?.current,
+            ..Start::default()
+        };
+        let main = Loadable {
+            program: &found.program,
+            file: &found.file,
+            map: maps.insert(found.file.clone()),
+            path: &path,
+        };
+        let helper_path;
+        let helper = match &interpreter {
+            Some((file, program)) => {
+                helper_path = String::from_utf8_lossy(&file.path).into_owned();
+                let (map, path) = (maps.insert(file.clone()), helper_path.as_str());
+                Some(Loadable { program, file: file, map, path })
+            }
+            None => None,
+        };
+        let image = ExecImage::build(main, helper, &start)?;
+        let name = name_of(&found.path, path.clone(), &start.argv);
+        Ok(NewProgram { image, name, maps })
+    }
+
+    fn processor(&self) -> Processor {
+        Processor { hwcap: self.cpu.basic[1], hwcap2: 0, signal_frame_bytes: SIGNAL_FRAME_BYTES }
+    }
+}
+
+impl ProgramFile for MappedFile {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.inode.read_at(offset, buffer)
+    }
+}
+
+/// Follows `#!` lines to an ELF executable.
+fn find(
+    asker: &HomeAsker<'_>,
+    mut path: Vec<u8>,
+    mut arguments: Vec<Vec<u8>>,
+) -> Result<Found, Errno> {
+    for _ in 0..=script::DEPTH_MAX {
+        let file = open_program(asker, &path)?;
+        match exec::inspect(&file)? {
+            Executable::Elf(program) => return Ok(Found { file, path, arguments, program }),
+            Executable::Script(script) => {
+                arguments = script.arguments(&path, &arguments);
+                path = script.interpreter;
+            }
+        }
+    }
+    Err(Errno::ELOOP)
+}
+
+fn open_program(asker: &HomeAsker<'_>, path: &[u8]) -> Result<MappedFile, Errno> {
+    let directory = asker.home.files.directory();
+    let dentry = asker.kernel.vfs.resolve(&directory, path, FollowLast::Yes, asker)?;
+    let metadata = dentry.inode().metadata();
+    let runnable = metadata.file_type == FileType::Regular && metadata.mode() & 0o111 != 0;
+    if !runnable {
+        return Err(Errno::EACCES);
+    }
+    Ok(MappedFile { inode: Rc::clone(dentry.inode()), path: dentry.path() })
+}
+
+fn open_interpreter(asker: &HomeAsker<'_>, path: &[u8]) -> Result<(MappedFile, Program), Errno> {
+    let file = open_program(asker, path)?;
+    match exec::inspect(&file)? {
+        Executable::Elf(program) => Ok((file, program)),
+        Executable::Script(_) => Err(ExecError::BadInterpreter.into()),
+    }
+}
+
+fn name_of(path: &[u8], executable: String, arguments: &[Vec<u8>]) -> ProgramName {
+    let base = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    let comm = String::from_utf8_lossy(&base[..base.len().min(COMM_MAX)]).into_owned();
+    let mut joined = Vec::new();
+    for argument in arguments {
+        joined.extend_from_slice(argument);
+        joined.push(0);
+    }
+    ProgramName { comm, path: executable, arguments: joined }
+}
 
 impl Home {
+    /// What execve(2) changes at home.
+    pub fn become_program(&self, program: NewProgram) {
+        self.signals.reset_caught();
+        drop(self.files.descriptors.remove_close_on_exec());
+        self.maps.copy_from(&program.maps);
+        self.has_executed.set(true);
+        *self.program.borrow_mut() = program.name;
+        self.end_borrowing();
+    }
+
     /// Leaves `thread` as the only one, under the leader's id (execve(2)).
     pub fn keep_only(&self, thread: &Rc<HomeThread>) {
         let leader = self.pid.leader();

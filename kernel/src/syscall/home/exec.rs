@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::UserAddr;
 
-use crate::process::HomeThread;
+use crate::process::{ExecRequest, HomeThread};
 use crate::syscall::{Call, Caller, SysResult};
 
 /// The longest single argument (`MAX_ARG_STRLEN`), NUL included.
@@ -25,15 +25,18 @@ pub(super) async fn execve(c: &Caller, call: &Call) -> SysResult {
     let mut room = ARGS_MAX;
     let arguments = read_strings(c, call.addr(1), &mut room).await?;
     let environment = read_strings(c, call.addr(2), &mut room).await?;
-    let program = c.read_program(path, arguments, environment)?;
+    let request = ExecRequest { path, arguments, environment };
+    let program = c.kernel.read_program(&c.asker(), request)?;
     end_other_threads(c).await?;
     c.memory.end_other_threads().await?;
-    c.memory.exec(&program.image).await?;
-    for (address, bytes) in &program.writes {
+    let leader = c.home.pid.leader();
+    let image = program.image.to_message(program.name.comm.clone(), leader);
+    c.memory.exec(&image).await?;
+    for (address, bytes) in &program.image.writes {
         c.memory.copy_out(*address, bytes).await?;
     }
     c.home.keep_only(&c.thread);
-    c.home.become_program(&program);
+    c.home.become_program(program);
     Ok(0)
 }
 

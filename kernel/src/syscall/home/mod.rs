@@ -1,6 +1,7 @@
 //! The home handlers: written once, against [`UserMemory`](super::UserMemory), whether their
 //! caller's body is here or far away.
 
+mod exec;
 mod family;
 mod group;
 mod limits;
@@ -21,6 +22,7 @@ use super::{Call, Caller, SysResult};
 /// What the call's manual page says; `ENOSYS` for a call that home has no part in.
 pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
     match call.sysno {
+        Sysno::execve => exec::execve(c, call).await,
         Sysno::fork | Sysno::vfork | Sysno::clone => family::clone(c, call).await,
         Sysno::mmap => map::map(c, call),
         Sysno::rt_sigaction => signal::rt_sigaction(c, call).await,
