@@ -38,12 +38,15 @@ pub fn workspace() -> PathBuf {
     here.parent().unwrap_or(here).to_owned()
 }
 
+/// The package of the kernel.
+pub const KERNEL: &str = "wayfarer-kernel";
+
 /// Builds the kernel and gives its path.
 ///
 /// # Errors
 /// Any [`BuildError`].
 pub fn kernel() -> Result<PathBuf, BuildError> {
-    image("wayfarer-kernel")
+    image(KERNEL)
 }
 
 /// Builds a bootable image of this workspace (the kernel, `hello-vm`) and gives its path.

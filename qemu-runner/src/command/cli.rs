@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use wayfarer::{Accel, Cluster, ClusterBuilder};
+use wayfarer::{Accel, Cluster, ClusterBuilder, artifacts};
 use wayfarer_proto::boot::NetKind;
 
 /// How long the nodes of `run` and `shell` live at most when `--timeout` says nothing.
@@ -100,9 +100,9 @@ pub(crate) struct Common {
     /// End the nodes after this many seconds [default: a day; demo: 300]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: Option<u64>,
-    /// Boot this kernel instead of building one
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kernel: Option<PathBuf>,
+    /// Boot this kernel: a file, or a package of this workspace (hello-vm) that is built first
+    #[arg(long, value_name = "FILE|PACKAGE", default_value = artifacts::KERNEL)]
+    pub(crate) kernel: PathBuf,
     /// Run this program instead of the QEMU in PATH
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) qemu: Option<PathBuf>,

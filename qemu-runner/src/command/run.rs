@@ -67,11 +67,14 @@ fn find(program: &str) -> Option<PathBuf> {
     found.into_iter().find(|candidate| candidate.is_file())
 }
 
-/// The kernel the options name, or a freshly built one.
+/// The kernel the options name, built first if it is a package. A path has a slash or names a file.
 pub(crate) fn kernel(common: &Common) -> Result<PathBuf, Failure> {
-    match &common.kernel {
-        Some(file) => Ok(file.clone()),
-        None => Ok(artifacts::kernel()?),
+    let named = &common.kernel;
+    match named.to_str() {
+        Some(package) if !package.contains('/') && !named.is_file() => {
+            Ok(artifacts::image(package)?)
+        }
+        _ => Ok(named.clone()),
     }
 }
 
