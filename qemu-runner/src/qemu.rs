@@ -74,8 +74,9 @@ impl Machine<'_> {
             self.packet_device(&mut line, index, port);
         }
         line.pair("-chardev", "stdio,id=console,signal=off");
-        line.pair("-device", "virtio-serial-device,max_ports=1");
-        line.pair("-device", "virtconsole,chardev=console");
+        // Not a virtconsole: that drops what its other end does not take at once.
+        line.pair("-device", "virtio-serial-device,max_ports=2");
+        line.pair("-device", "virtserialport,nr=1,chardev=console");
         line.pair("-device", "virtio-rng-device");
         line.pair("-serial", option("file:", self.serial));
         if let Some(port) = self.debugger {
