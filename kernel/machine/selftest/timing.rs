@@ -71,6 +71,9 @@ fn costs(machine: &Machine) {
     measure(machine, "reading the clock", || {
         core::hint::black_box(machine.clock.now_ns());
     });
+    measure(machine, "allocating and freeing 100 bytes", || {
+        core::hint::black_box(alloc::boxed::Box::new([0_u8; 100]));
+    });
     let frames = &machine.frames;
     measure(machine, "allocating, zeroing and freeing a frame", || {
         core::hint::black_box(frames.allocate_zeroed().is_ok());

@@ -1,4 +1,5 @@
-//! The kernel's heap: `linked_list_allocator` over a window that grows by frames as needed.
+//! The kernel's heap: `linked_list_allocator` over a window that grows by frames as needed, with
+//! lists of small blocks in front of it.
 //!
 //! A part of memory is set aside for it at the start, which user pages never get: when programs
 //! have taken all other frames, the kernel can still allocate, for long enough to refuse them more.
@@ -14,12 +15,14 @@ use super::PAGE_SIZE;
 use super::entry::SLOTS;
 use super::kernel_map::{HEAP, KernelMap, Kind};
 use super::pool::{FramePool, FrameReservation, OutOfFrames};
+use super::size_classes::{CHUNK, Class, SizeClasses};
 use crate::cpu::OneCpu;
 
 /// The heap grows by at least this many bytes.
 const STEP: usize = 256 * 1024;
 
-static ALLOCATOR: Mutex<Heap> = Mutex::new(Heap::empty());
+static ALLOCATOR: Mutex<Allocator> =
+    Mutex::new(Allocator { heap: Heap::empty(), small: SizeClasses::empty() });
 static GROWTH: OneCpu<RefCell<Option<Growth>>> = OneCpu::new(RefCell::new(None));
 
 /// What the heap grows with.
@@ -66,7 +69,7 @@ impl Growth {
 /// To be called once; `size` bytes from [`HEAP`] on must be mapped and unused.
 pub(crate) unsafe fn start(size: usize) {
     // SAFETY: the caller's promise.
-    unsafe { ALLOCATOR.lock().init(HEAP as *mut u8, size) };
+    unsafe { ALLOCATOR.lock().heap.init(HEAP as *mut u8, size) };
 }
 
 /// Lets the heap grow from `size` bytes on, keeping `kept` frames for itself.
@@ -75,30 +78,64 @@ pub(crate) fn enable_growth(size: usize, map: KernelMap, pool: FramePool, kept: 
     *GROWTH.get().borrow_mut() = Some(growth);
 }
 
-/// Bytes of the heap in use and in all.
+/// Bytes of the heap in use (the lists of small free blocks included) and in all.
 pub fn usage() -> (usize, usize) {
-    let heap = ALLOCATOR.lock();
-    (heap.used(), heap.size())
+    let allocator = ALLOCATOR.lock();
+    (allocator.heap.used(), allocator.heap.size())
+}
+
+/// The heap proper and the small blocks.
+struct Allocator {
+    heap: Heap,
+    small: SizeClasses,
+}
+
+impl Allocator {
+    fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        let Some(class) = Class::of(layout) else { return self.allocate_large(layout) };
+        if let Some(block) = self.small.take(class) {
+            return Some(block);
+        }
+        let chunk = self.allocate_large(CHUNK)?;
+        // SAFETY: the chunk was just allocated with that layout.
+        unsafe { self.small.add_chunk(class, chunk) };
+        self.small.take(class)
+    }
+
+    /// # Safety
+    ///
+    /// The memory must have been allocated here for this layout, and not be used any more.
+    unsafe fn deallocate(&mut self, memory: NonNull<u8>, layout: Layout) {
+        match Class::of(layout) {
+            // SAFETY: the layout determines the class, so the block was taken from this list.
+            Some(class) => unsafe { self.small.put(class, memory) },
+            // SAFETY: large blocks come from the heap.
+            None => unsafe { self.heap.deallocate(memory, layout) },
+        }
+    }
+
+    fn allocate_large(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        if let Ok(memory) = self.heap.allocate_first_fit(layout) {
+            return Some(memory);
+        }
+        let needed = layout.size().checked_add(layout.align())?.max(STEP);
+        let bytes = needed.checked_next_multiple_of(PAGE_SIZE)?;
+        let mapped = GROWTH.get().borrow_mut().as_mut().map_or(0, |growth| growth.extend(bytes));
+        // SAFETY: that many bytes behind the heap were just mapped, and nothing else uses them.
+        unsafe { self.heap.extend(mapped) };
+        self.heap.allocate_first_fit(layout).ok()
+    }
 }
 
 /// The global allocator of an image; the `image!` macro declares it.
 #[derive(Debug)]
 pub struct KernelHeap;
 
-// SAFETY: `Heap` hands out disjoint, aligned, mapped memory of the window, and memory once mapped
-// there stays mapped.
+// SAFETY: blocks handed out are disjoint, aligned parts of the window, and memory once mapped there
+// stays mapped.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let mut heap = ALLOCATOR.lock();
-        if let Ok(memory) = heap.allocate_first_fit(layout) {
-            return memory.as_ptr();
-        }
-        let needed = layout.size().saturating_add(layout.align()).max(STEP);
-        let Some(bytes) = needed.checked_next_multiple_of(PAGE_SIZE) else { return null_mut() };
-        let mapped = GROWTH.get().borrow_mut().as_mut().map_or(0, |growth| growth.extend(bytes));
-        // SAFETY: that many bytes behind the heap were just mapped, and nothing else uses them.
-        unsafe { heap.extend(mapped) };
-        heap.allocate_first_fit(layout).map_or(null_mut(), NonNull::as_ptr)
+        ALLOCATOR.lock().allocate(layout).map_or(null_mut(), NonNull::as_ptr)
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
