@@ -17,7 +17,7 @@ use crate::memory::{AddressSpace, MMAP_BASE, MemorySource, PAGE, STACK_NAME};
 
 /// Where position-independent programs are put: two thirds up user space, as Linux does without
 /// randomisation (`ELF_ET_DYN_BASE`).
-pub const PIE_BASE: u64 = UserAddr::END.0 / 3 * 2 & !(PAGE - 1);
+pub const PIE_BASE: u64 = (UserAddr::END.0 / 3 * 2) & !(PAGE - 1);
 
 /// Pages of stack below the first stack pointer that are mapped from the beginning
 /// (`setup_arg_pages()` of Linux: 128 KiB).

@@ -176,7 +176,10 @@ impl AddressSpace {
             return Some(ImmovableReason::WritesFile);
         }
         let Backing::Shared { object, .. } = &region.backing else { return None };
-        let shows = |region: &&Region| matches!(&region.backing, Backing::Shared { object: shown, .. } if shown.same_as(object));
+        let shows = |region: &&Region| match &region.backing {
+            Backing::Shared { object: shown, .. } => shown.same_as(object),
+            _ => false,
+        };
         let own = self.regions.iter().filter(shows).count();
         (object.users() > own).then_some(ImmovableReason::SharedWithOthers)
     }

@@ -1,3 +1,5 @@
+//! Page faults, copies and fork.
+
 use super::*;
 use wayfarer_proto::linux::signal::{SEGV_ACCERR, SEGV_MAPERR, Signal};
 

@@ -1,3 +1,5 @@
+//! Address spaces as data.
+
 use super::*;
 use wayfarer_proto::limits;
 

@@ -1,3 +1,5 @@
+//! mmap(2) and its relatives, and the text of `/proc/PID/maps`.
+
 use super::*;
 use wayfarer_proto::linux::mman::RemapFlags;
 

@@ -53,15 +53,17 @@ fn protection() -> impl Strategy<Value = Protection> {
     ]
 }
 
+fn map_file((page, pages, protection, file_page): (u64, u64, Protection, u64)) -> Step {
+    Step::MapFile { page, pages, protection, file_page }
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let (page, pages) = (FIRST..FIRST + PAGES, 1..8u64);
     let bytes = (page.clone(), 0..PAGE, 1..9000usize);
     prop_oneof![
         3 => (page.clone(), pages.clone(), protection())
             .prop_map(|(page, pages, protection)| Step::Map { page, pages, protection }),
-        3 => (page.clone(), pages.clone(), protection(), 0..12u64).prop_map(
-            |(page, pages, protection, file_page)| Step::MapFile { page, pages, protection, file_page }
-        ),
+        3 => (page.clone(), pages.clone(), protection(), 0..12u64).prop_map(map_file),
         2 => (page.clone(), pages.clone()).prop_map(|(page, pages)| Step::Unmap { page, pages }),
         3 => (page.clone(), pages.clone(), protection())
             .prop_map(|(page, pages, protection)| Step::Protect { page, pages, protection }),
@@ -96,6 +98,26 @@ struct World {
 
 impl World {
     fn apply(&mut self, step: &Step) {
+        match *step {
+            Step::Fork if self.spaces.len() < 4 => {
+                let (parent, model) = self.spaces.last_mut().expect("one space is left");
+                let child = (parent.fork().unwrap(), model.clone());
+                self.spaces.push(child);
+            }
+            Step::Switch => self.spaces.rotate_left(1),
+            Step::Exit if self.spaces.len() > 1 => drop(self.spaces.pop()),
+            Step::Travel { clean } => {
+                let (space, _) = self.spaces.last_mut().expect("one space is left");
+                let clean = if clean { CleanFilePages::Include } else { CleanFilePages::Skip };
+                let arrived = travel(space, &self.source, clean);
+                *space = arrived;
+            }
+            _ => self.change(step),
+        }
+    }
+
+    /// Applies a step that concerns one address space.
+    fn change(&mut self, step: &Step) {
         let (space, model) = self.spaces.last_mut().expect("one space is left");
         match *step {
             Step::Map { page, pages, protection } => {
@@ -142,24 +164,7 @@ impl World {
                 }
             }
             Step::Read { page, offset, len } => check(space, model, page * PAGE + offset, len),
-            Step::Fork => {
-                if self.spaces.len() < 4 {
-                    let (parent, model) = self.spaces.last_mut().expect("one space is left");
-                    let child = (parent.fork().unwrap(), model.clone());
-                    self.spaces.push(child);
-                }
-            }
-            Step::Switch => self.spaces.rotate_left(1),
-            Step::Exit => {
-                if self.spaces.len() > 1 {
-                    self.spaces.pop();
-                }
-            }
-            Step::Travel { clean } => {
-                let clean = if clean { CleanFilePages::Include } else { CleanFilePages::Skip };
-                let arrived = travel(space, &self.source, clean);
-                *space = arrived;
-            }
+            Step::Fork | Step::Switch | Step::Exit | Step::Travel { .. } => {}
         }
     }
 }
