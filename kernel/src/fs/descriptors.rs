@@ -54,22 +54,27 @@ impl Descriptors {
     /// Gives a file the lowest free number that is not below `from`.
     ///
     /// # Errors
-    /// `EMFILE` if there is none below `limit`; `EINVAL` for a negative `from`.
+    /// As [`lowest_free`](Self::lowest_free).
     pub fn insert(&self, descriptor: Descriptor, from: Fd, limit: u64) -> Result<Fd, Errno> {
+        let fd = self.lowest_free(from, limit)?;
+        self.slots.borrow_mut().insert(number(fd)?, descriptor);
+        Ok(fd)
+    }
+
+    /// The lowest free number that is not below `from`.
+    ///
+    /// # Errors
+    /// `EMFILE` if there is none below `limit`; `EINVAL` for a negative `from`.
+    pub fn lowest_free(&self, from: Fd, limit: u64) -> Result<Fd, Errno> {
         let mut free = number(from).map_err(|_| Errno::EINVAL)?;
-        let mut slots = self.slots.borrow_mut();
-        for (used, _) in slots.range(free..) {
+        for (used, _) in self.slots.borrow().range(free..) {
             if *used != free {
                 break;
             }
             free += 1;
         }
         let fd = i32::try_from(free).map_err(|_| Errno::EMFILE)?;
-        if u64::from(free) >= limit {
-            return Err(Errno::EMFILE);
-        }
-        slots.insert(free, descriptor);
-        Ok(Fd(fd))
+        if u64::from(free) < limit { Ok(Fd(fd)) } else { Err(Errno::EMFILE) }
     }
 
     /// Makes `fd` refer to this file; what it referred to before is returned (dup2(2)).

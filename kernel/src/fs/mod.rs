@@ -15,6 +15,7 @@ pub mod device;
 pub mod dirent;
 pub mod fill;
 pub mod ioctl;
+pub mod locks;
 pub mod pipe;
 pub mod ramfs;
 pub mod stream;
@@ -27,6 +28,7 @@ mod inode;
 mod object;
 mod open_file;
 mod path;
+mod stat;
 mod vfs;
 
 pub use asker::Asker;
@@ -37,7 +39,7 @@ pub use inode::{
     NewInode,
 };
 pub use object::{FileObject, Io, OpenDirectory, seek_within};
-pub use open_file::{OpenFile, OpenFileCounter};
+pub use open_file::{OpenFile, OpenFiles};
 pub use path::{FollowLast, Last};
 pub use stream::Sink;
 pub use vfs::{RenameMode, Vfs};

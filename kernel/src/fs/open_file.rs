@@ -10,16 +10,29 @@ use wayfarer_proto::linux::poll::PollEvents;
 use wayfarer_proto::linux::stat::FileType;
 
 use super::dirent::DirentBuffer;
+use super::locks::{LockOwner, Locks};
 use super::{Asker, Dentry, DirectoryEntry, FileObject, Inode, Io, Metadata};
 
-/// Counts the open file descriptions that exist.
+/// What all open file descriptions of a node share: how many there are, and the locks.
 #[derive(Clone, Default)]
-pub struct OpenFileCounter(Rc<Cell<usize>>);
+pub struct OpenFiles(Rc<Shared>);
 
-impl OpenFileCounter {
+#[derive(Default)]
+struct Shared {
+    count: Cell<usize>,
+    next_number: Cell<u64>,
+    locks: Locks,
+}
+
+impl OpenFiles {
     /// How many exist now.
     pub fn count(&self) -> usize {
-        self.0.get()
+        self.0.count.get()
+    }
+
+    /// The locks of all files.
+    pub fn locks(&self) -> &Locks {
+        &self.0.locks
     }
 }
 
@@ -29,7 +42,10 @@ pub struct OpenFile {
     object: Rc<dyn FileObject>,
     flags: Cell<OpenFlags>,
     offset: Cell<u64>,
-    counter: OpenFileCounter,
+    number: u64,
+    /// Whether it may hold locks that end with it.
+    has_locked: Cell<bool>,
+    all: OpenFiles,
 }
 
 impl OpenFile {
@@ -38,11 +54,19 @@ impl OpenFile {
         dentry: Rc<Dentry>,
         object: Rc<dyn FileObject>,
         flags: OpenFlags,
-        counter: &OpenFileCounter,
+        all: &OpenFiles,
     ) -> Rc<Self> {
-        counter.0.set(counter.0.get() + 1);
+        all.0.count.set(all.0.count.get() + 1);
+        let number = all.0.next_number.replace(all.0.next_number.get() + 1);
         let flags = Cell::new(flags - OpenFlags::CREATION);
-        Rc::new(Self { dentry, object, flags, offset: Cell::new(0), counter: counter.clone() })
+        let (offset, has_locked) = (Cell::new(0), Cell::new(false));
+        Rc::new(Self { dentry, object, flags, offset, number, has_locked, all: all.clone() })
+    }
+
+    /// The owner of locks that end with this description. To be asked for before setting one.
+    pub fn lock_owner(&self, make: fn(u64) -> LockOwner) -> LockOwner {
+        self.has_locked.set(true);
+        make(self.number)
     }
 
     /// What is open.
@@ -244,6 +268,10 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        self.counter.0.set(self.counter.0.get() - 1);
+        self.all.0.count.set(self.all.0.count.get() - 1);
+        if self.has_locked.get() {
+            let owners = [LockOwner::Description(self.number), LockOwner::Flock(self.number)];
+            self.all.locks().release(&owners);
+        }
     }
 }

@@ -12,9 +12,7 @@ use wayfarer_proto::linux::poll::PollEvents;
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType, PIPEFS_MAGIC, ST_FLAGS, Statfs};
 use wayfarer_proto::linux::time::Timespec;
 
-use super::{
-    Asker, Attributes, Dentry, FileObject, Inode, Io, Metadata, OpenFile, OpenFileCounter,
-};
+use super::{Asker, Attributes, Dentry, FileObject, Inode, Io, Metadata, OpenFile, OpenFiles};
 use crate::executor::WaitQueue;
 
 /// Where bytes go that leave the node.
@@ -197,12 +195,12 @@ pub fn open_stream(
     object: Rc<dyn FileObject>,
     identity: StreamIdentity,
     flags: OpenFlags,
-    counter: &OpenFileCounter,
+    all: &OpenFiles,
 ) -> Rc<OpenFile> {
     let StreamIdentity { device, number, now } = identity;
     let inode = Rc::new(StreamInode { object: object.clone(), device, number, now });
     let dentry = Dentry::root(inode, format!("pipe:[{number}]").as_bytes());
-    OpenFile::new(dentry, object, flags, counter)
+    OpenFile::new(dentry, object, flags, all)
 }
 
 #[cfg(test)]
@@ -222,8 +220,8 @@ mod tests {
     fn input_comes_in_order_and_ends() {
         let tree = TestTree::new();
         let stream = InputStream::new();
-        let counter = tree.vfs.open_files();
-        let file = open_stream(stream.clone(), IDENTITY, OpenFlags::empty(), counter);
+        let all = tree.vfs.open_files();
+        let file = open_stream(stream.clone(), IDENTITY, OpenFlags::empty(), all);
         let io = file.io(&tree.asker);
         let mut buffer = [0; 4];
         assert_eq!(file.read(&mut buffer, &io), Err(Errno::EAGAIN));
@@ -252,8 +250,8 @@ mod tests {
         let tree = TestTree::new();
         let sink = TestSink::with_room(3);
         let stream = OutputStream::new(sink.clone());
-        let counter = tree.vfs.open_files();
-        let file = open_stream(stream.clone(), IDENTITY, OpenFlags::WRITE_ONLY, counter);
+        let all = tree.vfs.open_files();
+        let file = open_stream(stream.clone(), IDENTITY, OpenFlags::WRITE_ONLY, all);
         let io = file.io(&tree.asker);
         assert_eq!(file.write(b"hello", &io), Ok(3));
         assert_eq!(file.poll(), PollEvents::empty());

@@ -12,7 +12,7 @@ use wayfarer_proto::linux::stat::{DeviceNumber, FileType, PIPEFS_MAGIC, ST_FLAGS
 use super::{Pipe, PipeEnd};
 use crate::fs::{
     Asker, AttributeChange, Attributes, Clock, Dentry, FileObject, Inode, Metadata, OpenFile,
-    OpenFileCounter,
+    OpenFiles,
 };
 
 /// A name for a pipe: the pipe exists as long as someone has it open.
@@ -76,7 +76,7 @@ impl PipeFs {
     pub fn create(
         &self,
         flags: OpenFlags,
-        counter: &OpenFileCounter,
+        all: &OpenFiles,
     ) -> Result<(Rc<OpenFile>, Rc<OpenFile>), Errno> {
         if !(OpenFlags::NONBLOCK | OpenFlags::CLOSE_ON_EXEC).contains(flags) {
             return Err(Errno::EINVAL);
@@ -93,8 +93,8 @@ impl PipeFs {
         let dentry = Dentry::root(inode, format!("pipe:[{number}]").as_bytes());
         let reader = PipeEnd::open(pipe.clone(), Access::Read);
         let writer = PipeEnd::open(pipe, Access::Write);
-        let reader = OpenFile::new(dentry.clone(), reader, flags, counter);
-        let writer = OpenFile::new(dentry, writer, flags | OpenFlags::WRITE_ONLY, counter);
+        let reader = OpenFile::new(dentry.clone(), reader, flags, all);
+        let writer = OpenFile::new(dentry, writer, flags | OpenFlags::WRITE_ONLY, all);
         Ok((reader, writer))
     }
 }

@@ -22,23 +22,21 @@ pub use rename::RenameMode;
 use super::device::Devices;
 use super::path::Walker;
 use super::pipe::PipeFs;
-use super::{
-    Asker, AttributeChange, Dentry, FollowLast, Inode, Metadata, OpenFile, OpenFileCounter,
-};
+use super::{Asker, AttributeChange, Dentry, FollowLast, Inode, Metadata, OpenFile, OpenFiles};
 
 /// All mounted file systems of a node, as one tree.
 pub struct Vfs {
     root: Rc<Dentry>,
     devices: Rc<Devices>,
     pipes: PipeFs,
-    open_files: OpenFileCounter,
+    open_files: OpenFiles,
 }
 
 impl Vfs {
     /// A tree with this file system's root directory at the top. Device nodes open `devices`.
     pub fn new(root: Rc<dyn Inode>, devices: Rc<Devices>, pipes: PipeFs) -> Self {
         let root = Dentry::root(root, b"/");
-        Self { root, devices, pipes, open_files: OpenFileCounter::default() }
+        Self { root, devices, pipes, open_files: OpenFiles::default() }
     }
 
     /// pipe2(2): the end to read from and the end to write to.
@@ -60,7 +58,7 @@ impl Vfs {
     }
 
     /// How many open file descriptions exist on this node.
-    pub fn open_files(&self) -> &OpenFileCounter {
+    pub fn open_files(&self) -> &OpenFiles {
         &self.open_files
     }
 
