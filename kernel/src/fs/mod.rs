@@ -42,7 +42,7 @@ pub use object::{FileObject, Io, OpenDirectory, seek_within};
 pub use open_file::{OpenFile, OpenFiles};
 pub use path::{FollowLast, Last};
 pub use stream::Sink;
-pub use vfs::{RenameMode, Vfs};
+pub use vfs::{RenameMode, Vfs, may_execute};
 
 #[cfg(test)]
 mod testing;

@@ -207,6 +207,21 @@ impl OpenFile {
         self.offset.get()
     }
 
+    /// Moves the offset, for sendfile(2), which reads at positions of its own.
+    pub fn set_offset(&self, offset: u64) {
+        self.offset.set(offset);
+    }
+
+    /// Bytes that can be read now (`FIONREAD`): of a file with positions, those after the offset.
+    pub fn bytes_readable(&self) -> Option<usize> {
+        let readable = self.object.bytes_readable()?;
+        if !self.object.has_position() {
+            return Some(readable);
+        }
+        let offset = usize::try_from(self.offset.get()).unwrap_or(usize::MAX);
+        Some(readable.saturating_sub(offset))
+    }
+
     /// ftruncate(2).
     ///
     /// # Errors
@@ -260,7 +275,11 @@ impl OpenFile {
         self.flags.get().contains(OpenFlags::APPEND).then(|| self.object.size())
     }
 
-    fn require_positions(&self) -> Result<(), Errno> {
+    /// Fails unless pread(2) and pwrite(2) work.
+    ///
+    /// # Errors
+    /// `ESPIPE`; `EBADF` with `O_PATH`.
+    pub fn require_positions(&self) -> Result<(), Errno> {
         self.require_not_path()?;
         if self.object.has_position() { Ok(()) } else { Err(Errno::ESPIPE) }
     }

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::process::WaitStatus;
-use wayfarer_proto::linux::signal::{SigInfo, Signal};
 
 use super::{Home, HomeThread};
 use crate::executor::Priority;
+use crate::fs::locks::LockOwner;
 use crate::kernel::Kernel;
 
 /// The process that adopts orphans.
@@ -36,6 +36,7 @@ fn bury(kernel: &Rc<Kernel>, home: &Rc<Home>) {
         timer.task.cancel();
     }
     drop(home.files.descriptors.clear());
+    kernel.vfs.open_files().locks().release(&[LockOwner::Process(home.pid)]);
     home.threads.borrow_mut().clear();
     give_children_away(kernel, home);
     hang_up_session(kernel, home);
@@ -60,8 +61,10 @@ fn give_children_away(kernel: &Kernel, home: &Rc<Home>) {
 
 /// When a session leader ends, its foreground group gets SIGHUP (setsid(2), tty_ioctl(4)).
 fn hang_up_session(kernel: &Kernel, home: &Home) {
-    if home.session.get() != home.pid {
-        return;
+    if home.session.get() == home.pid
+        && let Some(terminal) = kernel.vfs.devices().controlling_terminal(home.pid)
+    {
+        terminal.leave_session(home.pid);
     }
 }
 

@@ -213,6 +213,6 @@ impl Vfs {
 }
 
 /// Whether root may execute a file: directories always, others if anybody may.
-pub(super) fn may_execute(metadata: &Metadata) -> bool {
+pub fn may_execute(metadata: &Metadata) -> bool {
     metadata.file_type == FileType::Directory || metadata.attributes.permissions & 0o111 != 0
 }

@@ -3,6 +3,7 @@
 
 mod exec;
 mod family;
+mod files;
 mod group;
 mod limits;
 mod map;
@@ -10,7 +11,6 @@ mod signal;
 mod timer;
 mod wait;
 
-use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::table::Sysno;
 
@@ -52,6 +52,6 @@ pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         Sysno::getrlimit => limits::getrlimit(c, call).await,
         Sysno::setrlimit => limits::setrlimit(c, call).await,
         Sysno::prlimit64 => limits::prlimit64(c, call).await,
-        _ => Err(Errno::ENOSYS),
+        _ => files::dispatch(c, call).await,
     }
 }

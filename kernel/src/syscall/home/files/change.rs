@@ -1,0 +1,70 @@
+//! chmod(2) and chown(2).
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
+use wayfarer_proto::linux::stat::{FileType, PERMISSIONS, S_ISGID, S_ISUID};
+use wayfarer_proto::table::Sysno;
+
+use super::attributes::{check_flags, follow};
+use super::names::Name;
+use super::wait::file;
+use crate::fs::{AttributeChange, FollowLast, Inode};
+use crate::syscall::{Call, Caller, SysResult};
+
+/// chmod(2), fchmod(2) and fchmodat(2).
+pub(super) async fn chmod(c: &Caller, call: &Call) -> SysResult {
+    let index = if call.sysno == Sysno::fchmodat { 2 } else { 1 };
+    let permissions = Some(call.args[index] as u32 & PERMISSIONS);
+    let change = AttributeChange { permissions, ..AttributeChange::default() };
+    let inode = match call.sysno {
+        Sysno::fchmod => {
+            let file = file(c, call.int(0))?;
+            file.require_not_path()?;
+            file.inode().clone()
+        }
+        Sysno::chmod => {
+            Name::here(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?.inode().clone()
+        }
+        _ => Name::at(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?.inode().clone(),
+    };
+    inode.change_attributes(&change)?;
+    Ok(0)
+}
+
+/// chown(2), fchown(2), lchown(2) and fchownat(2).
+pub(super) async fn chown(c: &Caller, call: &Call) -> SysResult {
+    let (first, flags) = match call.sysno {
+        Sysno::fchownat => (2, call.args[4] as u32),
+        Sysno::lchown => (1, AT_SYMLINK_NOFOLLOW),
+        _ => (1, 0),
+    };
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    let inode = match call.sysno {
+        Sysno::fchown => {
+            let file = file(c, call.int(0))?;
+            file.require_not_path()?;
+            file.inode().clone()
+        }
+        Sysno::fchownat => {
+            Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?.inode().clone()
+        }
+        _ => Name::here(c, call, 0).await?.resolve(c, follow(flags), 0)?.inode().clone(),
+    };
+    change_owner(&*inode, call.args[first] as u32, call.args[first + 1] as u32)?;
+    Ok(0)
+}
+
+/// -1 leaves one as it is. A file that was set-id for its owner is no longer (chown(2)).
+fn change_owner(inode: &dyn Inode, uid: u32, gid: u32) -> Result<(), Errno> {
+    let named = |id: u32| (id != u32::MAX).then_some(id);
+    let mut change =
+        AttributeChange { uid: named(uid), gid: named(gid), ..AttributeChange::default() };
+    let metadata = inode.metadata();
+    if metadata.file_type == FileType::Regular && (change.uid.is_some() || change.gid.is_some()) {
+        let permissions = metadata.attributes.permissions;
+        // Without group execution the bit means mandatory locking, and stays.
+        let group = if permissions & 0o010 != 0 { S_ISGID } else { 0 };
+        change.permissions = Some(permissions & !(S_ISUID | group));
+    }
+    inode.change_attributes(&change)
+}

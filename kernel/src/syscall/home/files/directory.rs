@@ -1,0 +1,52 @@
+//! getdents64(2), getcwd(2), chdir(2).
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::limits::WINDOW;
+use wayfarer_proto::linux::fcntl::PATH_MAX;
+use wayfarer_proto::linux::stat::FileType;
+
+use super::names::{path, start_here};
+use super::wait::file;
+use crate::syscall::{Call, Caller, SysResult};
+
+/// getdents64(2).
+pub(super) async fn getdents64(c: &Caller, call: &Call) -> SysResult {
+    let file = file(c, call.int(0))?;
+    let size = (call.args[2] as u32 as usize).min(WINDOW);
+    let room = if size == 0 { 0 } else { c.memory.prepare_out(call.addr(1), size).await? };
+    let entries = file.read_directory(room, &c.asker())?;
+    c.memory.copy_out(call.addr(1), &entries).await?;
+    Ok(entries.len() as u64)
+}
+
+/// getcwd(2): the length with the NUL.
+pub(super) async fn getcwd(c: &Caller, call: &Call) -> SysResult {
+    let mut path = c.kernel.vfs.path_of_directory(&start_here(c))?;
+    path.push(0);
+    if path.len() > PATH_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    if path.len() as u64 > call.args[1] {
+        return Err(Errno::ERANGE);
+    }
+    c.memory.copy_out(call.addr(0), &path).await?;
+    Ok(path.len() as u64)
+}
+
+/// chdir(2).
+pub(super) async fn chdir(c: &Caller, call: &Call) -> SysResult {
+    let path = path(c, call.addr(0)).await?;
+    let directory = c.kernel.vfs.resolve_directory(&start_here(c), &path, &c.asker())?;
+    c.home.files.set_directory(directory);
+    Ok(0)
+}
+
+/// fchdir(2).
+pub(super) fn fchdir(c: &Caller, call: &Call) -> SysResult {
+    let file = file(c, call.int(0))?;
+    if file.inode().file_type() != FileType::Directory {
+        return Err(Errno::ENOTDIR);
+    }
+    c.home.files.set_directory(file.dentry().clone());
+    Ok(0)
+}

@@ -1,0 +1,45 @@
+//! lseek(2), truncate(2), fsync(2).
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::Whence;
+
+use super::names::{path, start_here};
+use super::wait::file;
+use crate::syscall::{Call, Caller, SysResult};
+
+/// lseek(2).
+pub(super) fn lseek(c: &Caller, call: &Call) -> SysResult {
+    let file = file(c, call.int(0))?;
+    let whence = Whence::try_from(call.args[2])?;
+    file.seek(call.args[1].cast_signed(), whence)
+}
+
+/// ftruncate(2).
+pub(super) fn ftruncate(c: &Caller, call: &Call) -> SysResult {
+    let size = size(call)?;
+    file(c, call.int(0))?.set_size(size)?;
+    Ok(0)
+}
+
+/// truncate(2).
+pub(super) async fn truncate(c: &Caller, call: &Call) -> SysResult {
+    let size = size(call)?;
+    let path = path(c, call.addr(0)).await?;
+    c.kernel.vfs.truncate(&start_here(c), &path, size, &c.asker())?;
+    Ok(0)
+}
+
+fn size(call: &Call) -> Result<u64, Errno> {
+    u64::try_from(call.args[1].cast_signed()).map_err(|_| Errno::EINVAL)
+}
+
+/// fsync(2) and fdatasync(2): memory needs no writing back, but not all files have anything to.
+pub(super) fn fsync(c: &Caller, call: &Call) -> SysResult {
+    let file = file(c, call.int(0))?;
+    file.require_not_path()?;
+    use wayfarer_proto::linux::stat::FileType;
+    match file.inode().file_type() {
+        FileType::Regular | FileType::Directory => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}

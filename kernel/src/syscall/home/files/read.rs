@@ -1,0 +1,99 @@
+//! read(2), pread(2), readv(2), preadv(2).
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::limits::WINDOW;
+use wayfarer_proto::table::Sysno;
+
+use super::buffers::{Buffers, kernel_buffer};
+use super::wait::{file, until_done};
+use crate::executor::yield_now;
+use crate::fs::OpenFile;
+use crate::syscall::{Call, Caller, SysResult};
+
+/// Where a transfer begins in the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Position {
+    /// At the offset of the open file, which moves.
+    Current,
+    /// Here; the offset stays.
+    At(u64),
+}
+
+impl Position {
+    /// The position that argument 3 of a call with positions gives, the current one for others.
+    ///
+    /// # Errors
+    /// `EINVAL` for one below zero.
+    pub(super) fn of(call: &Call) -> Result<Self, Errno> {
+        match call.sysno {
+            Sysno::pread64 | Sysno::pwrite64 | Sysno::preadv | Sysno::pwritev => {
+                let position = i64::try_from(call.args[3]).map_err(|_| Errno::EINVAL)?;
+                Ok(Self::At(position.unsigned_abs()))
+            }
+            _ => Ok(Self::Current),
+        }
+    }
+
+    /// The position `count` bytes further.
+    pub(super) const fn after(self, count: usize) -> Self {
+        match self {
+            Self::Current => Self::Current,
+            Self::At(position) => Self::At(position.saturating_add(count as u64)),
+        }
+    }
+}
+
+/// The four reads.
+pub(super) async fn read(c: &Caller, call: &Call) -> SysResult {
+    let position = Position::of(call)?;
+    let file = file(c, call.int(0))?;
+    file.require_reads()?;
+    if position != Position::Current {
+        file.require_positions()?;
+    }
+    let buffers = match call.sysno {
+        Sysno::readv | Sysno::preadv => Buffers::vector(c, call).await?,
+        _ => Buffers::one(call)?,
+    };
+    let mut done = 0;
+    while done < buffers.length() {
+        match read_window(c, &file, &buffers, done, position.after(done)).await {
+            Ok(count) => {
+                done += count;
+                // A short read is an end, or all that a pipe or a terminal had.
+                if count < WINDOW {
+                    break;
+                }
+                yield_now().await;
+            }
+            Err(_) if done > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done as u64)
+}
+
+/// Reads one window. Only the first waits: after that there is something to return.
+async fn read_window(
+    c: &Caller,
+    file: &OpenFile,
+    buffers: &Buffers,
+    done: usize,
+    position: Position,
+) -> Result<usize, Errno> {
+    let room = buffers.prepare(c, done).await?;
+    let mut data = kernel_buffer(room)?;
+    let count = until_done(c, file, |io| {
+        let mut io = *io;
+        io.nonblock |= done > 0;
+        let outcome = match position {
+            Position::Current => file.read(&mut data, &io),
+            Position::At(position) => file.read_at(position, &mut data, &io),
+        };
+        // What would wait after the first window is the end of this read.
+        if done > 0 && outcome == Err(Errno::EAGAIN) { Ok(0) } else { outcome }
+    })
+    .await?;
+    buffers.scatter(c, done, &data[..count]).await?;
+    Ok(count)
+}

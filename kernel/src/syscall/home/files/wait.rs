@@ -1,0 +1,56 @@
+//! Sleeping until a file can do what is asked of it.
+
+use alloc::rc::Rc;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::Fd;
+use wayfarer_proto::linux::process::RLIMIT_NOFILE;
+
+use crate::fs::{Io, OpenFile};
+use crate::syscall::Caller;
+
+/// The open file that a descriptor argument names.
+pub(super) fn file(c: &Caller, fd: i32) -> Result<Rc<OpenFile>, Errno> {
+    c.home.files.descriptors.get(Fd(fd))
+}
+
+/// The caller's `RLIMIT_NOFILE`.
+pub(super) fn descriptor_limit(c: &Caller) -> u64 {
+    c.home.limits.borrow().get(RLIMIT_NOFILE).map_or(0, |limit| limit.current)
+}
+
+/// Repeats `attempt` until it answers anything but `EAGAIN`; only once if the file is nonblocking.
+///
+/// # Errors
+/// As [`repeat`].
+pub(super) async fn until_done<T>(
+    c: &Caller,
+    file: &OpenFile,
+    attempt: impl FnMut(&Io<'_>) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    repeat(c, file, file.is_nonblocking(), attempt).await
+}
+
+/// Repeats `attempt` until it answers anything but `EAGAIN`. A read from a terminal may have a time
+/// limit (`VTIME`): after it the attempt is told so.
+///
+/// # Errors
+/// The attempt's; `ERESTARTSYS` if a signal came while it waited.
+pub(super) async fn repeat<T>(
+    c: &Caller,
+    file: &OpenFile,
+    nonblock: bool,
+    mut attempt: impl FnMut(&Io<'_>) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    let asker = c.asker();
+    let mut io = Io { asker: &asker, nonblock, timed_out: false };
+    loop {
+        match attempt(&io) {
+            Err(Errno::EAGAIN) if !nonblock => {}
+            outcome => return outcome,
+        }
+        let Some(changes) = file.object().changes() else { return Err(Errno::EAGAIN) };
+        let deadline = file.object().read_timeout().map(|limit| c.kernel.now() + limit);
+        io.timed_out = c.interruptible_until(deadline, changes.wait()).await?.is_none();
+    }
+}
