@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use virtio_drivers::{BufferDirection, Hal, PhysAddr};
 
 use crate::cpu::OneCpu;
-use crate::memory::kernel_map::{DIRECT_MAP, DirectMap, HEAP};
+use crate::memory::kernel_map::{DEVICES_END, DEVICES_START, DIRECT_MAP, DirectMap, HEAP};
 use crate::memory::pool::FramePool;
 use crate::memory::{PAGE_SIZE, bytes};
 
@@ -66,7 +66,9 @@ unsafe impl Hal for DeviceMemory {
         0
     }
 
-    unsafe fn mmio_phys_to_virt(physical: PhysAddr, _: usize) -> NonNull<u8> {
+    unsafe fn mmio_phys_to_virt(physical: PhysAddr, size: usize) -> NonNull<u8> {
+        let mapped = physical >= DEVICES_START && physical + size as u64 <= DEVICES_END;
+        assert!(mapped, "the firmware puts device registers below 4 GiB");
         let source = SOURCE.get().borrow();
         let map = source.as_ref().map(|source| source.map);
         let address = map.and_then(|map| NonNull::new(map.address(physical)));

@@ -12,6 +12,7 @@ mod dma;
 mod entropy;
 mod net;
 mod outgoing;
+mod pci;
 mod recorder;
 mod ring;
 mod wired;
@@ -45,7 +46,8 @@ pub struct Devices {
 
 impl Devices {
     /// Finds what the words `virtio_mmio.device=SIZE@ADDRESS:LINE` of a command line announce, and
-    /// starts each device. One that does not work is left out, with a line on the log.
+    /// what is on a PCI bus, and starts each device. One that is not needed or does not work is
+    /// left out, with a line on the log.
     pub(crate) fn discover(
         command_line: &str,
         interrupts: &mut IoApic,
@@ -54,34 +56,18 @@ impl Devices {
     ) -> Devices {
         dma::start(map, frames.clone());
         let mut devices = Devices::default();
-        for announced in announced::devices(command_line) {
-            match devices.add(announced, interrupts, map) {
-                Ok(()) => {}
-                Err(error) => crate::println!("{announced:x?}: {error:?}"),
+        let announced = announced::devices(command_line);
+        let announced = announced.map(|device| connect(device, interrupts, map));
+        for device in announced.chain(pci::devices(map)) {
+            if let Err(error) = device.and_then(|device| devices.add(device)) {
+                crate::println!("a device is left out: {error:?}");
             }
         }
         devices
     }
 
-    fn add(
-        &mut self,
-        announced: Announced,
-        interrupts: &mut IoApic,
-        map: DirectMap,
-    ) -> Result<(), DeviceError> {
-        if !announced.is_among_device_registers() {
-            return Err(DeviceError::NotDeviceRegisters);
-        }
-        let header = NonNull::new(map.address(announced.address).cast::<VirtIOHeader>());
-        let header = header.ok_or(DeviceError::NotDeviceRegisters)?;
-        // SAFETY: the address is among the device registers that are mapped for ever, where
-        // reading what is not there yields no device; each is announced to one owner.
-        let transport = unsafe { MmioTransport::new(header, announced.size) };
-        let transport = SomeTransport::from(transport.map_err(|_| DeviceError::NoDevice)?);
-        let kind = transport.device_type();
-        let vector = interrupts.enable_edge(announced.line).ok_or(DeviceError::NoSuchLine)?;
-        let device = Wired::new(transport, vector);
-        match kind {
+    fn add(&mut self, device: Wired) -> Result<(), DeviceError> {
+        match device.transport.device_type() {
             DeviceType::Network => self.packets.push(PacketPort::start(device)?),
             DeviceType::Console if self.console.is_none() => {
                 self.console = Some(ConsolePort::start(device)?);
@@ -89,13 +75,32 @@ impl Devices {
             DeviceType::EntropySource if self.entropy.is_none() => {
                 self.entropy = Some(EntropyPort::start(device)?);
             }
-            _ => return Err(DeviceError::NotNeeded(kind)),
+            kind => return Err(DeviceError::NotNeeded(kind)),
         }
         Ok(())
     }
 }
 
-/// Why an announced device is not used.
+/// Reaches an announced device, and lets it interrupt.
+fn connect(
+    announced: Announced,
+    interrupts: &mut IoApic,
+    map: DirectMap,
+) -> Result<Wired, DeviceError> {
+    if !announced.is_among_device_registers() {
+        return Err(DeviceError::NotDeviceRegisters);
+    }
+    let header = NonNull::new(map.address(announced.address).cast::<VirtIOHeader>());
+    let header = header.ok_or(DeviceError::NotDeviceRegisters)?;
+    // SAFETY: the address is among the device registers that are mapped for ever, where reading
+    // what is not there yields no device; each is announced to one owner.
+    let transport = unsafe { MmioTransport::new(header, announced.size) };
+    let transport = SomeTransport::from(transport.map_err(|_| DeviceError::NoDevice)?);
+    let vector = interrupts.enable_edge(announced.line).ok_or(DeviceError::NoSuchLine)?;
+    Ok(Wired::new(transport, vector))
+}
+
+/// Why a device is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DeviceError {
     /// Its address is not where devices are.
@@ -104,6 +109,8 @@ enum DeviceError {
     NoDevice,
     /// Its interrupt line does not exist.
     NoSuchLine,
+    /// It cannot interrupt by message.
+    NoInterrupts,
     /// There is no use for such a device, or for a second one.
     NotNeeded(DeviceType),
     /// It refuses to be set up.

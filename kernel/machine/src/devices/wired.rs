@@ -4,6 +4,7 @@ use core::fmt;
 
 use virtio_drivers::transport::{DeviceStatus, SomeTransport, Transport};
 
+use super::pci::Messages;
 use crate::trap;
 
 /// The features every driver here may use, by the bits of the virtio specification, section 6.
@@ -26,13 +27,31 @@ bitflags::bitflags! {
 pub(super) struct Wired {
     pub(super) transport: SomeTransport<'static>,
     vector: u8,
-    /// How often the vector had been taken when the device was last acknowledged.
-    acknowledged: u64,
+    wiring: Wiring,
+}
+
+/// How a device interrupts.
+enum Wiring {
+    /// By an edge on a line, which rises again only after an acknowledgement. Holds how often the
+    /// vector had been taken at the last one.
+    Line { acknowledged: u64 },
+    /// By messages; nothing to acknowledge.
+    Messages(Messages),
 }
 
 impl Wired {
+    /// A device on an interrupt line of its own.
     pub(super) fn new(transport: SomeTransport<'static>, vector: u8) -> Wired {
-        Wired { transport, vector, acknowledged: 0 }
+        Wired { transport, vector, wiring: Wiring::Line { acknowledged: 0 } }
+    }
+
+    /// A device that interrupts by messages.
+    pub(super) fn with_messages(
+        transport: SomeTransport<'static>,
+        vector: u8,
+        messages: Messages,
+    ) -> Wired {
+        Wired { transport, vector, wiring: Wiring::Messages(messages) }
     }
 
     /// Resets the device and agrees on features: those of `wanted` it has, and version 1.
@@ -43,15 +62,19 @@ impl Wired {
 
     /// Tells the device that its rings are in place.
     pub(super) fn go(&mut self) {
+        if let Wiring::Messages(messages) = &mut self.wiring {
+            messages.enable();
+        }
         self.transport.finish_init();
     }
 
     /// Acknowledges the device if it has interrupted since the last time. To be called before
     /// looking at rings: lines are edge-triggered, so an interrupt comes only after this.
     pub(super) fn acknowledge(&mut self) {
+        let Wiring::Line { acknowledged } = &mut self.wiring else { return };
         let taken = trap::count(self.vector);
-        if taken != self.acknowledged {
-            self.acknowledged = taken;
+        if taken != *acknowledged {
+            *acknowledged = taken;
             self.transport.ack_interrupt();
         }
     }

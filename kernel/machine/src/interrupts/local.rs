@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{SPURIOUS_VECTOR, TIMER_VECTOR};
-use crate::cpu::control;
+use crate::cpu::{control, port};
 use crate::memory::kernel_map::DirectMap;
 use crate::trap::entry;
 
@@ -19,6 +19,8 @@ mod register {
     pub(super) const END_OF_INTERRUPT: usize = 0xb0;
     pub(super) const SPURIOUS: usize = 0xf0;
     pub(super) const TIMER: usize = 0x320;
+    pub(super) const PIN_0: usize = 0x350;
+    pub(super) const PIN_1: usize = 0x360;
     pub(super) const INITIAL_COUNT: usize = 0x380;
     pub(super) const CURRENT_COUNT: usize = 0x390;
     pub(super) const DIVIDE: usize = 0x3e0;
@@ -53,6 +55,13 @@ pub(crate) unsafe fn start(map: DirectMap) {
     }
     write(register::TASK_PRIORITY, 0);
     write(register::SPURIOUS, SOFTWARE_ENABLE | u32::from(SPURIOUS_VECTOR));
+    // The old interrupt controller and its pin: firmware may have left them on.
+    for data_port in [0x21, 0xa1] {
+        // SAFETY: masks all lines of the controller, if there is one.
+        unsafe { port::write_u8(data_port, 0xff) };
+    }
+    write(register::PIN_0, MASKED);
+    write(register::PIN_1, MASKED);
     write(register::DIVIDE, DIVIDE_BY_1);
     write(register::TIMER, u32::from(TIMER_VECTOR));
     stop_timer();

@@ -25,8 +25,9 @@ pub(crate) const STACKS: u64 = 0xffff_d000_0000_0000;
 /// What has to be added to a physical address of the image to get a virtual one.
 pub(crate) const IMAGE_OFFSET: u64 = 0xffff_ffff_8000_0000;
 
-/// Where device registers begin in physical memory: microvm's virtio devices come first.
-pub(crate) const DEVICES_START: u64 = 0xfea0_0000;
+/// Where device registers begin in physical memory: the addresses of PCI devices (on q35) come
+/// first, then microvm's virtio devices. QEMU puts no RAM between here and 4 GiB.
+pub(crate) const DEVICES_START: u64 = 0xc000_0000;
 /// Where device registers, and the first 4 GiB, end.
 pub(crate) const DEVICES_END: u64 = 1 << 32;
 
