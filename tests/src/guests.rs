@@ -6,6 +6,7 @@ use std::time::Duration;
 use wayfarer::artifacts::{self, BuildError};
 
 use crate::native::{self, Run};
+use crate::terminal::Reply;
 
 /// What a guest is written in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +42,28 @@ pub const WANDER: Guest =
 
 /// Every guest. Each ends with status 0, and its standard output is always the same.
 pub const GUESTS: &[Guest] = &[WANDER, rust("process", &[]), rust("signals", &[])];
+
+/// The calls that the guest `blockers` can block in: `blockers CALL OUTCOME [START [MOVE...]]`.
+/// `tty-read` wants a terminal and [`TYPED`].
+pub const BLOCKING_CALLS: &[&str] = &[
+    "pipe-read",
+    "pipe-write",
+    "tty-read",
+    "poll",
+    "select",
+    "wait4",
+    "nanosleep",
+    "futex",
+    "sigsuspend",
+    "vfork",
+    "page-in",
+];
+
+/// What can become of a call of `blockers`.
+pub const BLOCKING_OUTCOMES: &[&str] = &["completes", "restarted", "interrupted", "killed"];
+
+/// What to type for `blockers tty-read`, and when.
+pub const TYPED: Reply = Reply { after: "type a line", keys: b"event\n" };
 
 /// The file `input.bin` of that many bytes: always the same, and not compressible.
 pub fn input(bytes: usize) -> Vec<u8> {

@@ -8,3 +8,4 @@
 pub mod guests;
 pub mod native;
 pub mod pair;
+pub mod terminal;

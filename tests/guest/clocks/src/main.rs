@@ -1,0 +1,161 @@
+//! Clocks and sleeping (clock_gettime(2), clock_nanosleep(2)).
+
+use std::io;
+use std::process::ExitCode;
+use std::ptr;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use guest_common::child;
+use guest_common::signal;
+use libc::{CLOCK_MONOTONIC, CLOCK_REALTIME, clockid_t, timespec};
+
+fn main() -> ExitCode {
+    guest_common::run(&[
+        ("monotonic_never_goes_back", monotonic),
+        ("sleep_is_long_enough", sleep_is_long_enough),
+        ("sleep_until", sleep_until),
+        ("sleep_until_the_past", sleep_until_the_past),
+        ("interrupted_sleep_until", interrupted_sleep_until),
+        ("wrong_arguments", wrong_arguments),
+        ("wall_clock", wall_clock),
+        ("clocks_agree", clocks_agree),
+        ("processor_time", processor_time),
+        ("resolution", resolution),
+        ("sleepers_wake_in_order", sleepers_wake_in_order),
+    ])
+}
+
+fn now(clock: clockid_t) -> Duration {
+    let mut time = timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure outlives the call.
+    signal::check(unsafe { libc::clock_gettime(clock, &mut time) }, "clock_gettime");
+    duration(time)
+}
+
+fn duration(time: timespec) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).expect("after the epoch");
+    Duration::new(seconds, u32::try_from(time.tv_nsec).expect("below a second"))
+}
+
+fn to_timespec(time: Duration) -> timespec {
+    timespec {
+        tv_sec: i64::try_from(time.as_secs()).expect("a short time"),
+        tv_nsec: i64::from(time.subsec_nanos()),
+    }
+}
+
+/// Sleeps until `deadline`; returns the error number or zero.
+fn sleep_until_on(clock: clockid_t, deadline: Duration) -> i32 {
+    let deadline = to_timespec(deadline);
+    // SAFETY: the structure outlives the call; an absolute sleep leaves no rest.
+    unsafe { libc::clock_nanosleep(clock, libc::TIMER_ABSTIME, &deadline, ptr::null_mut()) }
+}
+
+fn monotonic() {
+    let mut last = now(CLOCK_MONOTONIC);
+    for _ in 0..20_000 {
+        let time = now(CLOCK_MONOTONIC);
+        assert!(time >= last, "{time:?} after {last:?}");
+        last = time;
+    }
+}
+
+fn sleep_is_long_enough() {
+    for length in [0, 1, 3, 20].map(Duration::from_millis) {
+        let began = Instant::now();
+        thread::sleep(length);
+        let took = began.elapsed();
+        assert!(took >= length && took < length + Duration::from_secs(5), "{length:?}: {took:?}");
+    }
+}
+
+fn sleep_until() {
+    for clock in [CLOCK_MONOTONIC, CLOCK_REALTIME] {
+        let deadline = now(clock) + Duration::from_millis(20);
+        assert_eq!(sleep_until_on(clock, deadline), 0);
+        assert!(now(clock) >= deadline);
+    }
+}
+
+fn sleep_until_the_past() {
+    let began = Instant::now();
+    assert_eq!(sleep_until_on(CLOCK_MONOTONIC, Duration::from_nanos(1)), 0);
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+fn interrupted_sleep_until() {
+    signal::count(libc::SIGALRM, libc::SA_RESTART);
+    signal::alarm(Duration::from_millis(20));
+    let deadline = now(CLOCK_MONOTONIC) + Duration::from_secs(20);
+    assert_eq!(sleep_until_on(CLOCK_MONOTONIC, deadline), libc::EINTR);
+    assert_eq!(signal::caught(libc::SIGALRM), 1);
+    assert!(now(CLOCK_MONOTONIC) < deadline);
+}
+
+fn wrong_arguments() {
+    for (seconds, nanoseconds) in [(0, 1_000_000_000), (0, -1), (-1, 0)] {
+        let request = timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+        // SAFETY: the structure outlives the call.
+        let result = unsafe { libc::nanosleep(&request, ptr::null_mut()) };
+        let error = io::Error::last_os_error().raw_os_error();
+        assert_eq!((result, error), (-1, Some(libc::EINVAL)), "{seconds} s {nanoseconds} ns");
+    }
+    let mut time = to_timespec(Duration::ZERO);
+    // SAFETY: the structure outlives the call.
+    assert_eq!(unsafe { libc::clock_gettime(999, &mut time) }, -1, "no such clock");
+}
+
+fn wall_clock() {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let year_2024 = Duration::from_secs(54 * 365 * 24 * 3600);
+    assert!(since_epoch > year_2024, "{since_epoch:?} since 1970");
+    // SAFETY: a null pointer asks for the value only.
+    let seconds = unsafe { libc::time(ptr::null_mut()) };
+    assert!(seconds.abs_diff(i64::try_from(since_epoch.as_secs()).unwrap()) <= 1);
+}
+
+/// Both clocks run at the same speed.
+fn clocks_agree() {
+    let (wall, steady) = (now(CLOCK_REALTIME), now(CLOCK_MONOTONIC));
+    thread::sleep(Duration::from_millis(50));
+    let (wall, steady) = (now(CLOCK_REALTIME) - wall, now(CLOCK_MONOTONIC) - steady);
+    assert!(wall.abs_diff(steady) < Duration::from_millis(20), "{wall:?} {steady:?}");
+}
+
+fn processor_time() {
+    let before = now(libc::CLOCK_PROCESS_CPUTIME_ID);
+    thread::sleep(Duration::from_millis(100));
+    let slept = now(libc::CLOCK_PROCESS_CPUTIME_ID) - before;
+    assert!(slept < Duration::from_millis(80), "asleep: {slept:?}");
+    let began = Instant::now();
+    let used = || now(libc::CLOCK_PROCESS_CPUTIME_ID) - before - slept;
+    while used() < Duration::from_millis(20) {
+        assert!(began.elapsed() < Duration::from_secs(20), "busy: {:?}", used());
+        std::hint::black_box(());
+    }
+}
+
+fn resolution() {
+    let mut time = to_timespec(Duration::ZERO);
+    // SAFETY: the structure outlives the call.
+    signal::check(unsafe { libc::clock_getres(CLOCK_MONOTONIC, &mut time) }, "clock_getres");
+    assert!(duration(time) > Duration::ZERO && duration(time) <= Duration::from_millis(10));
+}
+
+fn sleepers_wake_in_order() {
+    let (mut reader, writer) = io::pipe().unwrap();
+    let children: Vec<_> = [120_u64, 20, 70]
+        .into_iter()
+        .map(|delay| {
+            child::fork_later(Duration::from_millis(delay), || {
+                rustix::io::write(&writer, &[u8::try_from(delay).unwrap()]).unwrap();
+            })
+        })
+        .collect();
+    drop(writer);
+    let mut order = Vec::new();
+    io::Read::read_to_end(&mut reader, &mut order).unwrap();
+    assert_eq!(order, [20, 70, 120]);
+    children.into_iter().for_each(|child| assert_eq!(child::wait(child), child::End::Exited(0)));
+}

@@ -1,0 +1,145 @@
+//! Runs programs on a terminal of the host's Linux (pty(7)), typing on it as a user would.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::native::{ENVIRONMENT, Run, shell_status};
+
+/// What to type, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply {
+    /// Type when the terminal has shown this (since the reply before); at once if it is empty.
+    pub after: &'static str,
+    /// The keys.
+    pub keys: &'static [u8],
+}
+
+/// Lines and columns of the terminal.
+pub const SIZE: (u16, u16) = (24, 80);
+
+/// Runs `argv` in `directory` as the leader of a session on a new terminal of [`SIZE`], for at
+/// most `limit`. What it writes, and the echo of the keys, is in [`Run::stdout`].
+///
+/// # Errors
+/// Fails if there is no terminal or no program; `TimedOut` if it has not ended within `limit`,
+/// or a reply still waits.
+pub fn run(argv: &[&str], directory: &Path, replies: &[Reply], limit: Duration) -> io::Result<Run> {
+    let (mut keyboard, user_side) = open()?;
+    let mut child = Command::new("setsid")
+        .args(["--ctty", "--wait"])
+        .args(argv)
+        .current_dir(directory)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::from(user_side.try_clone()?))
+        .stdout(Stdio::from(user_side.try_clone()?))
+        .stderr(Stdio::from(user_side))
+        .spawn()?;
+    let screen = watch(keyboard.try_clone()?);
+    let shown = converse(&mut keyboard, &screen, replies, Instant::now() + limit);
+    if shown.is_err() {
+        child.kill()?;
+    }
+    let status = shell_status(child.wait()?);
+    Ok(Run { status, stdout: shown?, stderr: Vec::new() })
+}
+
+/// Both sides of a new terminal.
+fn open() -> io::Result<(File, File)> {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    grantpt(&ours)?;
+    unlockpt(&ours)?;
+    let size = Winsize { ws_row: SIZE.0, ws_col: SIZE.1, ws_xpixel: 0, ws_ypixel: 0 };
+    let name = ptsname(&ours, Vec::new())?;
+    let path = name.to_str().map_err(io::Error::other)?;
+    let theirs = OpenOptions::new().read(true).write(true).open(path)?;
+    tcsetwinsize(&theirs, size)?;
+    Ok((File::from(ours), theirs))
+}
+
+/// Reads what the terminal shows in a thread, until nobody has it open any more.
+fn watch(mut screen: File) -> Receiver<Vec<u8>> {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        // The last close on the other side is EIO here.
+        while let Ok(length @ 1..) = screen.read(&mut buffer) {
+            if tell.send(buffer[..length].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    told
+}
+
+/// Gives each reply at its time; returns all that was shown.
+fn converse(
+    keyboard: &mut File,
+    screen: &Receiver<Vec<u8>>,
+    replies: &[Reply],
+    deadline: Instant,
+) -> io::Result<Vec<u8>> {
+    let mut shown = Vec::new();
+    let mut looked = 0;
+    let mut waiting = replies.iter().peekable();
+    loop {
+        while let Some(reply) = waiting.peek()
+            && let Some(found) = find(&shown[looked..], reply.after.as_bytes())
+        {
+            looked += found + reply.after.len();
+            keyboard.write_all(reply.keys)?;
+            waiting.next();
+        }
+        match screen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(more) => shown.extend(more),
+            Err(RecvTimeoutError::Disconnected) if waiting.peek().is_none() => return Ok(shown),
+            Err(why) => {
+                let shown = String::from_utf8_lossy(&shown);
+                let still = waiting.peek().map(|reply| reply.after);
+                let message = format!("{why}; shown: {shown:?}; waiting for {still:?}");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+        }
+    }
+}
+
+/// Where `wanted` begins in `text`.
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    match wanted.len() {
+        0 => Some(0),
+        length => text.windows(length).position(|window| window == wanted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_answers_what_is_typed() {
+        let replies = [
+            Reply { after: "$ ", keys: b"read x; echo got-$x\n" },
+            Reply { after: "\n", keys: b"word\n" },
+            Reply { after: "got-word", keys: b"exit 3\n" },
+        ];
+        let argv = ["/bin/busybox", "sh", "-c", "PS1='$ ' exec /bin/busybox sh -i"];
+        let run = run(&argv, Path::new("/"), &replies, Duration::from_secs(10)).unwrap();
+        assert_eq!(run.status, 3, "{}", String::from_utf8_lossy(&run.stdout));
+    }
+
+    #[test]
+    fn a_reply_that_never_comes_due_is_an_error() {
+        let replies = [Reply { after: "never shown", keys: b"" }];
+        let error =
+            run(&["/bin/busybox", "true"], Path::new("/"), &replies, Duration::from_secs(5));
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+}
