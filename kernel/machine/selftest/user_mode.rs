@@ -97,7 +97,8 @@ fn check_state(sandbox: &mut Sandbox, seed: u64) {
     for index in 0..5 {
         assert_eq!(sandbox.word(64 + index * 8), seed << 8 | index as u64, "word {index}");
     }
-    // Without the sticky flags, which float arithmetic of the kernel sets too (it has none but here).
+    // Without the sticky flags: float arithmetic of the kernel, of which it has none but here, sets
+    // them too.
     assert_eq!(sandbox.word(104) & !0x3f, u64::from(mxcsr_of(seed)));
 }
 

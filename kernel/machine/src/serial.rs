@@ -61,6 +61,6 @@ macro_rules! print {
 macro_rules! println {
     () => { $crate::print!("\n") };
     ($format:literal $($argument:tt)*) => {
-        $crate::serial::write(::core::format_args!("{}\n", ::core::format_args!($format $($argument)*)))
+        $crate::print!("{}\n", ::core::format_args!($format $($argument)*))
     };
 }

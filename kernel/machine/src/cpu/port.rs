@@ -10,7 +10,8 @@ use core::arch::asm;
 pub(crate) unsafe fn write_u32(port: u16, value: u32) {
     // SAFETY: the caller's promise.
     unsafe {
-        asm!("out dx, eax", in("dx") port, in("eax") value, options(nomem, nostack, preserves_flags));
+        asm!("out dx, eax", in("dx") port, in("eax") value,
+            options(nomem, nostack, preserves_flags));
     }
 }
 
@@ -35,7 +36,8 @@ pub(crate) unsafe fn read_u32(port: u16) -> u32 {
     let value;
     // SAFETY: the caller's promise.
     unsafe {
-        asm!("in eax, dx", in("dx") port, out("eax") value, options(nomem, nostack, preserves_flags));
+        asm!("in eax, dx", in("dx") port, out("eax") value,
+            options(nomem, nostack, preserves_flags));
     }
     value
 }

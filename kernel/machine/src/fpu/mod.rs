@@ -113,8 +113,15 @@ impl Area {
             if components == 0 {
                 asm!("fxsave64 [{}]", in(reg) self.memory.as_ptr(), options(nostack));
             } else {
-                asm!("xsave64 [{0}]", "stmxcsr [{0} + {mxcsr}]", in(reg) self.memory.as_ptr(), in("eax") (components & !SSE) as u32,
-                    in("edx") 0, mxcsr = const image::MXCSR_OFFSET, options(nostack));
+                asm!(
+                    "xsave64 [{area}]",
+                    "stmxcsr [{area} + {mxcsr}]",
+                    area = in(reg) self.memory.as_ptr(),
+                    mxcsr = const image::MXCSR_OFFSET,
+                    in("eax") (components & !SSE) as u32,
+                    in("edx") 0,
+                    options(nostack)
+                );
             }
         }
     }
@@ -126,12 +133,19 @@ impl Area {
         // raises no fault. The SSE registers are named as overwritten.
         unsafe {
             if components == 0 {
-                asm!("fxrstor64 [{}]", in(reg) self.memory.as_ptr(), options(nostack, readonly),
-                    clobber_abi("sysv64"), out("st(0)") _);
+                asm!("fxrstor64 [{}]", in(reg) self.memory.as_ptr(), clobber_abi("sysv64"),
+                    options(nostack, readonly));
             } else {
-                asm!("xrstor64 [{0}]", "ldmxcsr [{0} + {mxcsr}]", in(reg) self.memory.as_ptr(), in("eax") (components & !SSE) as u32,
-                    in("edx") 0, mxcsr = const image::MXCSR_OFFSET, options(nostack, readonly),
-                    clobber_abi("sysv64"));
+                asm!(
+                    "xrstor64 [{area}]",
+                    "ldmxcsr [{area} + {mxcsr}]",
+                    area = in(reg) self.memory.as_ptr(),
+                    mxcsr = const image::MXCSR_OFFSET,
+                    in("eax") (components & !SSE) as u32,
+                    in("edx") 0,
+                    clobber_abi("sysv64"),
+                    options(nostack, readonly)
+                );
             }
         }
     }

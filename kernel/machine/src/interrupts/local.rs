@@ -47,7 +47,7 @@ pub(crate) fn physical_address() -> u64 {
 pub(crate) unsafe fn start(map: DirectMap) {
     let base: *mut u32 = map.address(physical_address()).cast();
     REGISTERS.store(base, Ordering::Relaxed);
-    // SAFETY: the register exists on every x86-64 processor; the offset is that of the EOI register.
+    // SAFETY: the register exists on every x86-64 processor; the offset is the EOI register's.
     unsafe {
         let value = control::read_msr(control::APIC_BASE);
         control::write_msr(control::APIC_BASE, value | ENABLED);

@@ -90,6 +90,24 @@ macro_rules! register {
     };
 }
 
+/// Assembly in which `{anchor}` is the [`Anchor`] and each register's name in braces is its offset
+/// in a context.
+macro_rules! context_asm {
+    ($($line:tt)*) => {
+        naked_asm!(
+            $($line)*
+            anchor = sym ANCHOR,
+            rax = const register!(rax), rbx = const register!(rbx), rcx = const register!(rcx),
+            rdx = const register!(rdx), rsi = const register!(rsi), rdi = const register!(rdi),
+            rbp = const register!(rbp), rsp = const register!(rsp), r8 = const register!(r8),
+            r9 = const register!(r9), r10 = const register!(r10), r11 = const register!(r11),
+            r12 = const register!(r12), r13 = const register!(r13), r14 = const register!(r14),
+            r15 = const register!(r15), rip = const register!(rip),
+            rflags = const register!(rflags),
+        )
+    };
+}
+
 /// Runs user code until a trap; returns its vector, or [`SYSCALL`].
 ///
 /// With `by_sysret` the fast return is used, which clobbers rcx and r11: right only when these
@@ -101,7 +119,7 @@ macro_rules! register {
 /// interrupts on, and the context's extended state in the processor.
 #[unsafe(naked)]
 pub(crate) unsafe extern "sysv64" fn enter_user(context: *mut UserContext, by_sysret: u64) -> u64 {
-    naked_asm!(
+    context_asm!(
         "push rbp", "push rbx", "push r12", "push r13", "push r14", "push r15",
         "mov [rip + {anchor} + {kernel_stack}], rsp",
         "mov [rip + {anchor} + {context}], rdi",
@@ -128,15 +146,9 @@ pub(crate) unsafe extern "sysv64" fn enter_user(context: *mut UserContext, by_sy
         "push {user_code}", "push [rdi + {rip}]",
         "mov rcx, [rdi + {rcx}]", "mov r11, [rdi + {r11}]", "mov rdi, [rdi + {rdi}]",
         "iretq",
-        anchor = sym ANCHOR, kernel_stack = const KERNEL_STACK, context = const CONTEXT,
+        kernel_stack = const KERNEL_STACK, context = const CONTEXT,
         user_data = const USER_DATA, user_code = const USER_CODE,
         xmm = const offset_of!(UserContext, xmm),
-        rax = const register!(rax), rbx = const register!(rbx), rcx = const register!(rcx),
-        rdx = const register!(rdx), rsi = const register!(rsi), rdi = const register!(rdi),
-        rbp = const register!(rbp), rsp = const register!(rsp), r8 = const register!(r8),
-        r9 = const register!(r9), r10 = const register!(r10), r11 = const register!(r11),
-        r12 = const register!(r12), r13 = const register!(r13), r14 = const register!(r14),
-        r15 = const register!(r15), rip = const register!(rip), rflags = const register!(rflags),
     )
 }
 
@@ -145,7 +157,7 @@ pub(crate) unsafe extern "sysv64" fn enter_user(context: *mut UserContext, by_sy
 /// The context serves as base through rsp itself, so no register needs a second place.
 #[unsafe(naked)]
 pub(crate) unsafe extern "sysv64" fn syscall_entry() {
-    naked_asm!(
+    context_asm!(
         "mov [rip + {anchor} + {user_stack}], rsp",
         "mov rsp, [rip + {anchor} + {context}]",
         "mov [rsp + {rax}], rax", "mov [rsp + {rbx}], rbx", "mov [rsp + {rcx}], rcx",
@@ -159,14 +171,8 @@ pub(crate) unsafe extern "sysv64" fn syscall_entry() {
         "mov rdi, rsp",
         "mov eax, {syscall}",
         "jmp {leave}",
-        anchor = sym ANCHOR, user_stack = const USER_STACK, context = const CONTEXT,
+        user_stack = const USER_STACK, context = const CONTEXT,
         syscall = const SYSCALL, leave = sym leave_user,
-        rax = const register!(rax), rbx = const register!(rbx), rcx = const register!(rcx),
-        rdx = const register!(rdx), rsi = const register!(rsi), rdi = const register!(rdi),
-        rbp = const register!(rbp), rsp = const register!(rsp), r8 = const register!(r8),
-        r9 = const register!(r9), r10 = const register!(r10), r11 = const register!(r11),
-        r12 = const register!(r12), r13 = const register!(r13), r14 = const register!(r14),
-        r15 = const register!(r15), rip = const register!(rip), rflags = const register!(rflags),
     )
 }
 
@@ -174,7 +180,7 @@ pub(crate) unsafe extern "sysv64" fn syscall_entry() {
 /// below what the processor pushed: rip, cs, rflags, rsp, ss.
 #[unsafe(naked)]
 pub(super) unsafe extern "sysv64" fn gate_entry() {
-    naked_asm!(
+    context_asm!(
         "cld",
         "test byte ptr [rsp + 24], 3",
         "jz {kernel}",
@@ -192,14 +198,8 @@ pub(super) unsafe extern "sysv64" fn gate_entry() {
         "pop [rdi + {rflags}]",
         "pop [rdi + {rsp}]",
         "jmp {leave}",
-        anchor = sym ANCHOR, context = const CONTEXT, error_code = const ERROR_CODE,
+        context = const CONTEXT, error_code = const ERROR_CODE,
         kernel = sym gate_entry_from_kernel, leave = sym leave_user,
-        rax = const register!(rax), rbx = const register!(rbx), rcx = const register!(rcx),
-        rdx = const register!(rdx), rsi = const register!(rsi), rdi = const register!(rdi),
-        rbp = const register!(rbp), rsp = const register!(rsp), r8 = const register!(r8),
-        r9 = const register!(r9), r10 = const register!(r10), r11 = const register!(r11),
-        r12 = const register!(r12), r13 = const register!(r13), r14 = const register!(r14),
-        r15 = const register!(r15), rip = const register!(rip), rflags = const register!(rflags),
     )
 }
 
@@ -226,8 +226,8 @@ unsafe extern "sysv64" fn leave_user() {
 
 /// A gate taken in the kernel: an interrupt in the idle halt is counted, acknowledged and returned
 /// from; an SSE exception happens because user code unmasked it, and is masked before the
-/// instruction is tried again; anything else is a bug and goes to [`fault::report`] with all registers on the stack, in
-/// the order of [`fault::KernelState`].
+/// instruction is tried again; anything else is a bug and goes to [`fault::report`] with all
+/// registers on the stack, in the order of [`fault::KernelState`].
 #[unsafe(naked)]
 unsafe extern "sysv64" fn gate_entry_from_kernel() {
     naked_asm!(
@@ -261,6 +261,7 @@ unsafe extern "sysv64" fn gate_entry_from_kernel() {
         "ud2",
         first_interrupt = const FIRST_INTERRUPT, counts = sym COUNTS, anchor = sym ANCHOR,
         end_of_interrupt = const END_OF_INTERRUPT, sse_exception = const SSE_EXCEPTION,
-        mxcsr_aside = const MXCSR_ASIDE, mxcsr_of_kernel = const MXCSR_OF_KERNEL, report = sym fault::report,
+        mxcsr_aside = const MXCSR_ASIDE, mxcsr_of_kernel = const MXCSR_OF_KERNEL,
+        report = sym fault::report,
     )
 }
