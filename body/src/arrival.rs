@@ -14,7 +14,7 @@ use crate::io::Event;
 use crate::session::{Life, Session};
 
 /// How many registers a thread has (see [`Thread::registers`]).
-const REGISTERS: usize = 18;
+const REGISTERS: usize = 20;
 
 /// An image that is coming in.
 #[derive(Debug)]

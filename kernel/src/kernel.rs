@@ -1,12 +1,14 @@
 //! What one node is made of. There is no global "current": whoever needs the kernel is given it.
 
-use alloc::rc::Rc;
+use alloc::collections::BTreeMap;
+use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::time::Duration;
 
 use wayfarer_machine::{Clock, CpuFeatures, FramePool};
 use wayfarer_proto::id::{NodeId, Pid, ProcessKey};
+use wayfarer_proto::limits;
 use wayfarer_proto::linux::time::Timespec;
 use wayfarer_proto::time::Instant;
 
@@ -14,8 +16,10 @@ use crate::console::Console;
 use crate::executor::{Spawner, Timers};
 use crate::fs::Vfs;
 use crate::memory::MemorySource;
+use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
 use crate::random::Random;
+use crate::split::{BodyDriver, DeputyDriver};
 use crate::stdio::Stdin;
 
 /// A node.
@@ -38,6 +42,16 @@ pub struct Kernel {
     pub stdin: Stdin,
     /// The started program.
     pub program: Cell<Option<Pid>>,
+    /// The network; `None` for a node that is alone.
+    pub network: Option<Network>,
+    /// How many nodes there are.
+    pub nodes: u16,
+    /// How long a silent link is believed in.
+    pub keep_alive: Duration,
+    /// Bodies whose image is to come, by the token that announces it.
+    pub(crate) arrivals: RefCell<BTreeMap<u64, Rc<BodyDriver>>>,
+    /// Deputies that await the body of a child, by the token it will show.
+    pub(crate) children: RefCell<BTreeMap<u64, Weak<DeputyDriver>>>,
     /// Whether calls are traced.
     pub trace: Cell<bool>,
     /// The longest poll of a task since this was last asked.
@@ -77,6 +91,12 @@ pub struct Parts {
     pub vfs: Rc<Vfs>,
     /// The way to the runner.
     pub console: Rc<Console>,
+    /// The network; `None` for a node that is alone.
+    pub network: Option<Network>,
+    /// How many nodes there are.
+    pub nodes: u16,
+    /// How long a silent link is believed in.
+    pub keep_alive: Duration,
     /// Seeded from hardware.
     pub random: Rc<RefCell<Random>>,
 }
@@ -94,6 +114,11 @@ impl Kernel {
             console: parts.console,
             stdin: Stdin::default(),
             program: Cell::new(None),
+            network: parts.network,
+            nodes: parts.nodes,
+            keep_alive: parts.keep_alive,
+            arrivals: RefCell::default(),
+            children: RefCell::default(),
             trace: Cell::new(false),
             longest_poll: Cell::new(Duration::ZERO),
             random: parts.random,
@@ -154,13 +179,25 @@ impl Kernel {
         members
     }
 
-    /// Destroys the body of a process that is ending, wherever it is.
+    /// Destroys the body of a process that is ending, wherever it is. One that is away is waited
+    /// for, but not for ever: home forgets it then, and its own node will find out.
     pub async fn destroy_body(&self, home: &Home) {
         let key = ProcessKey { home: self.node, pid: home.pid };
         let Some(cell) = self.processes.remove(key) else { return };
-        let body = cell.dissolve();
-        body.halt();
-        home.cpu.set(body.cpu.get());
-        body.threads.borrow_mut().clear();
+        if let Some(deputy) = cell.deputy_driver() {
+            deputy.input(wayfarer_deputy::Input::End);
+            let closed = deputy.closed.wait_until(|| deputy.is_over().then_some(()));
+            let limit = self.now() + limits::BYE + limits::BYE;
+            if self.timers.timeout(Some(limit), closed).await.is_err() {
+                self.console.log(format_args!("process {key}: its body did not say goodbye"));
+            }
+            deputy.retire();
+        }
+        if let Some(body) = cell.body() {
+            body.halt();
+            home.cpu.set(body.cpu.get());
+            body.threads.borrow_mut().clear();
+        }
+        cell.set_joint(None);
     }
 }

@@ -22,6 +22,7 @@ pub mod process;
 pub mod random;
 pub mod runner;
 pub mod signal;
+pub mod split;
 pub mod start;
 pub mod stdio;
 pub mod syscall;

@@ -1,13 +1,14 @@
 //! The life of a node: take the machine apart, put the kernel together, then serve for ever.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::time::Duration;
 
-use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort};
+use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
 use wayfarer_machine::{Clock, Machine};
-use wayfarer_proto::boot::BootWords;
+use wayfarer_proto::boot::{BootWords, NetKind};
 use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello};
 use wayfarer_proto::time::Instant;
 
@@ -15,7 +16,9 @@ use crate::console::Console;
 use crate::executor::{Executor, Timers};
 use crate::kernel::{Kernel, Parts};
 use crate::memory::MemorySource;
+use crate::net::{Config, ConfigError, ListenError, Network, Port, QueueFull};
 use crate::random::{Random, SEED_SIZE};
+use crate::split::doors;
 use crate::{files, runner};
 
 /// Bytes taken from the console port at once.
@@ -27,6 +30,9 @@ struct Node {
     executor: Executor,
     console_port: Option<ConsolePort>,
     clock: Clock,
+    network: Option<Network>,
+    /// Where input from the runner is put.
+    piece: Vec<u8>,
 }
 
 /// Boots the node and serves until the runner powers it off.
@@ -49,6 +55,10 @@ enum BootError {
     Files(files::AssembleError),
     /// Not one frame is free.
     Memory,
+    /// The network cards.
+    Network(ConfigError),
+    /// A port that others call at is taken.
+    Doors(ListenError),
 }
 
 impl core::fmt::Display for BootError {
@@ -57,6 +67,8 @@ impl core::fmt::Display for BootError {
             Self::Words(error) => error.fmt(f),
             Self::Files(error) => error.fmt(f),
             Self::Memory => f.write_str("no memory"),
+            Self::Network(error) => write!(f, "network: {error:?}"),
+            Self::Doors(error) => write!(f, "network: {error:?}"),
         }
     }
 }
@@ -72,6 +84,12 @@ fn boot(machine: &mut Machine) -> Result<Node, BootError> {
     let vfs = files::assemble(machine, epoch, &random).map_err(BootError::Files)?;
     let memory =
         MemorySource::new(&machine.frames, &machine.kernel_half).map_err(|_| BootError::Memory)?;
+    let seed = random.borrow_mut().next_u64();
+    let now = Instant(machine.clock.now_ns());
+    let network = match words.net {
+        NetKind::None => None,
+        _ => Some(wire_up(&words, devices.packets, seed, now)?),
+    };
     let kernel = Kernel::new(Parts {
         node: words.node,
         epoch,
@@ -83,11 +101,65 @@ fn boot(machine: &mut Machine) -> Result<Node, BootError> {
         timers,
         vfs,
         console,
+        network: network.clone(),
+        nodes: words.nodes,
+        keep_alive: keep_alive(&words),
         random,
     });
+    if let Some(network) = &network {
+        doors::open(&kernel, network).map_err(BootError::Doors)?;
+    }
+    kernel.init();
     let hello = Hello { version: CONSOLE_VERSION, node: words.node, nodes: words.nodes };
     kernel.console.send(&FromNode::Hello(hello));
-    Ok(Node { kernel, executor, console_port: devices.console, clock: machine.clock })
+    Ok(Node {
+        kernel,
+        executor,
+        console_port: devices.console,
+        clock: machine.clock,
+        network,
+        piece: alloc::vec![0; CONSOLE_PIECE],
+    })
+}
+
+/// The network over the machine's packet ports, in the order the runner has wired them.
+fn wire_up(
+    words: &BootWords,
+    ports: Vec<PacketPort>,
+    seed: u64,
+    now: Instant,
+) -> Result<Network, BootError> {
+    let ports = ports.into_iter().map(|port| Box::new(MachinePort(port)) as Box<dyn Port>);
+    Network::new(Config::from_boot(words, seed), ports.collect(), now).map_err(BootError::Network)
+}
+
+/// How long a silent link is believed in. Under a debugger: for ever.
+fn keep_alive(words: &BootWords) -> Duration {
+    match words.keepalive_ms {
+        0 => Duration::from_secs(u64::from(u32::MAX)),
+        millis => Duration::from_millis(millis.into()),
+    }
+}
+
+/// A packet port of the machine as the network sees it.
+struct MachinePort(PacketPort);
+
+impl Port for MachinePort {
+    fn mac(&self) -> [u8; 6] {
+        self.0.mac()
+    }
+
+    fn mtu(&self) -> usize {
+        self.0.mtu()
+    }
+
+    fn receive(&mut self, frame: &mut dyn FnMut(&[u8])) -> bool {
+        self.0.receive(|bytes| frame(bytes))
+    }
+
+    fn send(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<(), QueueFull> {
+        self.0.send(length, |bytes| fill(bytes)).map_err(|_| QueueFull)
+    }
 }
 
 /// A seed from every source there is; never from the clock alone (decision D10).
@@ -108,26 +180,33 @@ impl Node {
         loop {
             let progress = self.turn();
             if !progress && !self.executor.has_ready() {
-                let deadline = self.kernel.timers.next_deadline().map(|deadline| deadline.0);
-                self.clock.idle_until(deadline);
+                let network = self.network.as_ref().and_then(Network::poll_at);
+                let timers = self.kernel.timers.next_deadline();
+                let deadline = [network, timers].into_iter().flatten().min();
+                self.clock.idle_until(deadline.map(|deadline| deadline.0));
             }
         }
     }
 
     /// One round: time, input, tasks, output. Says whether there was input or output.
     fn turn(&mut self) -> bool {
-        self.kernel.timers.fire(Instant(self.clock.now_ns()));
-        let received = self.receive();
+        let now = Instant(self.clock.now_ns());
+        self.kernel.timers.fire(now);
+        let mut progress = self.receive();
+        if let Some(network) = &self.network {
+            progress |= network.receive(now);
+        }
         self.executor.run_round();
-        self.transmit() || received
+        if let Some(network) = &self.network {
+            progress |= network.transmit(Instant(self.clock.now_ns()));
+        }
+        self.transmit() || progress
     }
 
     fn receive(&mut self) -> bool {
         let Some(port) = &mut self.console_port else { return false };
-        let mut piece = Vec::new();
-        piece.resize(CONSOLE_PIECE, 0);
-        let length = port.receive(&mut piece);
-        for frame in self.kernel.console.receive(&piece[..length]) {
+        let length = port.receive(&mut self.piece);
+        for frame in self.kernel.console.receive(&self.piece[..length]) {
             runner::handle(&self.kernel, frame);
         }
         length > 0

@@ -3,9 +3,7 @@
 use alloc::rc::Rc;
 
 use wayfarer_proto::boot::EXIT_ORDERLY;
-use wayfarer_proto::console::{
-    Counts, Exit, ExitStatus, FromNode, Refused, Start, Started, ToNode,
-};
+use wayfarer_proto::console::{Counts, Exit, ExitStatus, FromNode, Start, Started, ToNode};
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigInfo, Signal};
@@ -22,7 +20,14 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
         ToNode::Stdin(bytes) => kernel.stdin.push(&bytes),
         ToNode::StdinEof => kernel.stdin.end(),
         ToNode::Signal(number) => signal_program(kernel, number),
-        ToNode::WindowSize(_) | ToNode::Move(_) => {}
+        ToNode::WindowSize(_) => {}
+        ToNode::Move(order) => {
+            let kernel = Rc::clone(kernel);
+            kernel.spawner.clone().spawn(Priority::Service, async move {
+                // The outcome is reported by the move itself.
+                let _ = kernel.order_move(order.pid, order.node).await;
+            });
+        }
         ToNode::QueryCounts => kernel.console.send(&FromNode::Counts(counts(kernel))),
         ToNode::Shutdown => wayfarer_machine::exit(EXIT_ORDERLY),
     }

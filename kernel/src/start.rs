@@ -2,13 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::String;
 
 use wayfarer_proto::console::{FromNode, Start};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Fd, Pid, ProcessKey};
 use wayfarer_proto::linux::fcntl::OpenFlags;
-use wayfarer_proto::linux::signal::{SIG_IGN, SigAction, Signal};
 
 use crate::executor::{Priority, TaskHandle};
 use crate::fs::{Descriptor, OpenFile};
@@ -63,7 +61,7 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
     let key = ProcessKey { home: kernel.node, pid };
     let body = Body::new(key, home.program.borrow().comm.clone(), Memory::new(space));
     body.clocks.set(kernel.clocks());
-    body.threads.borrow_mut().insert(thread.tid, Rc::clone(&thread));
+    body.threads.borrow_mut().insert(thread.tid.get(), Rc::clone(&thread));
     let process = ProcessCell::whole(Rc::clone(&body), Rc::clone(&home));
     kernel.processes.insert(Rc::clone(&process));
     Running { kernel: Rc::clone(kernel), process, body, thread }.start();

@@ -18,6 +18,13 @@ const SYSCALL_LENGTH: u64 = 2;
 impl Running {
     /// Gives a call its result and carries out the actions that came with it, in order.
     pub async fn apply(&self, call: Option<Call>, reply: Reply) -> Next {
+        self.thread.committed.set(true);
+        let next = self.put_in_place(call, reply).await;
+        self.thread.committed.set(false);
+        next
+    }
+
+    async fn put_in_place(&self, call: Option<Call>, reply: Reply) -> Next {
         let caught = reply.actions.iter().find_map(|action| match action {
             Action::Deliver { action, .. } => Some(action.flags),
             _ => None,

@@ -6,7 +6,7 @@ use alloc::string::String;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
-use wayfarer_proto::id::{ProcessKey, Tid};
+use wayfarer_proto::id::{CallSeq, ProcessKey, Tid};
 use wayfarer_proto::table::Class;
 
 use super::BodyThread;
@@ -82,6 +82,8 @@ pub struct Body {
     pub counts: Counts,
     stopped: Cell<bool>,
     resumed: WaitQueue,
+    freezing: Cell<bool>,
+    seq: Cell<CallSeq>,
 }
 
 impl Body {
@@ -97,6 +99,8 @@ impl Body {
             counts: Counts::default(),
             stopped: Cell::new(false),
             resumed: WaitQueue::new(),
+            freezing: Cell::new(false),
+            seq: Cell::default(),
         })
     }
 
@@ -139,12 +143,53 @@ impl Body {
         self.resumed.wait_until(|| (!self.stopped.get()).then_some(())).await;
     }
 
-    /// Ends the tasks of all threads but `spared`, where they wait.
-    pub fn halt_others(&self, spared: &BodyThread) {
-        let threads: alloc::vec::Vec<_> = self.threads.borrow().values().cloned().collect();
-        for thread in threads.iter().filter(|thread| thread.tid != spared.tid) {
-            thread.halt();
+    /// The number of the process's next transaction.
+    pub fn next_seq(&self) -> CallSeq {
+        let seq = CallSeq(self.seq.get().0.wrapping_add(1));
+        self.seq.set(seq);
+        seq
+    }
+
+    /// The number of its latest transaction.
+    pub fn last_seq(&self) -> CallSeq {
+        self.seq.get()
+    }
+
+    /// Goes on counting where a former body, or a session, stopped.
+    pub fn set_last_seq(&self, seq: CallSeq) {
+        self.seq.set(seq);
+    }
+
+    /// Home's wall clock was set.
+    pub fn step_clock(&self, realtime_offset_ns: i64) {
+        let realtime = Duration::from_nanos(realtime_offset_ns.try_into().unwrap_or(0));
+        self.clocks.set(Clocks { realtime, ..self.clocks.get() });
+    }
+
+    /// Whether threads must park before they next run user code.
+    pub fn is_freezing(&self) -> bool {
+        self.freezing.get()
+    }
+
+    /// Stops every thread (decision D6): at a trap boundary, in a local wait, or awaiting a reply.
+    /// One that is busy finishing a call is waited for.
+    pub async fn freeze(&self) {
+        self.freezing.set(true);
+        loop {
+            let busy = {
+                let threads = self.threads.borrow();
+                let busy = threads.values().find(|thread| !thread.is_stoppable()).cloned();
+                busy
+            };
+            let Some(busy) = busy else { break };
+            busy.stopped.wait_until(|| busy.is_stoppable().then_some(())).await;
         }
+        self.halt();
+    }
+
+    /// Lets threads run again.
+    pub fn thaw(&self) {
+        self.freezing.set(false);
     }
 
     /// Ends the tasks of all threads where they wait. Their contexts stay as they are.

@@ -1,6 +1,7 @@
 //! New contexts at the body: children, threads, and the new program of execve(2).
 
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 
 use wayfarer_machine::UserContext;
 use wayfarer_proto::errno::Errno;
@@ -142,13 +143,12 @@ impl Running {
 }
 
 impl Body {
-    /// Ends the body halves of all threads but one (execve(2), rule 8).
-    pub fn end_others(&self, spared: Tid) {
-        let others: alloc::vec::Vec<_> =
+    /// Ends the body halves of all threads but one (execve(2), rule 8); says which.
+    pub fn end_others(&self, spared: Tid) -> Vec<Tid> {
+        let others: Vec<_> =
             self.threads.borrow_mut().extract_if(.., |tid, _| *tid != spared).collect();
-        for (_, thread) in others {
-            thread.halt();
-        }
+        others.iter().for_each(|(_, thread)| thread.halt());
+        others.into_iter().map(|(tid, _)| tid).collect()
     }
 
     /// Puts a new program in place of the old one, in the thread that called execve(2).
@@ -158,7 +158,7 @@ impl Body {
     pub fn become_program(
         &self,
         source: &MemorySource,
-        caller: &BodyThread,
+        caller: &Rc<BodyThread>,
         image: &message::ExecImage,
     ) -> Result<(), Errno> {
         let space = ExecImage::from(image).apply(source)?;
@@ -168,6 +168,9 @@ impl Body {
         caller.alt_stack.set(NO_ALT_STACK);
         *self.name.borrow_mut() = image.name.clone();
         drop(self.replace_memory(Memory::new(space)));
+        let mut threads = self.threads.borrow_mut();
+        threads.remove(&caller.tid.replace(image.leader));
+        threads.insert(image.leader, Rc::clone(caller));
         Ok(())
     }
 }

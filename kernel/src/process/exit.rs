@@ -27,7 +27,7 @@ pub fn spawn_reaper(kernel: &Rc<Kernel>, home: &Rc<Home>) {
 }
 
 fn all_idle(home: &Home) -> bool {
-    home.threads.borrow().values().all(|thread| thread.is_idle())
+    home.threads.borrow().values().all(|thread| !thread.has_open_call())
 }
 
 /// Releases everything but the status.
@@ -70,16 +70,18 @@ fn hang_up_session(kernel: &Kernel, home: &Home) {
 
 impl Home {
     /// A thread ends; with the last one the process does (exit(2)).
-    pub fn begin_exit_if_last(&self, thread: &HomeThread, status: WaitStatus) {
-        let others = self
-            .threads
-            .borrow()
-            .values()
-            .any(|other| other.tid != thread.tid && !other.is_killed());
-        if others {
-            thread.kill();
-        } else {
-            self.begin_exit(status);
+    pub fn end_thread(&self, kernel: &Kernel, thread: &HomeThread, status: WaitStatus) {
+        let last = self.threads.borrow().len() <= 1;
+        if last {
+            return self.begin_exit(status);
+        }
+        thread.kill();
+        self.threads.borrow_mut().remove(&thread.tid);
+        kernel.processes.release_tid(thread.tid);
+        // Signals that it would have taken are for another thread now.
+        self.renew_attention();
+        if let Some(deputy) = self.cell().and_then(|cell| cell.deputy_driver()) {
+            deputy.input(wayfarer_deputy::Input::ThreadGone { thread: thread.tid });
         }
     }
 }

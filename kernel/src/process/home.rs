@@ -63,6 +63,8 @@ pub struct Home {
     pub maps: MappedFiles,
     /// Whether the process has executed a program since it was forked (setpgid(2)).
     pub has_executed: Cell<bool>,
+    /// The generation of its body (decision D6).
+    pub epoch: Cell<u32>,
     /// CPU time of children that were waited for, in nanoseconds.
     pub children_cpu: Cell<u64>,
     /// CPU time of the process, in nanoseconds, as far as it is known at home.
@@ -107,6 +109,7 @@ impl Home {
             real_timer: RefCell::new(None),
             maps: MappedFiles::default(),
             has_executed: Cell::new(false),
+            epoch: Cell::new(0),
             children_cpu: Cell::new(0),
             cpu: Cell::new(0),
             stopped: Cell::new(None),

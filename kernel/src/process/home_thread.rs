@@ -10,15 +10,6 @@ use wayfarer_proto::time::Instant;
 use super::Home;
 use crate::executor::{Either, WaitQueue, select};
 use crate::signal::{Pending, wants_attention};
-use crate::syscall::Reply;
-
-/// A transaction that home has begun and not yet answered to the body.
-pub enum OpenCall {
-    /// The handler runs.
-    Running(CallSeq),
-    /// It has ended; the body has not fetched the answer yet.
-    Answered(CallSeq, Reply),
-}
 
 /// The home half of a thread.
 pub struct HomeThread {
@@ -32,11 +23,9 @@ pub struct HomeThread {
     pub pending: RefCell<Pending>,
     /// Woken when the call in progress may have to end.
     pub interrupt: WaitQueue,
-    /// Woken when the call in progress was answered.
-    pub answered: WaitQueue,
     /// The absolute deadline with which restart_syscall(2) goes on.
     pub restart_deadline: Cell<Option<Instant>>,
-    call: RefCell<Option<OpenCall>>,
+    call: Cell<Option<CallSeq>>,
     killed: Cell<bool>,
 }
 
@@ -49,61 +38,34 @@ impl HomeThread {
             saved_mask: Cell::default(),
             pending: RefCell::default(),
             interrupt: WaitQueue::new(),
-            answered: WaitQueue::new(),
             restart_deadline: Cell::new(None),
-            call: RefCell::new(None),
+            call: Cell::new(None),
             killed: Cell::new(false),
         }
     }
 
     /// Whether a transaction is open: a signal then waits for its end (rule 4).
     pub fn has_open_call(&self) -> bool {
-        self.call.borrow().is_some()
+        self.call.get().is_some()
+    }
+
+    /// The transaction that is open.
+    pub fn open_call(&self) -> Option<CallSeq> {
+        self.call.get()
     }
 
     /// Opens a transaction. Says no if one is open: the body is at fault.
     pub fn open(&self, seq: CallSeq) -> bool {
-        let mut call = self.call.borrow_mut();
-        if call.is_some() {
-            return false;
+        let free = self.call.get().is_none();
+        if free {
+            self.call.set(Some(seq));
         }
-        *call = Some(OpenCall::Running(seq));
-        true
+        free
     }
 
-    /// Keeps the answer until the body fetches it.
-    pub fn answer(&self, seq: CallSeq, reply: Reply) {
-        *self.call.borrow_mut() = Some(OpenCall::Answered(seq, reply));
-        self.answered.wake_all();
-    }
-
-    /// Closes the transaction.
+    /// Closes the transaction: its handler has ended.
     pub fn close(&self) {
-        *self.call.borrow_mut() = None;
-    }
-
-    /// Takes the answer to `seq`, which closes the transaction.
-    pub fn take_answer(&self, seq: CallSeq) -> Option<Reply> {
-        let mut call = self.call.borrow_mut();
-        match call.take() {
-            Some(OpenCall::Answered(answered, reply)) if answered == seq => Some(reply),
-            other => {
-                *call = other;
-                None
-            }
-        }
-    }
-
-    /// Takes an answer that waits, whichever call it is for.
-    pub fn take_any_answer(&self) -> Option<(CallSeq, Reply)> {
-        let mut call = self.call.borrow_mut();
-        match call.take() {
-            Some(OpenCall::Answered(seq, reply)) => Some((seq, reply)),
-            other => {
-                *call = other;
-                None
-            }
-        }
+        self.call.set(None);
     }
 
     /// Ends this thread alone: another one executes a new program.
@@ -115,11 +77,6 @@ impl HomeThread {
     /// Whether this thread was ended by another.
     pub fn is_killed(&self) -> bool {
         self.killed.get()
-    }
-
-    /// Whether the handler of this thread's call has ended.
-    pub fn is_idle(&self) -> bool {
-        !matches!(*self.call.borrow(), Some(OpenCall::Running(_)))
     }
 
     /// Whether an interruptible wait of this thread must end now.

@@ -9,11 +9,12 @@ use wayfarer_proto::id::UserAddr;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigDetail, SigInfo, Signal};
 
-use super::{Home, Memory, Process, ProcessCell, Running};
+use super::{BodyThread, Home, Memory, ProcessCell, Running};
 use crate::memory::{
     AccessKind, Blocked, FaultOutcome, FaultSignal, Installed, PageRequest, Progress,
     StringProgress,
 };
+use crate::split::BodyDriver;
 use crate::syscall::MemoryError;
 
 /// Who has the files that a body has mapped.
@@ -21,6 +22,8 @@ use crate::syscall::MemoryError;
 enum Pager {
     /// Home is on this node.
     Home(Rc<Home>),
+    /// Home is elsewhere: a page-in goes over the channel.
+    Away(Rc<BodyDriver>),
 }
 
 /// Access to the memory of a body on this node. Copies page in what they need, and wait for it.
@@ -28,6 +31,8 @@ enum Pager {
 pub struct LocalMemory {
     memory: Rc<Memory>,
     pager: Pager,
+    /// The thread that waits for a page, if it is one of the body's own.
+    thread: Option<Rc<BodyThread>>,
 }
 
 /// Why a fault could not be resolved.
@@ -42,10 +47,14 @@ pub enum Unresolved {
 impl ProcessCell {
     /// The memory of the body, if it is here.
     pub fn local_memory(&self) -> Option<LocalMemory> {
-        match &*self.state.borrow() {
-            Process::Whole { body, home } => {
-                Some(LocalMemory { memory: body.memory(), pager: Pager::Home(Rc::clone(home)) })
-            }
+        let body = self.body()?;
+        Some(LocalMemory { memory: body.memory(), pager: self.pager()?, thread: None })
+    }
+
+    fn pager(&self) -> Option<Pager> {
+        match self.home() {
+            Some(home) => Some(Pager::Home(home)),
+            None => self.body_driver().map(Pager::Away),
         }
     }
 }
@@ -53,11 +62,9 @@ impl ProcessCell {
 impl Running {
     /// The memory of the running body. A vfork child has its parent's, a new program its own.
     pub fn local_memory(&self) -> LocalMemory {
-        let pager = match self.process.home() {
-            Some(home) => Pager::Home(home),
-            None => unreachable!("a body runs at home until it is split"),
-        };
-        LocalMemory { memory: self.body.memory(), pager }
+        let pager = self.process.pager().expect("a body here has a home or a session here");
+        let thread = Some(Rc::clone(&self.thread));
+        LocalMemory { memory: self.body.memory(), pager, thread }
     }
 }
 
@@ -98,10 +105,24 @@ impl LocalMemory {
     /// [`MemoryError::TooLong`] if there is no NUL within `max` bytes.
     pub async fn read_str(&self, address: UserAddr, max: usize) -> Result<Vec<u8>, MemoryError> {
         let mut text = Vec::new();
+        self.read_text(address, &mut text, max).await?;
+        Ok(text)
+    }
+
+    /// As [`LocalMemory::read_str`], into `text`, which holds what was found even after an error.
+    ///
+    /// # Errors
+    /// As [`LocalMemory::read_str`].
+    pub async fn read_text(
+        &self,
+        address: UserAddr,
+        text: &mut Vec<u8>,
+        max: usize,
+    ) -> Result<(), MemoryError> {
         loop {
-            let progress = self.memory.space.borrow_mut().read_string(address, &mut text, max);
+            let progress = self.memory.space.borrow_mut().read_string(address, text, max);
             match progress {
-                StringProgress::Complete => return Ok(text),
+                StringProgress::Complete => return Ok(()),
                 StringProgress::TooLong => return Err(MemoryError::TooLong),
                 StringProgress::Blocked(blocked) => self.unblock(blocked, text.len()).await?,
             }
@@ -185,17 +206,37 @@ impl LocalMemory {
     /// Gets pages of a mapped file from home and installs them.
     async fn page_in(&self, request: &PageRequest) -> Result<Installed, OutOfFrames> {
         match &self.pager {
-            Pager::Home(home) => {
-                let file = home.maps.get(request.map);
-                let mut space = self.memory.space.borrow_mut();
-                space.install_with(request, |index| match &file {
-                    Some(file) => match file.inode.page(request.file_page + index) {
-                        Err(Errno::ENOMEM) => Err(OutOfFrames),
-                        page => Ok(page.unwrap_or(None)),
-                    },
-                    None => Ok(None),
-                })
+            Pager::Home(home) => self.page_in_here(home, request),
+            Pager::Away(driver) => {
+                let bytes = self.page_in_away(driver, request).await;
+                self.memory.space.borrow_mut().install(request, &bytes)
             }
+        }
+    }
+
+    /// The pages of the file are frames of this node: they are shared until written.
+    fn page_in_here(&self, home: &Home, request: &PageRequest) -> Result<Installed, OutOfFrames> {
+        let file = home.maps.get(request.map);
+        let mut space = self.memory.space.borrow_mut();
+        space.install_with(request, |index| match &file {
+            Some(file) => match file.inode.page(request.file_page + index) {
+                Err(Errno::ENOMEM) => Err(OutOfFrames),
+                page => Ok(page.unwrap_or(None)),
+            },
+            None => Ok(None),
+        })
+    }
+
+    /// A frozen body gets no pages: its thread waits here until its task is ended, and faults
+    /// again where it runs next.
+    async fn page_in_away(&self, driver: &Rc<BodyDriver>, request: &PageRequest) -> Vec<u8> {
+        let thread = self.thread.as_ref().filter(|thread| thread.is_repeatable());
+        let _stoppable = thread.map(|thread| thread.stoppable());
+        let pages = driver.page_in(request.map, request.file_page, request.count as usize).await;
+        match pages {
+            Some(Ok(bytes)) => bytes,
+            Some(Err(_)) => Vec::new(),
+            None => core::future::pending().await,
         }
     }
 }
@@ -208,4 +249,4 @@ impl From<FaultSignal> for Unresolved {
 }
 
 /// What a process ends with when memory runs out under it, as Linux's OOM killer has it.
-pub const OUT_OF_MEMORY: WaitStatus = WaitStatus::Signaled(Signal::SIGKILL.number());
+pub(super) const OUT_OF_MEMORY: WaitStatus = WaitStatus::Signaled(Signal::SIGKILL.number());

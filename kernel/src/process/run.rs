@@ -67,7 +67,12 @@ impl Running {
     /// What must happen before user code runs: stops are honoured and attentions answered.
     async fn pass_to_user(&self) -> Next {
         loop {
+            if self.body.is_freezing() {
+                let _stoppable = self.thread.stoppable();
+                core::future::pending::<()>().await;
+            }
             if self.body.is_stopped() {
+                let _stoppable = self.thread.stoppable();
                 self.body.wait_resumed().await;
             }
             if !self.thread.attention.take() {
@@ -96,6 +101,7 @@ impl Running {
         match trap {
             Trap::Syscall => self.system_call().await,
             Trap::Interrupt => {
+                let _stoppable = self.thread.stoppable();
                 yield_now().await;
                 Next::Run
             }

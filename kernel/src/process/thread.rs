@@ -1,14 +1,16 @@
 //! The part of a thread that travels. All of it is data (decision D2).
 
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_machine::UserContext;
 use wayfarer_proto::id::{CallSeq, Tid, UserAddr};
 use wayfarer_proto::linux::signal::{SS_DISABLE, SigAltStack};
+use wayfarer_proto::message::OutBytes;
 use wayfarer_proto::time::Instant;
 
 use crate::executor::{TaskHandle, WaitQueue};
-use crate::syscall::Call;
+use crate::syscall::{Call, Reply};
 
 /// What a thread does while it does not run user code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +23,19 @@ pub struct InCall {
     pub deadline: Option<Instant>,
 }
 
+/// Home's answer, as it reaches the thread.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// Memory to write first.
+    pub outs: Vec<OutBytes>,
+    /// The answer.
+    pub reply: Reply,
+}
+
 /// The body half of a thread.
 pub struct BodyThread {
-    /// The thread id.
-    pub tid: Tid,
+    /// The thread id; execve(2) gives the caller the leader's.
+    pub tid: Cell<Tid>,
     /// Registers and floating-point state.
     pub context: RefCell<UserContext>,
     /// `None` while it runs user code.
@@ -39,7 +50,13 @@ pub struct BodyThread {
     pub robust_list: Cell<UserAddr>,
     /// The alternate signal stack.
     pub alt_stack: Cell<SigAltStack>,
-    seq: Cell<CallSeq>,
+    /// A result is being put in place: what is done cannot be done again.
+    pub committed: Cell<bool>,
+    delivered: RefCell<Option<(CallSeq, Delivered)>>,
+    /// Whether its task may be ended where it waits: all of its state is data now.
+    stoppable: Cell<bool>,
+    /// Woken when `stoppable` becomes true.
+    pub stopped: WaitQueue,
     task: RefCell<Option<TaskHandle>>,
 }
 
@@ -47,7 +64,7 @@ impl BodyThread {
     /// A thread that will start with `context`.
     pub fn new(tid: Tid, context: UserContext) -> Self {
         Self {
-            tid,
+            tid: Cell::new(tid),
             context: RefCell::new(context),
             in_call: Cell::new(None),
             attention: Cell::new(false),
@@ -55,26 +72,56 @@ impl BodyThread {
             clear_child_tid: Cell::default(),
             robust_list: Cell::default(),
             alt_stack: Cell::new(NO_ALT_STACK),
-            seq: Cell::default(),
+            committed: Cell::new(false),
+            delivered: RefCell::new(None),
+            stoppable: Cell::new(false),
+            stopped: WaitQueue::new(),
             task: RefCell::new(None),
         }
     }
 
-    /// The number of its next transaction.
-    pub fn next_seq(&self) -> CallSeq {
-        let seq = CallSeq(self.seq.get().0.wrapping_add(1));
-        self.seq.set(seq);
-        seq
+    /// Hands the thread home's answer to its transaction `seq`.
+    pub fn deliver(&self, seq: CallSeq, delivered: Delivered) {
+        *self.delivered.borrow_mut() = Some((seq, delivered));
+        self.woken.wake_all();
     }
 
-    /// The number of its latest transaction.
-    pub fn last_seq(&self) -> CallSeq {
-        self.seq.get()
+    /// Waits for the answer to transaction `seq`.
+    pub async fn delivered(&self, seq: CallSeq) -> Delivered {
+        let _stoppable = self.stoppable();
+        let answer = || {
+            let mut delivered = self.delivered.borrow_mut();
+            match delivered.take() {
+                Some((other, answer)) if other == seq => Some(answer),
+                other => {
+                    *delivered = other;
+                    None
+                }
+            }
+        };
+        self.woken.wait_until(answer).await
     }
 
-    /// Goes on counting where the thread's former body stopped.
-    pub fn set_last_seq(&self, seq: CallSeq) {
-        self.seq.set(seq);
+    /// Makes the thread of a new child wait for its first word from home (rule 6).
+    pub fn await_first_reply(&self, seq: CallSeq) {
+        self.in_call.set(Some(InCall { call: None, awaits: Some(seq), deadline: None }));
+    }
+
+    /// Says that the thread's task may be ended while the guard lives.
+    pub fn stoppable(&self) -> Stoppable<'_> {
+        self.stoppable.set(true);
+        self.stopped.wake_all();
+        Stoppable { thread: self }
+    }
+
+    /// Whether what the thread does now can be begun again from its data.
+    pub fn is_repeatable(&self) -> bool {
+        !self.committed.get() && self.in_call.get().is_none_or(|state| state.awaits.is_none())
+    }
+
+    /// Whether the thread's task may be ended now: it waits, and what it waits for has not come.
+    pub fn is_stoppable(&self) -> bool {
+        self.stoppable.get() && self.delivered.borrow().is_none()
     }
 
     /// Remembers the task that runs the thread.
@@ -88,6 +135,17 @@ impl BodyThread {
         if let Some(task) = task {
             task.cancel();
         }
+    }
+}
+
+/// A stretch in which a thread's task may be ended.
+pub struct Stoppable<'a> {
+    thread: &'a BodyThread,
+}
+
+impl Drop for Stoppable<'_> {
+    fn drop(&mut self) {
+        self.thread.stoppable.set(false);
     }
 }
 

@@ -1,18 +1,45 @@
-//! How a body reaches its home: in place, or over its channel.
+//! How a body reaches its home: in place, or through the sessions.
 
 use alloc::rc::Rc;
 
+use wayfarer_body::{Gather, Memory as Wanted, Request as Asked, Supply};
 use wayfarer_proto::id::CallSeq;
+use wayfarer_proto::message::{Args, Call as WireCall};
 
-use super::{InCall, Running};
-use crate::syscall::{Call, Caller, Reply, Request, UserMemory, serve};
+use super::{InCall, Next, Running};
+use crate::memory::AccessKind;
+use crate::split::BodyDriver;
+use crate::syscall::{Call, Caller, MemoryError, Reply, Request, UserMemory, serve};
 
 impl Running {
     /// Makes a request of home and waits for the answer. `call` is the call in progress, which
     /// the thread's state remembers should it be moved meanwhile.
     pub async fn transact(&self, call: Option<Call>, request: Request) -> Reply {
-        let seq = self.thread.next_seq();
-        self.thread.in_call.set(Some(InCall { call, awaits: Some(seq), deadline: None }));
+        match self.process.body_driver() {
+            Some(driver) => self.ask(&driver, call, request).await,
+            None => self.ask_here(call, request).await,
+        }
+    }
+
+    /// Tells home that the thread, or the process, ends. There is no answer.
+    pub async fn leave(&self, request: Request) -> Next {
+        self.thread.in_call.set(None);
+        match (self.process.body_driver(), request) {
+            (Some(driver), Request::Exit { status, group }) => {
+                let cpu_ns = self.body.cpu.get();
+                let asked = Asked::Exit { status: status.into(), group, cpu_ns };
+                self.begin(&driver, asked).await;
+            }
+            _ => drop(self.ask_here(None, request).await),
+        }
+        self.body.threads.borrow_mut().remove(&self.thread.tid.get());
+        Next::End
+    }
+
+    /// Home is in the same kernel and no move goes on: its handler is called.
+    async fn ask_here(&self, call: Option<Call>, request: Request) -> Reply {
+        let seq = self.body.next_seq();
+        self.await_from(call, seq);
         match self.caller(seq) {
             Some(caller) => match serve::begin(caller, seq, request) {
                 Some(reply) => reply,
@@ -23,19 +50,92 @@ impl Running {
         }
     }
 
-    /// Waits for the answer to a request that was made.
-    pub async fn await_reply(&self, seq: CallSeq) -> Reply {
-        let Some(thread) = self.process.home().and_then(|home| home.thread(self.thread.tid)) else {
-            return core::future::pending().await;
+    /// The request goes through the sessions, with what its handler will read (decision D5).
+    async fn ask(&self, driver: &Rc<BodyDriver>, call: Option<Call>, request: Request) -> Reply {
+        let asked = match request {
+            Request::Call(call) => Asked::Call(self.gather(&call).await),
+            Request::Null => Asked::Null,
+            Request::Fault(info) => Asked::Fault(info),
+            Request::SignalReturn(mask) => Asked::SigReturn { mask: mask.0 },
+            Request::Exit { .. } => core::future::pending().await,
         };
-        thread.answered.wait_until(|| thread.take_answer(seq)).await
+        self.thread.attention.set(false);
+        let seq = self.begin(driver, asked).await;
+        self.await_from(call, seq);
+        self.await_reply(seq).await
+    }
+
+    /// Begins a transaction. A body that may begin none is frozen: the thread stays where it is,
+    /// at its trap, and asks again when it runs again, here or elsewhere.
+    async fn begin(&self, driver: &Rc<BodyDriver>, asked: Asked) -> CallSeq {
+        match driver.request(self.thread.tid.get(), asked) {
+            Some(seq) => {
+                self.body.set_last_seq(seq);
+                seq
+            }
+            None => {
+                let _stoppable = self.thread.stoppable();
+                core::future::pending().await
+            }
+        }
+    }
+
+    /// Notes what the thread waits for.
+    fn await_from(&self, call: Option<Call>, seq: CallSeq) {
+        self.thread.in_call.set(Some(InCall { call, awaits: Some(seq), deadline: None }));
+    }
+
+    /// Waits for the answer to a request that was made, and writes the memory that came with it.
+    pub async fn await_reply(&self, seq: CallSeq) -> Reply {
+        let delivered = self.thread.delivered(seq).await;
+        let memory = self.local_memory();
+        for out in &delivered.outs {
+            // It was writable when the call was made; a thread that unmapped it since lost it.
+            let _ = memory.write(out.addr, &out.bytes).await;
+        }
+        delivered.reply
+    }
+
+    /// Reads what the table says the handler will read, and finds where it will write.
+    async fn gather(&self, call: &Call) -> WireCall {
+        let row = call.sysno.row();
+        let args = Args::new(&call.args[..row.args.len()]);
+        let memory = self.local_memory();
+        let mut gather = Gather::new(row, args);
+        while let Some(wanted) = gather.wanted() {
+            match wanted.memory {
+                Wanted::Write => {
+                    let kind = AccessKind::Write;
+                    let length = memory.prepare(wanted.addr, wanted.len, kind).await;
+                    gather.supply(Supply::Writable(length.unwrap_or(0)));
+                }
+                Wanted::Text => {
+                    let mut text = alloc::vec::Vec::new();
+                    if memory.read_text(wanted.addr, &mut text, wanted.len).await.is_ok() {
+                        text.push(0);
+                    }
+                    gather.supply(Supply::Read(&text));
+                }
+                Wanted::Read => {
+                    let mut bytes = alloc::vec![0; wanted.len];
+                    let length = match memory.read(wanted.addr, &mut bytes).await {
+                        Ok(()) => bytes.len(),
+                        Err(MemoryError::Fault { copied }) => copied,
+                        Err(_) => 0,
+                    };
+                    gather.supply(Supply::Read(&bytes[..length]));
+                }
+            }
+        }
+        gather.into_call()
     }
 
     /// The context of a home handler for this thread, while home is here.
     fn caller(&self, seq: CallSeq) -> Option<Caller> {
         let home = self.process.home()?;
-        let thread = home.thread(self.thread.tid)?;
-        let memory = UserMemory::new(&self.kernel, &self.process, self.thread.tid, seq);
+        let tid = self.thread.tid.get();
+        let thread = home.thread(tid)?;
+        let memory = UserMemory::new(&self.kernel, &self.process, tid, seq);
         Some(Caller { kernel: Rc::clone(&self.kernel), home, thread, memory })
     }
 }

@@ -42,7 +42,7 @@ pub async fn push_frame(
     mask: SignalSet,
 ) -> Result<(), SigInfo> {
     let (registers, fpu) = {
-        let mut context = running.thread.context.borrow_mut();
+        let context = running.thread.context.borrow_mut();
         (context.registers, context.fpu_image())
     };
     let stack = running.thread.alt_stack.get();

@@ -12,7 +12,7 @@ use wayfarer_proto::table::{Class, Sysno};
 use wayfarer_proto::time::Instant;
 
 use super::{Call, Reply, Request, local};
-use crate::process::{CloneArgs, Kind, Next, Running};
+use crate::process::{CloneArgs, InCall, Kind, Next, Running};
 use crate::signal::frame::pop_frame;
 
 /// Where a call runs: its class, but an anonymous mapping concerns the body alone.
@@ -29,18 +29,23 @@ impl Running {
     pub async fn execute(&self, call: Call, deadline: Option<Instant>) -> Next {
         let class = route(&call);
         self.count_call(class);
+        // Until home is asked or the result is in place, the call can be made again.
+        self.thread.in_call.set(Some(InCall { call: Some(call), awaits: None, deadline }));
         if class == Class::Local {
             let done = local::dispatch(self, &call, deadline).await;
             let reply = Reply { result: done.result, actions: done.actions };
             return self.apply(Some(call), reply).await;
         }
-        let request = match call.sysno {
-            Sysno::rt_sigreturn => return self.signal_return().await,
-            Sysno::exit => self.leave(call.args[0] as u8).await,
-            _ => Request::Call(call),
-        };
-        let reply = self.transact(Some(call), request).await;
-        self.finish(Some(call), reply).await
+        let status = call.args[0] as u8;
+        match call.sysno {
+            Sysno::rt_sigreturn => self.signal_return().await,
+            Sysno::exit => self.exit_thread(status).await,
+            Sysno::exit_group => self.leave(Request::Exit { status, group: true }).await,
+            _ => {
+                let reply = self.transact(Some(call), Request::Call(call)).await;
+                self.finish(Some(call), reply).await
+            }
+        }
     }
 
     /// Ends a call, or an exchange without one, with home's reply.
@@ -64,9 +69,9 @@ impl Running {
     }
 
     /// exit(2): the joining thread is told while the memory is still there.
-    async fn leave(&self, status: u8) -> Request {
+    async fn exit_thread(&self, status: u8) -> Next {
         local::wake_word(self, self.thread.clear_child_tid.take()).await;
-        Request::ThreadExit { status }
+        self.leave(Request::Exit { status, group: false }).await
     }
 
     async fn signal_return(&self) -> Next {

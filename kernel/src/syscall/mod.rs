@@ -82,10 +82,12 @@ pub enum Request {
     Fault(SigInfo),
     /// A handler has returned; this was the mask in its frame.
     SignalReturn(SignalSet),
-    /// This thread ends: exit(2).
-    ThreadExit {
-        /// The exit status, which counts if it is the last thread.
+    /// This thread ends, or all do: exit(2), exit_group(2). There is no answer.
+    Exit {
+        /// The exit status; that of a single thread counts if it is the last one.
         status: u8,
+        /// Whether all threads end.
+        group: bool,
     },
 }
 

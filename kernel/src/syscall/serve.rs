@@ -15,7 +15,7 @@ use crate::signal::take_actions;
 
 /// Begins a transaction of `caller`'s thread. The handler is polled on the spot: one that need
 /// not wait costs no task, and its answer is returned. Otherwise the answer comes later, through
-/// [`crate::process::HomeThread::answer`].
+/// [`crate::process::ProcessCell::answer`].
 ///
 /// A second transaction of a thread that has one open is refused with `EBUSY`: its body is at fault.
 pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Option<Reply> {
@@ -32,9 +32,9 @@ pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Option<Reply> {
     }
     kernel.spawner.spawn(Priority::Service, async move {
         let reply = handler.await;
-        thread.answer(seq, reply);
+        thread.close();
         if let Some(cell) = home.cell() {
-            cell.answered(&thread);
+            cell.answer(&thread, seq, reply);
         }
         home.exit_changed.wake_all();
     });
@@ -60,8 +60,12 @@ async fn execute(caller: &Caller, request: Request) -> SysResult {
             caller.thread.mask.set(mask.without(SignalSet::UNBLOCKABLE));
             Ok(0)
         }
-        Request::ThreadExit { status } => {
-            caller.home.begin_exit_if_last(&caller.thread, WaitStatus::Exited(status));
+        Request::Exit { status, group: true } => {
+            caller.home.begin_exit(WaitStatus::Exited(status));
+            Ok(0)
+        }
+        Request::Exit { status, group: false } => {
+            caller.home.end_thread(&caller.kernel, &caller.thread, WaitStatus::Exited(status));
             Ok(0)
         }
     }

@@ -11,6 +11,7 @@ use super::Call;
 use crate::kernel::Kernel;
 use crate::memory::AccessKind;
 use crate::process::{CloneArgs, Home, Kind, LocalMemory, ProcessCell, Running};
+use crate::split::memory::RemoteMemory;
 
 /// Why user memory could not be copied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +61,10 @@ impl UserMemory {
     /// # Errors
     /// [`MemoryError::Fault`] with the number of bytes copied.
     pub async fn copy_in(&self, address: UserAddr, buffer: &mut [u8]) -> Result<(), MemoryError> {
-        self.local().await?.read(address, buffer).await
+        match self.reach().await? {
+            Reach::Here(memory) => memory.read(address, buffer).await,
+            Reach::Away(memory) => memory.read(address, buffer).await,
+        }
     }
 
     /// Copies `data` to `address`.
@@ -68,7 +72,10 @@ impl UserMemory {
     /// # Errors
     /// [`MemoryError::Fault`] with the number of bytes copied.
     pub async fn copy_out(&self, address: UserAddr, data: &[u8]) -> Result<(), MemoryError> {
-        self.local().await?.write(address, data).await
+        match self.reach().await? {
+            Reach::Here(memory) => memory.write(address, data).await,
+            Reach::Away(memory) => memory.write(address, data).await,
+        }
     }
 
     /// Copies a string of at most `max` bytes, its NUL included, and gives it without the NUL.
@@ -76,7 +83,10 @@ impl UserMemory {
     /// # Errors
     /// [`MemoryError::TooLong`] if there is no NUL within `max` bytes.
     pub async fn copy_in_str(&self, address: UserAddr, max: usize) -> Result<Vec<u8>, MemoryError> {
-        self.local().await?.read_str(address, max).await
+        match self.reach().await? {
+            Reach::Here(memory) => memory.read_str(address, max).await,
+            Reach::Away(memory) => memory.read_str(address, max).await,
+        }
     }
 
     /// How many of `length` bytes at `address` can be written: what a handler may consume before
@@ -89,7 +99,7 @@ impl UserMemory {
         address: UserAddr,
         length: usize,
     ) -> Result<usize, MemoryError> {
-        self.local().await?.prepare(address, length, AccessKind::Write).await
+        self.prepare(address, length, AccessKind::Write).await
     }
 
     /// How many of `length` bytes at `address` can be read.
@@ -97,7 +107,19 @@ impl UserMemory {
     /// # Errors
     /// [`MemoryError::Fault`] if not even the first byte can.
     pub async fn prepare_in(&self, address: UserAddr, length: usize) -> Result<usize, MemoryError> {
-        self.local().await?.prepare(address, length, AccessKind::Read).await
+        self.prepare(address, length, AccessKind::Read).await
+    }
+
+    async fn prepare(
+        &self,
+        address: UserAddr,
+        length: usize,
+        kind: AccessKind,
+    ) -> Result<usize, MemoryError> {
+        match self.reach().await? {
+            Reach::Here(memory) => memory.prepare(address, length, kind).await,
+            Reach::Away(memory) => memory.prepare(address, length, kind).await,
+        }
     }
 
     /// Makes the body of a child process from the caller's, and joins it with `child`.
@@ -105,7 +127,10 @@ impl UserMemory {
     /// # Errors
     /// `ENOMEM` if there is no memory for it.
     pub async fn make_child(&self, child: &Rc<Home>, call: &Call, kind: Kind) -> Result<(), Errno> {
-        let running = self.running().await.ok_or(Errno::ESRCH)?;
+        if let Reach::Away(memory) = self.reach().await? {
+            return memory.make_child(child, kind).await;
+        }
+        let running = self.running().ok_or(Errno::ESRCH)?;
         let args = CloneArgs::of(call);
         let body = running.make_body(&args, child.pid, kind)?;
         let process = ProcessCell::whole(Rc::clone(&body), Rc::clone(child));
@@ -123,7 +148,10 @@ impl UserMemory {
     /// # Errors
     /// `ESRCH` if the body is lost.
     pub async fn end_other_threads(&self) -> Result<(), Errno> {
-        let running = self.running().await.ok_or(Errno::ESRCH)?;
+        if let Reach::Away(memory) = self.reach().await? {
+            return memory.end_other_threads().await;
+        }
+        let running = self.running().ok_or(Errno::ESRCH)?;
         running.body.end_others(self.thread);
         Ok(())
     }
@@ -134,29 +162,34 @@ impl UserMemory {
     /// # Errors
     /// `ENOMEM` if there is no memory for its page table.
     pub async fn exec(&self, image: &ExecImage) -> Result<(), Errno> {
-        let running = self.running().await.ok_or(Errno::ESRCH)?;
-        running.body.become_program(self.kernel.memory(), &running.thread, image)?;
-        Ok(())
+        if let Reach::Away(memory) = self.reach().await? {
+            return memory.exec(image).await;
+        }
+        let running = self.running().ok_or(Errno::ESRCH)?;
+        running.body.become_program(self.kernel.memory(), &running.thread, image)
     }
 
-    /// The calling thread, once its body is somewhere, if that is here.
-    async fn running(&self) -> Option<Running> {
-        self.settled().await;
+    /// The calling thread, if its body is here.
+    fn running(&self) -> Option<Running> {
         let body = self.process.body()?;
         let thread = body.thread(self.thread)?;
         let (kernel, process) = (Rc::clone(&self.kernel), Rc::clone(&self.process));
         Some(Running { kernel, process, body, thread })
     }
 
-    /// Waits while the body is between two places.
-    async fn settled(&self) {
+    /// The body's memory, once the body is somewhere.
+    async fn reach(&self) -> Result<Reach, MemoryError> {
         let arrived = || (!self.process.is_in_transit()).then_some(());
         self.process.settled.wait_until(arrived).await;
+        if let Some(deputy) = self.process.away() {
+            return Ok(Reach::Away(RemoteMemory { deputy, thread: self.thread, seq: self.seq }));
+        }
+        self.process.local_memory().map(Reach::Here).ok_or(MemoryError::BodyLost)
     }
+}
 
-    /// The body's memory, once the body is somewhere.
-    async fn local(&self) -> Result<LocalMemory, MemoryError> {
-        self.settled().await;
-        self.process.local_memory().ok_or(MemoryError::BodyLost)
-    }
+/// Where the body is now.
+enum Reach {
+    Here(LocalMemory),
+    Away(RemoteMemory),
 }

@@ -46,6 +46,11 @@ impl FrameReader {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// The bytes that belong to no frame taken so far, for a reader of another kind.
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.buffer.split_off(self.taken)
+    }
+
     /// The next whole frame, read as `T`; `None` until more bytes come.
     ///
     /// # Errors

@@ -80,6 +80,6 @@ async fn end_other_threads(c: &Caller) -> Result<(), Errno> {
     for thread in &others {
         thread.kill();
     }
-    let idle = || others.iter().all(|thread| thread.is_idle()).then_some(());
+    let idle = || others.iter().all(|thread| !thread.has_open_call()).then_some(());
     c.thread.killable(&c.home, c.home.exit_changed.wait_until(idle)).await
 }

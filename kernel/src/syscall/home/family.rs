@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{Pid, Tid};
+use wayfarer_proto::id::{NodeId, Pid, Tid};
 use wayfarer_proto::linux::process::WaitStatus;
 
 use crate::process::{CloneArgs, Home, Kind, spawn_reaper};
@@ -62,4 +62,14 @@ fn abandon(c: &Caller, child: &Rc<Home>) {
     c.home.children.borrow_mut().remove(&child.pid);
     *child.parent.borrow_mut() = alloc::rc::Weak::new();
     child.begin_exit(WaitStatus::Exited(0));
+}
+
+/// migrate(): moves the calling process to a node (thesis, section 4.4).
+///
+/// # Errors
+/// `EHOSTUNREACH` for a node that does not exist, and what a refusal says.
+pub(super) async fn migrate(c: &Caller, call: &Call) -> SysResult {
+    let node = NodeId(u16::try_from(call.args[0]).map_err(|_| Errno::EHOSTUNREACH)?);
+    c.kernel.migrate(&c.home, node).await.map_err(|refusal| refusal.errno)?;
+    Ok(0)
 }

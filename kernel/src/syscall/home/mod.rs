@@ -11,7 +11,6 @@ mod signal;
 mod timer;
 mod wait;
 
-use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::table::Sysno;
 
 use super::{Call, Caller, SysResult};
@@ -24,6 +23,7 @@ pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
     match call.sysno {
         Sysno::execve => exec::execve(c, call).await,
         Sysno::fork | Sysno::vfork | Sysno::clone => family::clone(c, call).await,
+        Sysno::migrate => family::migrate(c, call).await,
         Sysno::mmap => map::map(c, call),
         Sysno::rt_sigaction => signal::rt_sigaction(c, call).await,
         Sysno::rt_sigprocmask => signal::rt_sigprocmask(c, call).await,
@@ -39,10 +39,6 @@ pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         Sysno::getitimer => timer::getitimer(c, call).await,
         Sysno::wait4 => wait::wait4(c, call).await,
         Sysno::waitid => wait::waitid(c, call).await,
-        Sysno::exit_group => {
-            c.home.begin_exit(WaitStatus::Exited(call.args[0] as u8));
-            Ok(0)
-        }
         Sysno::getppid => Ok(group::parent(c).0 as u64),
         Sysno::getpgrp => Ok(c.home.group.get().0 as u64),
         Sysno::getpgid => group::getpgid(c, call),

@@ -58,7 +58,7 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
         Sysno::times => time::times(r, call).await,
         Sysno::getrusage => time::getrusage(r, call).await,
         Sysno::getpid => Ok(r.body.key.pid.0 as u64),
-        Sysno::gettid => Ok(r.thread.tid.0 as u64),
+        Sysno::gettid => Ok(r.thread.tid.get().0 as u64),
         Sysno::getuid | Sysno::getgid | Sysno::geteuid | Sysno::getegid => Ok(0),
         Sysno::setuid | Sysno::setgid | Sysno::setresuid | Sysno::setresgid => {
             identity::set_ids(call)
@@ -66,7 +66,7 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
         Sysno::getgroups | Sysno::setgroups => Ok(0),
         Sysno::set_tid_address => {
             r.thread.clear_child_tid.set(call.addr(0));
-            Ok(r.thread.tid.0 as u64)
+            Ok(r.thread.tid.get().0 as u64)
         }
         Sysno::set_robust_list => identity::set_robust_list(r, call),
         Sysno::arch_prctl => identity::arch_prctl(r, call).await,

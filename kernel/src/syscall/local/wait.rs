@@ -10,7 +10,7 @@ use crate::signal::Action;
 use crate::syscall::{Call, Request};
 
 /// How a local wait ended.
-pub enum Waited<T> {
+pub(super) enum Waited<T> {
     /// What was waited for came.
     Done(T),
     /// The deadline came.
@@ -21,7 +21,7 @@ pub enum Waited<T> {
 
 /// Waits for `future` until `deadline` or until a signal ends the wait. An attention that brings
 /// nothing for this thread leaves the wait as it was.
-pub async fn wait<T>(
+pub(super) async fn wait<T>(
     running: &Running,
     call: &Call,
     deadline: Option<Instant>,
@@ -31,6 +31,7 @@ pub async fn wait<T>(
     let thread = &running.thread;
     loop {
         thread.in_call.set(Some(InCall { call: Some(*call), awaits: None, deadline }));
+        let stoppable = thread.stoppable();
         let attention = thread.woken.wait_until(|| thread.attention.get().then_some(()));
         let timed = running.kernel.timers.timeout(deadline, future.as_mut());
         match select(timed, attention).await {
@@ -38,6 +39,7 @@ pub async fn wait<T>(
             Either::First(Err(_)) => return Waited::TimedOut,
             Either::Second(()) => {}
         }
+        drop(stoppable);
         thread.attention.set(false);
         let reply = running.transact(Some(*call), Request::Null).await;
         if !reply.actions.is_empty() {

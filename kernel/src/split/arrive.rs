@@ -1,0 +1,158 @@
+//! A body arrives: its image becomes an address space and threads, which wait for the verdict.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use wayfarer_body::Input;
+use wayfarer_machine::{OutOfFrames, UserContext};
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::image::{Header, Record, Thread, ThreadState};
+use wayfarer_proto::table::Sysno;
+use wayfarer_proto::time::Instant;
+
+use super::body::BodyDriver;
+use super::depart::parse_registers;
+use crate::kernel::Kernel;
+use crate::memory::{Arrival, ImageError};
+use crate::process::{Body, BodyThread, Clocks, InCall, Memory, ProcessCell};
+use crate::syscall::Call;
+
+/// What has arrived of a body.
+pub struct Parts {
+    memory: Arrival,
+    header: Option<Header>,
+    threads: Vec<Thread>,
+    /// When the header came: transit counts from there.
+    began: Instant,
+}
+
+impl Parts {
+    /// Promises a body the frames it says it needs (decision D6).
+    ///
+    /// # Errors
+    /// [`OutOfFrames`] if there are fewer.
+    pub fn admit(kernel: &Kernel, frames: u64) -> Result<Self, OutOfFrames> {
+        let memory = Arrival::admit(kernel.memory(), frames)?;
+        Ok(Self { memory, header: None, threads: Vec::new(), began: kernel.now() })
+    }
+
+    fn take(&mut self, record: Record) -> Result<(), ImageError> {
+        match record {
+            Record::Header { header } => {
+                self.memory.set_heap(header.brk_start, header.brk)?;
+                self.header = Some(header);
+            }
+            Record::Region { region } => self.memory.add_region(&region)?,
+            Record::Thread { thread } => self.threads.push(thread),
+            Record::Pages { first, bytes, .. } => self.memory.add_pages(first, &bytes)?,
+            Record::End { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+impl BodyDriver {
+    pub(super) fn take_record(self: &Rc<Self>, record: Record) {
+        let result = match &mut *self.arrival.borrow_mut() {
+            Some(parts) => parts.take(record),
+            None => return,
+        };
+        if let Err(error) = result {
+            self.input(Input::ArrivalFailed { errno: error.into() });
+        }
+    }
+
+    /// All records are there: the body is put together, but does not run yet.
+    pub(super) fn complete(self: &Rc<Self>) {
+        let parts = self.arrival.borrow_mut().take();
+        let body = parts.ok_or(Errno::EINVAL).and_then(|parts| assemble(&self.kernel, parts));
+        match body {
+            Ok(body) => {
+                *self.body.borrow_mut() = Some(body);
+                self.input(Input::Installed);
+            }
+            Err(errno) => self.input(Input::ArrivalFailed { errno }),
+        }
+    }
+
+    /// The verdict: the body runs here from now on.
+    pub(super) fn run(self: &Rc<Self>, stopped: bool) {
+        let image = self.image.borrow_mut().take();
+        if let Some(image) = image {
+            image.close();
+        }
+        self.kernel.forget_arrival(self);
+        let Some(body) = self.body.borrow().clone() else { return };
+        if body.key.home == self.kernel.node {
+            let Some(process) = self.kernel.processes.get(body.key) else { return };
+            process.come_home(&body, self);
+            self.set_process(&process);
+        } else {
+            let process = ProcessCell::guest(body, Rc::clone(self));
+            self.set_process(&process);
+            self.kernel.processes.insert(process);
+        }
+        self.start_threads(stopped);
+    }
+}
+
+fn assemble(kernel: &Kernel, parts: Parts) -> Result<Rc<Body>, Errno> {
+    let header = parts.header.ok_or(Errno::EINVAL)?;
+    let memory = Memory::new(parts.memory.finish());
+    let body = Body::new(header.process, header.name.clone(), memory);
+    body.clocks.set(clocks(kernel, &header, parts.began));
+    body.cpu.set(header.cpu_ns);
+    body.set_last_seq(header.last_seq);
+    for record in parts.threads {
+        let thread = thread(&body, &record)?;
+        body.threads.borrow_mut().insert(record.tid, Rc::new(thread));
+    }
+    Ok(body)
+}
+
+/// CLOCK_MONOTONIC goes on where it was when the body was frozen, plus the time since the image
+/// began to come: it never jumps back.
+fn clocks(kernel: &Kernel, header: &Header, began: Instant) -> Clocks {
+    let _ = kernel;
+    Clocks {
+        monotonic: header.monotonic.0.wrapping_sub(began.0),
+        realtime: Duration::from_nanos(header.realtime_offset_ns.try_into().unwrap_or(0)),
+    }
+}
+
+fn thread(body: &Body, record: &Thread) -> Result<BodyThread, Errno> {
+    let mut context = UserContext::new();
+    context.registers = parse_registers(&record.registers)?;
+    context.set_fpu_image(&record.fpu).map_err(|_| Errno::EINVAL)?;
+    let thread = BodyThread::new(record.tid, context);
+    thread.alt_stack.set(record.alt_stack);
+    thread.clear_child_tid.set(record.clear_tid);
+    thread.robust_list.set(record.robust_list.0);
+    thread.in_call.set(in_call(body, record)?);
+    Ok(thread)
+}
+
+fn in_call(body: &Body, record: &Thread) -> Result<Option<InCall>, Errno> {
+    Ok(match &record.state {
+        ThreadState::Running => None,
+        ThreadState::AwaitReply { seq, number, args } => {
+            let call = match number {
+                0 => None,
+                number => {
+                    let sysno = Sysno::from_number((*number).into()).ok_or(Errno::EINVAL)?;
+                    Some(Call { sysno, args: args.registers() })
+                }
+            };
+            Some(InCall { call, awaits: Some(*seq), deadline: None })
+        }
+        ThreadState::LocalWait { wait } => {
+            let sysno = Sysno::from_number(wait.number.into()).ok_or(Errno::EINVAL)?;
+            let registers = parse_registers(&record.registers)?;
+            let args = Call::from_registers(&registers).map_or([0; 6], |call| call.args);
+            let own = |at: Instant| Instant(at.0.wrapping_sub(body.clocks.get().monotonic));
+            let deadline = (wait.deadline != Instant::NEVER).then(|| own(wait.deadline));
+            Some(InCall { call: Some(Call { sysno, args }), awaits: None, deadline })
+        }
+    })
+}

@@ -1,0 +1,241 @@
+//! A body leaves: what it needs, how its threads stop, and its image on the way out.
+
+use alloc::rc::Rc;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use wayfarer_body::{ImageWriter, Input};
+use wayfarer_machine::Registers;
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::handshake::{IMAGE_PORT, Purpose, hello};
+use wayfarer_proto::id::{Epoch, NodeId};
+use wayfarer_proto::image::{Header, LocalWait, Record, Thread, ThreadState};
+use wayfarer_proto::limits;
+use wayfarer_proto::message::{Refusal, Requirements, Totals};
+use wayfarer_proto::time::Instant;
+
+use super::body::BodyDriver;
+use super::memory::wire_args;
+use super::wire::{Heard, Wire};
+use crate::executor::{Priority, yield_now};
+use crate::memory::CleanFilePages;
+use crate::net::{Connection, Kind};
+use crate::process::{Body, BodyThread, InCall};
+
+/// Frames a channel and the kernel's own bookkeeping take beside the image.
+const OVERHEAD_FRAMES: u64 = 64;
+
+impl BodyDriver {
+    /// Says what the body needs of another node, or what keeps it here, by name.
+    pub(super) fn survey(self: &Rc<Self>) {
+        let body = self.body.borrow().clone();
+        let result = match &body {
+            Some(body) => self.requirements(body),
+            None => Err(Refusal { errno: Errno::ESRCH, reason: "it has no body".into() }),
+        };
+        self.input(Input::Surveyed(result));
+    }
+
+    fn requirements(&self, body: &Rc<Body>) -> Result<Requirements, Refusal> {
+        let memory = body.memory();
+        let space = memory.space.borrow();
+        if let Some(immovable) = space.immovable().first() {
+            let mut reason = immovable.to_string();
+            reason.truncate(limits::TEXT);
+            return Err(Refusal { errno: Errno::EBUSY, reason });
+        }
+        let footprint = space.footprint(CleanFilePages::Skip);
+        Ok(self.kernel.offer(footprint.frames + OVERHEAD_FRAMES))
+    }
+
+    /// Stops every thread: those that wait stop where they wait, the others finish what they do
+    /// up to their next passage to user mode.
+    pub(super) fn freeze(self: &Rc<Self>) {
+        if let Some(process) = &*self.process.borrow() {
+            process.frozen_at(self.kernel.now());
+        }
+        let Some(body) = self.body.borrow().clone() else { return };
+        let driver = Rc::clone(self);
+        self.kernel.spawner.spawn(Priority::Service, async move {
+            body.freeze().await;
+            driver.input(Input::Frozen);
+        });
+    }
+
+    /// The move is off: every thread goes on from what its data say.
+    pub(super) fn thaw(self: &Rc<Self>, stopped: bool) {
+        let image = self.image.borrow_mut().take();
+        if let Some(image) = image {
+            image.close();
+        }
+        if let Some(process) = &*self.process.borrow() {
+            process.settle();
+        }
+        self.start_threads(stopped);
+    }
+
+    /// Starts the task of every thread of the body.
+    pub(super) fn start_threads(self: &Rc<Self>, stopped: bool) {
+        let Some(body) = self.body.borrow().clone() else { return };
+        body.set_stopped(stopped);
+        body.thaw();
+        let tids: Vec<_> = body.threads.borrow().keys().copied().collect();
+        for running in tids.into_iter().filter_map(|tid| self.running(tid)) {
+            running.start();
+        }
+    }
+
+    /// Streams the image straight to the target (rule 7).
+    pub(super) fn depart(self: &Rc<Self>, node: NodeId, token: u64) {
+        let driver = Rc::clone(self);
+        self.kernel.spawner.spawn(Priority::Service, async move {
+            match driver.stream(node, token).await {
+                Ok(totals) => driver.input(Input::ImageSent { totals }),
+                Err(errno) => driver.input(Input::DepartFailed { errno }),
+            }
+        });
+    }
+
+    async fn stream(self: &Rc<Self>, node: NodeId, token: u64) -> Result<Totals, Errno> {
+        let body = self.body.borrow().clone().ok_or(Errno::ESRCH)?;
+        let network = self.kernel.network.clone().ok_or(Errno::ENETUNREACH)?;
+        let connection = network.connect(node, IMAGE_PORT, Kind::Image).await;
+        let connection = connection.map_err(|_| Errno::EHOSTUNREACH)?;
+        let mut out = Outgoing { connection, writer: ImageWriter::default(), bytes: 0 };
+        out.send(&hello(Purpose::Image { token })).await?;
+        self.stream_state(&mut out, &body).await?;
+        stream_pages(&mut out, &body).await?;
+        let totals = out.writer.totals().clone();
+        if let Some(process) = &*self.process.borrow() {
+            process.set_image_bytes(out.bytes);
+        }
+        // The end goes out through the session, once it knows that this body is in doubt.
+        let wire = Wire::start(&self.kernel.spawner, out.connection, |_: Heard<'_>| {});
+        *self.image.borrow_mut() = Some(wire);
+        Ok(totals)
+    }
+
+    async fn stream_state(&self, out: &mut Outgoing, body: &Rc<Body>) -> Result<(), Errno> {
+        let regions: Vec<_> = body.memory().space.borrow().image_regions().collect();
+        let threads: Vec<_> = body.threads.borrow().values().cloned().collect();
+        let header = self.header(body, regions.len(), threads.len());
+        out.record(&Record::Header { header }).await?;
+        for region in regions {
+            out.record(&Record::Region { region }).await?;
+        }
+        for thread in threads {
+            let thread = thread_record(body, &thread);
+            out.record(&Record::Thread { thread }).await?;
+        }
+        Ok(())
+    }
+
+    fn header(&self, body: &Body, regions: usize, threads: usize) -> Header {
+        let memory = body.memory();
+        let layout = memory.space.borrow().layout();
+        let clocks = body.clocks.get();
+        let session = self.session.borrow();
+        Header {
+            process: body.key,
+            epoch: Epoch(session.epoch().0.wrapping_add(1)),
+            name: body.name.borrow().clone(),
+            requirements: self.kernel.offer(0),
+            cpu_ns: body.cpu.get(),
+            monotonic: Instant(self.kernel.now().0.wrapping_add(clocks.monotonic)),
+            realtime_offset_ns: i64::try_from(clocks.realtime.as_nanos()).unwrap_or(i64::MAX),
+            brk_start: layout.heap_start,
+            brk: layout.heap_end,
+            last_seq: body.last_seq(),
+            regions: regions as u32,
+            threads: threads as u32,
+        }
+    }
+}
+
+/// The connection an image leaves by, and the totals of what left.
+struct Outgoing {
+    connection: Connection,
+    writer: ImageWriter,
+    bytes: u64,
+}
+
+impl Outgoing {
+    async fn record(&mut self, record: &Record) -> Result<(), Errno> {
+        let bytes = self.writer.record(record);
+        self.send(&bytes).await
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        self.bytes += bytes.len() as u64;
+        self.connection.write_all(bytes).await.map_err(|_| Errno::ECONNRESET)
+    }
+}
+
+/// Sends the pages that no region tells, in runs; zero pages are not sent.
+async fn stream_pages(out: &mut Outgoing, body: &Rc<Body>) -> Result<(), Errno> {
+    let memory = body.memory();
+    let mut from = 0;
+    loop {
+        let run = memory.space.borrow().next_run(from, limits::RUN_PAGES, CleanFilePages::Skip);
+        let Some(run) = run else { return Ok(()) };
+        from = run.end();
+        let bytes = out.writer.pages(run.first, run.bytes());
+        out.send(&bytes).await?;
+        yield_now().await;
+    }
+}
+
+fn thread_record(body: &Body, thread: &BodyThread) -> Thread {
+    let context = thread.context.borrow();
+    Thread {
+        tid: thread.tid.get(),
+        registers: registers(&context.registers).to_vec(),
+        fpu: context.fpu_image(),
+        alt_stack: thread.alt_stack.get(),
+        clear_tid: thread.clear_child_tid.get(),
+        robust_list: (thread.robust_list.get(), 24),
+        cpu_ns: 0,
+        state: state(body, thread.in_call.get()),
+    }
+}
+
+/// Where a stopped thread stands. Deadlines travel on the body's own clock.
+fn state(body: &Body, in_call: Option<InCall>) -> ThreadState {
+    let Some(state) = in_call else { return ThreadState::Running };
+    match (state.awaits, state.call) {
+        (Some(seq), call) => ThreadState::AwaitReply {
+            seq,
+            number: call.map_or(0, |call| call.sysno.number()),
+            args: call.map_or_else(Default::default, |call| wire_args(&call)),
+        },
+        (None, Some(call)) => {
+            let own = |at: Instant| Instant(at.0.wrapping_add(body.clocks.get().monotonic));
+            let deadline = state.deadline.map_or(Instant::NEVER, own);
+            let number = call.sysno.number();
+            ThreadState::LocalWait { wait: LocalWait { number, deadline, timeout: Ok(0) } }
+        }
+        (None, None) => ThreadState::Running,
+    }
+}
+
+/// The registers in the order of [`Thread::registers`].
+fn registers(r: &Registers) -> [u64; 20] {
+    [
+        r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12,
+        r.r13, r.r14, r.r15, r.rip, r.rflags, r.fs_base, r.gs_base,
+    ]
+}
+
+/// The registers that [`Thread::registers`] holds.
+///
+/// # Errors
+/// `EINVAL` unless there are as many as there must be.
+pub(super) fn parse_registers(words: &[u64]) -> Result<Registers, Errno> {
+    let words: &[u64; 20] = words.try_into().map_err(|_| Errno::EINVAL)?;
+    let mut r = Registers::default();
+    [
+        r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12,
+        r.r13, r.r14, r.r15, r.rip, r.rflags, r.fs_base, r.gs_base,
+    ] = *words;
+    Ok(r)
+}

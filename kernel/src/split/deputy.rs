@@ -1,0 +1,396 @@
+//! Drives the session of a deputy.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+use wayfarer_deputy::{
+    BodyLost, Event, Input, MemoryOp, Output, PageOp, Request as Asked, Session, Target,
+};
+use wayfarer_proto::codec::FrameReader;
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::handshake::MIGRATION_PORT;
+use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, MapId, NodeId, Tid};
+use wayfarer_proto::limits;
+use wayfarer_proto::linux::process::WaitStatus;
+use wayfarer_proto::linux::signal::{Signal, SignalSet};
+use wayfarer_proto::message::{Action as WireAction, MemoryReply};
+use wayfarer_proto::table::Sysno;
+use wayfarer_proto::time::Instant;
+
+use super::body::BodyDriver;
+use super::queue::Queue;
+use super::wire::{Heard, Wire};
+use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select};
+use crate::kernel::Kernel;
+use crate::net::{Connection, Kind};
+use crate::process::{Home, ProcessCell};
+use crate::signal::Action;
+use crate::syscall::{Call, Caller, Reply, Request, UserMemory, serve};
+
+/// The session of one split process, and what it is connected to.
+pub struct DeputyDriver {
+    pub(super) kernel: Rc<Kernel>,
+    /// The half that is here.
+    pub home: Rc<Home>,
+    pub(super) session: RefCell<Session>,
+    queue: Queue<Input<'static>>,
+    channels: RefCell<BTreeMap<ChannelId, Rc<Wire>>>,
+    next_channel: Cell<u32>,
+    pub(super) operations: RefCell<BTreeMap<MemoryOp, Promise<Result<MemoryReply, BodyLost>>>>,
+    /// The body session of this node, while the process is whole but about to be split.
+    pub(super) partner: RefCell<Option<Rc<BodyDriver>>>,
+    pub(super) order: RefCell<Option<super::order::Watch>>,
+    deadline: Cell<Instant>,
+    earlier: WaitQueue,
+    timer: RefCell<Option<TaskHandle>>,
+    /// Round trips that calls of the process have made.
+    pub round_trips: Cell<u64>,
+    /// Segments sent again on channels that are closed.
+    retransmissions: Cell<u64>,
+    /// Woken when the session is over.
+    pub closed: WaitQueue,
+    over: Cell<bool>,
+    /// The node the body is on.
+    place: Cell<NodeId>,
+    pub(super) queries: RefCell<BTreeMap<u32, Promise<Result<Vec<u8>, BodyLost>>>>,
+    pub(super) next_query: Cell<u32>,
+}
+
+impl DeputyDriver {
+    /// Drives `session` for `home`.
+    pub fn new(kernel: &Rc<Kernel>, home: &Rc<Home>, session: Session) -> Rc<Self> {
+        let driver = Rc::new(Self {
+            kernel: Rc::clone(kernel),
+            home: Rc::clone(home),
+            session: RefCell::new(session),
+            queue: Queue::default(),
+            channels: RefCell::default(),
+            next_channel: Cell::new(1),
+            operations: RefCell::default(),
+            partner: RefCell::new(None),
+            order: RefCell::new(None),
+            deadline: Cell::new(Instant::NEVER),
+            earlier: WaitQueue::new(),
+            timer: RefCell::new(None),
+            round_trips: Cell::new(0),
+            retransmissions: Cell::new(0),
+            closed: WaitQueue::new(),
+            over: Cell::new(false),
+            place: Cell::new(kernel.node),
+            queries: RefCell::default(),
+            next_query: Cell::new(1),
+        });
+        let task = kernel.spawner.spawn(Priority::Service, watch(Rc::downgrade(&driver)));
+        *driver.timer.borrow_mut() = Some(task);
+        driver
+    }
+
+    /// A name for a connection that is not in use.
+    pub fn new_channel(&self) -> ChannelId {
+        let id = self.next_channel.get();
+        self.next_channel.set(id + 1);
+        ChannelId(id)
+    }
+
+    /// The node the body is on.
+    pub fn place(&self) -> NodeId {
+        self.place.get()
+    }
+
+    /// Notes the node the body is on.
+    pub(super) fn set_place(&self, node: NodeId) {
+        self.place.set(node);
+    }
+
+    /// Whether nothing is open between this session and its partner on this node: they can go.
+    pub fn is_quiet(&self) -> bool {
+        let partner = self.partner.borrow().clone();
+        self.session.borrow().is_quiet()
+            && self.order.borrow().is_none()
+            && self.queue.is_empty()
+            && partner.is_none_or(|partner| partner.is_quiet())
+    }
+
+    /// Ends what would keep the driver alive.
+    pub fn retire(&self) {
+        self.partner.take();
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
+    }
+
+    /// Whether the session is over.
+    pub fn is_over(&self) -> bool {
+        self.over.get()
+    }
+
+    /// Segments sent again on all channels so far.
+    pub fn retransmissions(&self) -> u64 {
+        let open: u64 =
+            self.channels.borrow().values().map(|wire| wire.counters().retransmissions).sum();
+        self.retransmissions.get() + open
+    }
+
+    /// Tells the session something and does what it says.
+    pub fn input(self: &Rc<Self>, input: Input<'static>) {
+        if self.queue.push(input) {
+            self.work();
+        }
+    }
+
+    /// Tells the session something from within its partner's work: a task of its own does it, so
+    /// that two sessions of one node never stand on each other's stack.
+    pub(super) fn later(self: &Rc<Self>, input: Input<'static>) {
+        if self.queue.push(input) {
+            let driver = Rc::clone(self);
+            self.kernel.spawner.spawn(Priority::Service, async move { driver.work() });
+        }
+    }
+
+    /// Does what the session says after a change made directly.
+    pub(super) fn drain(self: &Rc<Self>) {
+        if self.queue.begin() {
+            self.carry_out();
+            self.work();
+        }
+    }
+
+    fn work(self: &Rc<Self>) {
+        while let Some(input) = self.queue.next() {
+            self.session.borrow_mut().handle_input(self.kernel.now(), input);
+            self.carry_out();
+        }
+        // A process that is whole again needs its sessions only until nothing is open.
+        if let Some(cell) = self.process() {
+            cell.part_if_quiet();
+        }
+    }
+
+    fn received(self: &Rc<Self>, channel: ChannelId, bytes: &[u8]) {
+        self.session
+            .borrow_mut()
+            .handle_input(self.kernel.now(), Input::Received { channel, bytes });
+        self.drain();
+    }
+
+    /// Everything the session has to say, then the events among it.
+    fn carry_out(self: &Rc<Self>) {
+        let mut events = VecDeque::new();
+        loop {
+            let output = self.session.borrow_mut().poll_output();
+            match output {
+                Output::Transmit { channel, bytes } => {
+                    if let Some(wire) = self.channels.borrow().get(&channel) {
+                        wire.send(&bytes);
+                    }
+                }
+                Output::Here(envelope) => {
+                    let partner = self.partner.borrow().clone();
+                    if let Some(partner) = partner {
+                        partner.later(wayfarer_body::Input::Here(envelope));
+                    }
+                }
+                Output::Event(event) => events.push_back(event),
+                Output::Timeout(at) => {
+                    self.set_deadline(at);
+                    break;
+                }
+            }
+        }
+        for event in events {
+            self.handle(event);
+        }
+    }
+
+    fn handle(self: &Rc<Self>, event: Event) {
+        match event {
+            Event::Execute { thread, seq, request } => self.execute(thread, seq, request),
+            Event::MemoryDone { op, result } => {
+                if let Some(promise) = self.operations.borrow_mut().remove(&op) {
+                    promise.fulfil(result);
+                }
+            }
+            Event::PageWanted { op, map, page, count } => self.page_wanted(op, map, page, count),
+            // The file stays until exec or exit: a fork child may show it under the same name.
+            Event::ReleaseMap { .. } => {}
+            Event::Answer { id, result } => self.answered(id, result),
+            Event::Connect { channel, node } => self.connect(channel, node),
+            Event::Close { channel } => self.close(channel),
+            Event::Admit { requirements, epoch } => self.admit(&requirements, epoch),
+            Event::Moved { target, epoch } => self.moved(target, epoch),
+            Event::MoveFailed { target, refusal } => self.move_failed(target, refusal),
+            Event::Lost { reason } => {
+                let pid = self.home.pid;
+                self.kernel.console.log(format_args!("process {pid}: body lost ({reason:?})"));
+                self.home.begin_exit(WaitStatus::Signaled(Signal::SIGKILL.number()));
+            }
+            Event::Closed { cpu_ns } => self.over(cpu_ns),
+        }
+    }
+
+    fn over(&self, cpu_ns: Option<u64>) {
+        if let Some(cpu) = cpu_ns {
+            self.home.cpu.set(cpu);
+        }
+        self.over.set(true);
+        self.retire();
+        self.closed.wake_all();
+    }
+
+    /// Executes what the body asks, through the one door of home.
+    fn execute(self: &Rc<Self>, tid: Tid, seq: CallSeq, asked: Asked) {
+        self.round_trips.set(self.round_trips.get() + 1);
+        let Some(thread) = self.home.thread(tid) else {
+            return self.finish(tid, seq, Errno::ESRCH.into());
+        };
+        let request = match asked {
+            Asked::Call { number, args } => match Sysno::from_number(number.into()) {
+                Some(sysno) => Request::Call(Call { sysno, args: args.registers() }),
+                None => return self.finish(tid, seq, Errno::ENOSYS.into()),
+            },
+            Asked::Fault(info) => Request::Fault(info),
+            Asked::Null => Request::Null,
+            Asked::SigReturn { mask } => Request::SignalReturn(SignalSet(mask)),
+            Asked::Exit { status, group, cpu_ns } => {
+                self.home.cpu.set(cpu_ns);
+                Request::Exit { status: status as u8, group }
+            }
+        };
+        let Some(process) = self.home.cell() else { return };
+        let memory = UserMemory::new(&self.kernel, &process, tid, seq);
+        let (kernel, home) = (Rc::clone(&self.kernel), Rc::clone(&self.home));
+        let caller = Caller { kernel, home, thread, memory };
+        if let Some(reply) = serve::begin(caller, seq, request) {
+            self.finish(tid, seq, reply);
+        }
+    }
+
+    /// A handler has ended. A reply to a thread that is to end is no reply: its body is destroyed.
+    pub fn finish(self: &Rc<Self>, thread: Tid, seq: CallSeq, reply: Reply) {
+        let mut actions = Vec::new();
+        for action in reply.actions {
+            match action {
+                Action::Deliver { info, action, mask } => {
+                    actions.push(WireAction::Deliver { info, action, mask: mask.0 });
+                }
+                Action::Exit(_) | Action::ThreadExit => return,
+            }
+        }
+        self.input(Input::Finish { thread, seq, result: reply.result, actions });
+    }
+
+    /// Reads pages of a mapped file; a RAM file system never keeps a reader waiting.
+    fn page_wanted(self: &Rc<Self>, op: PageOp, map: MapId, page: u64, count: usize) {
+        let result = match self.home.maps.get(map) {
+            Some(file) => {
+                let mut bytes = alloc::vec![0; count.min(limits::RUN_PAGES) * limits::PAGE];
+                file.inode.read_at(page * limits::PAGE as u64, &mut bytes).map(|length| {
+                    bytes.truncate(length);
+                    bytes
+                })
+            }
+            None => Err(Errno::EBADF),
+        };
+        self.input(Input::PageData { op, result });
+    }
+
+    fn connect(self: &Rc<Self>, channel: ChannelId, node: NodeId) {
+        let Some(network) = self.kernel.network.clone() else {
+            return self.input(Input::Broken { channel });
+        };
+        let driver = Rc::clone(self);
+        self.kernel.spawner.spawn(Priority::Service, async move {
+            match network.connect(node, MIGRATION_PORT, Kind::Call).await {
+                Ok(connection) => {
+                    driver.attach(channel, connection);
+                    driver.input(Input::Connected { channel });
+                }
+                Err(_) => driver.input(Input::Broken { channel }),
+            }
+        });
+    }
+
+    fn attach(self: &Rc<Self>, channel: ChannelId, connection: Connection) {
+        let driver = Rc::downgrade(self);
+        let wire = Wire::start(&self.kernel.spawner, connection, move |heard| {
+            let Some(driver) = driver.upgrade() else { return };
+            match heard {
+                Heard::Bytes(bytes) => driver.received(channel, bytes),
+                Heard::Broken => driver.input(Input::Broken { channel }),
+            }
+        });
+        self.channels.borrow_mut().insert(channel, wire);
+    }
+
+    /// A connection that called home and said it is a child's body.
+    pub fn child_called(self: &Rc<Self>, connection: Connection, reader: FrameReader) {
+        let channel = self.new_channel();
+        self.attach(channel, connection);
+        self.input(Input::ChildCalled { channel, reader });
+    }
+
+    /// A connection of a body that does not know what became of its move.
+    pub fn doubt_called(
+        self: &Rc<Self>,
+        connection: Connection,
+        epoch: Epoch,
+        reader: FrameReader,
+    ) {
+        let channel = self.new_channel();
+        self.attach(channel, connection);
+        self.input(Input::DoubtCalled { channel, epoch, reader });
+    }
+
+    fn close(&self, channel: ChannelId) {
+        let wire = self.channels.borrow_mut().remove(&channel);
+        if let Some(wire) = wire {
+            let repeated = wire.counters().retransmissions;
+            self.retransmissions.set(self.retransmissions.get() + repeated);
+            wire.close();
+        }
+    }
+
+    fn set_deadline(&self, at: Instant) {
+        let earlier = at < self.deadline.get();
+        self.deadline.set(at);
+        if earlier {
+            self.earlier.wake_all();
+        }
+    }
+
+    /// Asks a thread of the body to make a null request (rule 4).
+    pub fn attention(self: &Rc<Self>, thread: Tid) {
+        self.input(Input::Attention { thread });
+    }
+
+    /// The process this is the deputy of.
+    pub(super) fn process(&self) -> Option<Rc<ProcessCell>> {
+        self.home.cell()
+    }
+
+    /// Where a move would go, in the session's terms.
+    pub(super) fn target(&self, node: NodeId) -> Target {
+        if node == self.kernel.node {
+            Target::Here
+        } else {
+            Target::Away { node, channel: self.new_channel() }
+        }
+    }
+}
+
+/// Tells the session when its time has come. An idle session has no deadline and costs nothing.
+async fn watch(driver: Weak<DeputyDriver>) {
+    loop {
+        let Some(strong) = driver.upgrade() else { return };
+        let at = strong.deadline.get();
+        let timers = strong.kernel.timers.clone();
+        let earlier = strong.earlier.wait_until(|| (strong.deadline.get() < at).then_some(()));
+        if let Either::First(()) = select(timers.sleep_until(at), earlier).await
+            && strong.deadline.get() <= strong.kernel.now()
+        {
+            strong.input(Input::Timeout);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A move, from who asked for it to what it cost.
+
+use alloc::rc::{Rc, Weak};
+use alloc::string::String;
+
+use wayfarer_body::Session as BodySession;
+use wayfarer_deputy::{Input, Session as DeputySession, Target};
+use wayfarer_proto::console::{FromNode, Moved, Refused};
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::{Epoch, NodeId, Pid, ProcessKey};
+use wayfarer_proto::message::{Refusal, Requirements};
+use wayfarer_proto::time::Instant;
+
+use super::arrive::Parts;
+use super::body::BodyDriver;
+use super::deputy::DeputyDriver;
+use super::doors::arriving;
+use crate::executor::{Promise, Slot};
+use crate::kernel::Kernel;
+use crate::process::{Home, Joint, ProcessCell};
+
+/// Who waits for a move, and what was measured of it.
+pub struct Watch {
+    from: NodeId,
+    to: NodeId,
+    began: Instant,
+    round_trips: u64,
+    done: Promise<Result<(), Refusal>>,
+}
+
+impl Kernel {
+    /// Moves a process of this home to `node` and waits until it has moved, or has not.
+    ///
+    /// # Errors
+    /// The refusal: the process runs on where it was.
+    pub async fn migrate(self: &Rc<Self>, home: &Rc<Home>, node: NodeId) -> Result<(), Refusal> {
+        memory_is_own(home).await;
+        let result = match self.begin_move(home, node) {
+            Ok(slot) => slot.take().await.unwrap_or_else(|| {
+                Err(Refusal { errno: Errno::ESRCH, reason: "the process has ended".into() })
+            }),
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = &result {
+            let (pid, errno, reason) = (home.pid, refusal.errno, refusal.reason.clone());
+            self.console.log(format_args!("process {pid} does not move to {node}: {reason}"));
+            self.console.send(&FromNode::Refused(Refused { pid, node, errno, reason }));
+        }
+        result
+    }
+
+    fn begin_move(
+        self: &Rc<Self>,
+        home: &Rc<Home>,
+        node: NodeId,
+    ) -> Result<Slot<Result<(), Refusal>>, Refusal> {
+        let refusal = |errno, reason: &str| Refusal { errno, reason: String::from(reason) };
+        if node.0 == 0 || node.0 > self.nodes {
+            let reason = alloc::format!("there is no node {node}: nodes are 1 to {}", self.nodes);
+            return Err(Refusal { errno: Errno::EHOSTUNREACH, reason });
+        }
+        let cell = home.cell().ok_or_else(|| refusal(Errno::ESRCH, "it has no body"))?;
+        let from = cell.place();
+        let (done, slot) = Slot::new();
+        if from == node {
+            done.fulfil(Ok(()));
+            return Ok(slot);
+        }
+        let deputy = self.deputy_of(&cell, home);
+        if deputy.order.borrow().is_some() {
+            return Err(refusal(Errno::EBUSY, "it is already moving"));
+        }
+        let (began, round_trips) = (self.now(), deputy.round_trips.get());
+        let watch = Watch { from, to: node, began, round_trips, done };
+        *deputy.order.borrow_mut() = Some(watch);
+        let target = deputy.target(node);
+        deputy.input(Input::Move { target });
+        Ok(slot)
+    }
+
+    /// The driver of the process's deputy session. A whole process gets both sessions, joined, and
+    /// they are told of the calls that are open.
+    fn deputy_of(self: &Rc<Self>, cell: &Rc<ProcessCell>, home: &Rc<Home>) -> Rc<DeputyDriver> {
+        if let Some(deputy) = cell.deputy_driver() {
+            return deputy;
+        }
+        let config = self.session_config();
+        let epoch = Epoch(home.epoch.get());
+        let mut deputy = DeputySession::at_home(config, cell.key, epoch);
+        let mut body = BodySession::at_home(config, cell.key, epoch);
+        for thread in home.threads.borrow().values() {
+            if let Some(seq) = thread.open_call() {
+                deputy.adopt(thread.tid, seq);
+                body.adopt(thread.tid, seq);
+            }
+        }
+        let deputy = DeputyDriver::new(self, home, deputy);
+        let body = BodyDriver::new(self, body, cell.body());
+        body.set_process(cell);
+        join(&deputy, &body);
+        cell.set_joint(Some(Joint { deputy: Rc::clone(&deputy), body }));
+        deputy
+    }
+
+    /// A process told from outside to move (`/proc/PID/goto`, the runner).
+    ///
+    /// # Errors
+    /// As [`Kernel::migrate`].
+    pub async fn order_move(self: &Rc<Self>, pid: Pid, node: NodeId) -> Result<(), Refusal> {
+        match self.processes.home(pid) {
+            Some(home) => self.migrate(&home, node).await,
+            None => {
+                let refused = Refused {
+                    pid,
+                    node,
+                    errno: Errno::ESRCH,
+                    reason: alloc::format!("no process {pid} is at home on node {}", self.node),
+                };
+                self.console.send(&FromNode::Refused(refused));
+                Err(Refusal { errno: Errno::ESRCH, reason: "no such process".into() })
+            }
+        }
+    }
+
+    /// Remembers whose image a token announces.
+    pub(super) fn expect_image(&self, token: u64, driver: &Rc<BodyDriver>) {
+        self.arrivals.borrow_mut().insert(token, Rc::clone(driver));
+    }
+
+    /// The body whose image a token announces.
+    pub(super) fn arrival(&self, token: u64) -> Option<Rc<BodyDriver>> {
+        self.arrivals.borrow().get(&token).cloned()
+    }
+
+    /// Forgets the token of a body that has arrived or never will.
+    pub(super) fn forget_arrival(&self, driver: &BodyDriver) {
+        self.arrivals.borrow_mut().retain(|_, other| !core::ptr::eq(&**other, driver));
+    }
+
+    /// Remembers which deputy awaits the body of a child.
+    pub(super) fn expect_child(&self, token: u64, deputy: &Rc<DeputyDriver>) {
+        self.children.borrow_mut().insert(token, Rc::downgrade(deputy));
+    }
+
+    /// The deputy that awaits the body which shows this token; each is good once.
+    pub(super) fn take_child(&self, token: u64) -> Option<Rc<DeputyDriver>> {
+        let deputy = self.children.borrow_mut().remove(&token);
+        deputy.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Forgets the token of a child whose body could not be made.
+    pub(super) fn forget_child(&self, token: u64) {
+        self.children.borrow_mut().remove(&token);
+    }
+}
+
+/// A process that shares its memory over vfork(2) moves once the child has executed or ended.
+async fn memory_is_own(home: &Home) {
+    loop {
+        let lent =
+            home.children.borrow().values().find(|child| child.borrows_memory.get()).cloned();
+        let borrower = match lent {
+            Some(child) => child,
+            None if home.borrows_memory.get() => {
+                home.memory_returned
+                    .wait_until(|| (!home.borrows_memory.get()).then_some(()))
+                    .await;
+                continue;
+            }
+            None => return,
+        };
+        let returned = || (!borrower.borrows_memory.get()).then_some(());
+        borrower.memory_returned.wait_until(returned).await;
+    }
+}
+
+/// Joins the two sessions of a process that is whole.
+fn join(deputy: &Rc<DeputyDriver>, body: &Rc<BodyDriver>) {
+    *deputy.partner.borrow_mut() = Some(Rc::clone(body));
+    *body.partner.borrow_mut() = Some(Rc::clone(deputy));
+}
+
+impl DeputyDriver {
+    /// Home is the target: can it host the body?
+    pub(super) fn admit(self: &Rc<Self>, requirements: &Requirements, epoch: Epoch) {
+        let process = ProcessKey { home: self.kernel.node, pid: self.home.pid };
+        match self.kernel.admit(process, requirements) {
+            Ok(parts) => self.make_arrival(process, epoch, parts),
+            Err(refusal) => self.input(Input::NotAdmitted(refusal)),
+        }
+    }
+
+    fn make_arrival(self: &Rc<Self>, process: ProcessKey, epoch: Epoch, parts: Parts) {
+        let token = self.kernel.random.borrow_mut().next_u64();
+        let reader = wayfarer_proto::codec::FrameReader::new(wayfarer_proto::limits::HELLO);
+        let arrival = wayfarer_body::Arrival { process, epoch, token, home: true, reader };
+        let body = arriving(&self.kernel, arrival, parts);
+        join(self, &body);
+        body.drain();
+        self.input(Input::Admitted { token });
+    }
+
+    /// The body has moved: the process changes its shape.
+    pub(super) fn moved(self: &Rc<Self>, target: Target, epoch: Epoch) {
+        self.home.epoch.set(epoch.0);
+        match (self.process(), target) {
+            (Some(cell), Target::Away { node, .. }) => {
+                // The old body's session, if it was here, says its own farewell.
+                self.partner.take();
+                self.set_place(node);
+                cell.become_deputy(&self.home, self);
+            }
+            _ => self.set_place(self.kernel.node),
+        }
+        self.home.renew_attention();
+        self.report(Ok(()));
+    }
+
+    /// The body has not moved and runs where it was.
+    pub(super) fn move_failed(self: &Rc<Self>, target: Target, refusal: Refusal) {
+        if target == Target::Here {
+            // The arriving body was called off, or never began.
+            self.partner.take();
+        }
+        self.report(Err(refusal));
+    }
+
+    fn report(&self, result: Result<(), Refusal>) {
+        let Some(watch) = self.order.take() else { return };
+        let now = self.kernel.now();
+        let cell = self.process();
+        let (bytes, frozen) = cell.map_or((0, None), |cell| cell.take_measures());
+        let frozen_us = frozen.map_or(0, |at: Instant| now.since(at).as_micros() as u64);
+        self.kernel.console.send(&FromNode::Moved(Moved {
+            program: self.home.program.borrow().comm.clone(),
+            pid: self.home.pid,
+            from: watch.from,
+            to: watch.to,
+            bytes,
+            total_us: now.since(watch.began).as_micros() as u64,
+            frozen_us,
+            round_trips: (self.round_trips.get() - watch.round_trips) as u32,
+            result: result.as_ref().map(|()| ()).map_err(|refusal| refusal.errno),
+        }));
+        watch.done.fulfil(result);
+    }
+}

@@ -1,0 +1,108 @@
+//! A connection as a session uses it: bytes go out in order without anybody waiting for them, bytes
+//! come in by a callback, and the end is told once.
+
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+use crate::executor::{Priority, Spawner, TaskHandle, WaitQueue};
+use crate::net::Connection;
+
+/// Bytes read at once.
+const READ_PIECE: usize = 32 * 1024;
+
+/// What a wire reports.
+pub(super) enum Heard<'a> {
+    /// Bytes came.
+    Bytes(&'a [u8]),
+    /// The connection is gone.
+    Broken,
+}
+
+/// One connection, with a queue before it.
+pub(super) struct Wire {
+    connection: Connection,
+    queue: RefCell<VecDeque<u8>>,
+    changed: WaitQueue,
+    closing: Cell<bool>,
+    tasks: RefCell<Vec<TaskHandle>>,
+}
+
+impl Wire {
+    /// Starts reading and writing. `hear` is called from a task of its own, never from within
+    /// another method of the wire.
+    pub(super) fn start(
+        spawner: &Spawner,
+        connection: Connection,
+        hear: impl FnMut(Heard<'_>) + 'static,
+    ) -> Rc<Self> {
+        let wire = Rc::new(Self {
+            connection,
+            queue: RefCell::default(),
+            changed: WaitQueue::new(),
+            closing: Cell::new(false),
+            tasks: RefCell::default(),
+        });
+        let reader = spawner.spawn(Priority::Service, read(Rc::clone(&wire), hear));
+        spawner.spawn(Priority::Service, write(Rc::clone(&wire)));
+        wire.tasks.borrow_mut().push(reader);
+        wire
+    }
+
+    /// Sends bytes after those sent before. What the socket takes goes at once.
+    pub(super) fn send(&self, bytes: &[u8]) {
+        let mut queue = self.queue.borrow_mut();
+        let mut sent = 0;
+        if queue.is_empty() {
+            // A broken connection is the reader's to report.
+            sent = self.connection.try_write(bytes).unwrap_or(bytes.len());
+        }
+        if sent < bytes.len() {
+            queue.extend(&bytes[sent..]);
+            self.changed.wake_all();
+        }
+    }
+
+    /// Ends the connection once what was sent is delivered. Nothing more is heard of it.
+    pub(super) fn close(&self) {
+        for task in self.tasks.borrow_mut().drain(..) {
+            task.cancel();
+        }
+        self.closing.set(true);
+        self.changed.wake_all();
+    }
+
+    /// What the connection has carried.
+    pub(super) fn counters(&self) -> crate::net::Counters {
+        self.connection.counters()
+    }
+}
+
+async fn read(wire: Rc<Wire>, mut hear: impl FnMut(Heard<'_>)) {
+    let mut buffer = alloc::vec![0; READ_PIECE];
+    loop {
+        match wire.connection.read_some(&mut buffer).await {
+            Ok(length) => hear(Heard::Bytes(&buffer[..length])),
+            Err(_) => return hear(Heard::Broken),
+        }
+    }
+}
+
+/// Sends what did not go at once. It ends with the connection.
+async fn write(wire: Rc<Wire>) {
+    loop {
+        let ready = || (!wire.queue.borrow().is_empty() || wire.closing.get()).then_some(());
+        wire.changed.wait_until(ready).await;
+        let bytes: Vec<u8> = wire.queue.borrow().iter().copied().collect();
+        if bytes.is_empty() {
+            // Whether the peer acknowledges the end makes no difference to anybody here.
+            let _ = wire.connection.close().await;
+            return;
+        }
+        if wire.connection.write_all(&bytes).await.is_err() {
+            return;
+        }
+        wire.queue.borrow_mut().drain(..bytes.len());
+    }
+}
