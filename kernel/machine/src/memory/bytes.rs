@@ -21,7 +21,7 @@ pub unsafe extern "sysv64" fn copy(target: *mut u8, source: *const u8, length: u
     naked_asm!(
         "mov rax, rdi",
         "cmp rdx, 16",
-        "jb 5f",
+        "jb {few}",
         "cmp rdx, 64",
         "jbe 3f",
         // 64 bytes a round, as long as more than 64 remain.
@@ -43,7 +43,7 @@ pub unsafe extern "sysv64" fn copy(target: *mut u8, source: *const u8, length: u
         // loaded before any is stored, which makes this part right for overlapping ranges too.
         "3:",
         "cmp rdx, 16",
-        "jb 5f",
+        "jb {few}",
         "cmp rdx, 32",
         "ja 4f",
         "movups xmm0, [rsi]",
@@ -61,8 +61,15 @@ pub unsafe extern "sysv64" fn copy(target: *mut u8, source: *const u8, length: u
         "movups [rdi + rdx - 32], xmm2",
         "movups [rdi + rdx - 16], xmm3",
         "ret",
-        // Fewer than 16: two overlapping words of the largest size that fits.
-        "5:",
+        few = sym copy_few,
+    )
+}
+
+/// The end of [`copy`], for fewer than 16 bytes: two overlapping words of the largest size that
+/// fits, both loaded before either is stored. rax holds the result already.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn copy_few(target: *mut u8, source: *const u8, length: usize) -> *mut u8 {
+    naked_asm!(
         "cmp edx, 8",
         "jb 6f",
         "mov rcx, [rsi]",
