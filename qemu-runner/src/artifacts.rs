@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +24,7 @@ pub enum BuildError {
     Failed {
         /// The program.
         what: String,
-        /// What the tool said; empty when it said it on the terminal.
+        /// What the tool said.
         output: String,
     },
     /// Cargo succeeded but named no executable.
@@ -41,35 +41,76 @@ pub fn workspace() -> PathBuf {
 /// The package of the kernel.
 pub const KERNEL: &str = "wayfarer-kernel";
 
+/// A program that cargo builds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Artifact<'a> {
+    /// A bootable image: a package of this workspace whose binary has its name.
+    Image(&'a str),
+    /// A program of `tests/guest`, linked statically.
+    Guest(&'a str),
+}
+
 /// Builds the kernel and gives its path.
 ///
 /// # Errors
 /// Any [`BuildError`].
 pub fn kernel() -> Result<PathBuf, BuildError> {
-    image(KERNEL)
+    Artifact::Image(KERNEL).build(|_| {})
 }
 
-/// Builds a bootable image of this workspace (the kernel, `hello-vm`) and gives its path.
-///
-/// # Errors
-/// Any [`BuildError`].
-pub fn image(package: &str) -> Result<PathBuf, BuildError> {
-    let arguments = ["build", "--release", "-p", package, "--bin", package];
-    cargo(package, &workspace().join("Cargo.toml"), &arguments, &[])
-}
-
-/// Builds the Rust program `name` of `tests/guest` as a static executable and gives its path.
+/// Builds the Rust program `name` of `tests/guest` and gives its path.
 ///
 /// # Errors
 /// Any [`BuildError`].
 pub fn guest(name: &str) -> Result<PathBuf, BuildError> {
-    let target = guest_target();
-    let target = target.to_string_lossy();
-    let arguments =
-        ["rustc", "--release", "-p", name, "--bin", name, "--target-dir", target.as_ref()];
-    // Only here: the flag must reach no build script. A plain `-static` links and then segfaults.
-    let flags = ["--", "-C", "target-feature=+crt-static"];
-    cargo(name, &workspace().join("tests/guest/Cargo.toml"), &arguments, &flags)
+    Artifact::Guest(name).build(|_| {})
+}
+
+impl Artifact<'_> {
+    /// Builds it, once in the life of this process, and gives its path. What cargo says meanwhile
+    /// goes to `watch`, a line at a time.
+    ///
+    /// # Errors
+    /// Any [`BuildError`].
+    pub fn build(self, watch: impl FnMut(&str)) -> Result<PathBuf, BuildError> {
+        static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+        let name = self.name();
+        // Held while building: whoever wants the same waits for it.
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = built.get(name) {
+            return Ok(path.clone());
+        }
+        let path = run_cargo(name, self.command(), watch)?;
+        built.insert(name.to_owned(), path.clone());
+        Ok(path)
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Image(name) | Self::Guest(name) => name,
+        }
+    }
+
+    fn command(self) -> Command {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+        let mut command = Command::new(cargo);
+        let messages = ["--message-format", "json-render-diagnostics", "--manifest-path"];
+        match self {
+            Self::Image(package) => {
+                command.args(["build", "--release", "-p", package, "--bin", package]);
+                command.args(messages).arg(workspace().join("Cargo.toml"));
+            }
+            Self::Guest(name) => {
+                command.args(["rustc", "--release", "-p", name, "--bin", name]);
+                command.args(messages).arg(workspace().join("tests/guest/Cargo.toml"));
+                command.arg("--target-dir").arg(guest_target());
+                // Only here: the flag must reach no build script. A plain `-static` links and
+                // then segfaults.
+                command.args(["--", "-C", "target-feature=+crt-static"]);
+            }
+        }
+        command
+    }
 }
 
 /// Builds the C program `tests/guest/c/NAME.c` as a static executable and gives its path.
@@ -101,49 +142,34 @@ fn guest_target() -> PathBuf {
     target.unwrap_or_else(|| workspace().join("target")).join("guest")
 }
 
-/// Builds `what` once in the life of this process, however many ask for it.
-fn cargo(
-    what: &str,
-    manifest: &Path,
-    arguments: &[&str],
-    trailing: &[&str],
-) -> Result<PathBuf, BuildError> {
-    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(path) = built.get(what) {
-        return Ok(path.clone());
-    }
-    let path = run_cargo(what, manifest, arguments, trailing)?;
-    built.insert(what.to_owned(), path.clone());
-    Ok(path)
-}
-
 /// Runs cargo and gives the executable it names for `what`.
 fn run_cargo(
     what: &str,
-    manifest: &Path,
-    arguments: &[&str],
-    trailing: &[&str],
+    mut command: Command,
+    mut watch: impl FnMut(&str),
 ) -> Result<PathBuf, BuildError> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let watched = io::stderr().is_terminal();
-    let output = Command::new(cargo)
-        .args(arguments)
-        .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
-        .arg(manifest)
-        .args(trailing)
+    let no_tool = |source| BuildError::NoTool { tool: "cargo".to_owned(), source };
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(if watched { Stdio::inherit() } else { Stdio::piped() })
+        .stderr(Stdio::piped())
         .spawn()
-        .and_then(std::process::Child::wait_with_output)
-        .map_err(|source| BuildError::NoTool { tool: "cargo".to_owned(), source })?;
-    if !output.status.success() {
-        let output = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(BuildError::Failed { what: what.to_owned(), output });
+        .map_err(no_tool)?;
+    let (stdout, stderr) =
+        child.stdout.take().zip(child.stderr.take()).expect("both are piped just above");
+    let messages = std::thread::spawn(move || io::read_to_string(stdout));
+    let mut said = String::new();
+    for line in BufReader::new(stderr).lines() {
+        let line = line.map_err(no_tool)?;
+        watch(line.trim());
+        said += &line;
+        said.push('\n');
     }
-    executable(&String::from_utf8_lossy(&output.stdout), what)
-        .ok_or_else(|| BuildError::NoExecutable(what.to_owned()))
+    let messages = messages.join().expect("reading does not panic").map_err(no_tool)?;
+    if !child.wait().map_err(no_tool)?.success() {
+        return Err(BuildError::Failed { what: what.to_owned(), output: said });
+    }
+    executable(&messages, what).ok_or_else(|| BuildError::NoExecutable(what.to_owned()))
 }
 
 /// Finds the path of the binary `name` in cargo's messages, one JSON object a line (The Cargo

@@ -9,7 +9,8 @@ use std::io::{self, Cursor, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use wayfarer::{Cluster, Initrd, InitrdError, Outcome, artifacts, initrd, program};
+use wayfarer::artifacts::Artifact;
+use wayfarer::{Cluster, Initrd, InitrdError, Outcome, initrd, program};
 use wayfarer_proto::console::FromNode;
 use wayfarer_proto::id::NodeId;
 
@@ -72,7 +73,7 @@ pub(crate) fn demo(options: &DemoOptions) -> Result<u8, Failure> {
         return Err(Failure::TooFewNodes(nodes));
     }
     let kernel = run::kernel(&options.common)?;
-    let wander = artifacts::guest("wander")?;
+    let wander = run::build(Artifact::Guest("wander"))?;
     let progress = Progress::new("making the reference");
     let input = pseudo_random(INPUT_SIZE);
     let references = references(&wander, &input)?;

@@ -3,7 +3,8 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use wayfarer::{Cluster, Initrd, artifacts, program};
+use wayfarer::artifacts::Artifact;
+use wayfarer::{Cluster, Initrd, program};
 use wayfarer_proto::console::{FromNode, Start, ToNode};
 use wayfarer_proto::id::NodeId;
 use wayfarer_proto::linux::signal::Signal;
@@ -72,10 +73,21 @@ pub(crate) fn kernel(common: &Common) -> Result<PathBuf, Failure> {
     let named = &common.kernel;
     match named.to_str() {
         Some(package) if !package.contains('/') && !named.is_file() => {
-            Ok(artifacts::image(package)?)
+            build(Artifact::Image(package))
         }
         _ => Ok(named.clone()),
     }
+}
+
+/// Builds a program, showing a person how far it is.
+pub(crate) fn build(artifact: Artifact<'_>) -> Result<PathBuf, Failure> {
+    let progress = Progress::new("building");
+    let compiling = |line: &str| {
+        if let Some(package) = line.strip_prefix("Compiling ") {
+            progress.say(format!("building: {package}"));
+        }
+    };
+    Ok(artifact.build(compiling)?)
 }
 
 fn execute(common: &Common, initrd: &Initrd, mut start: Start) -> Result<u8, Failure> {
