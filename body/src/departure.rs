@@ -148,7 +148,7 @@ impl ImageWriter {
     }
 
     /// The frame of a run of pages from page number `first` on: whole pages, at most one window.
-    /// Do not send zero pages.
+    /// Zero pages of anonymous memory need not be sent; those of a file mapping must.
     pub fn pages(&mut self, first: u64, bytes: Vec<u8>) -> Vec<u8> {
         debug_assert!(bytes.len().is_multiple_of(limits::PAGE) && bytes.len() <= limits::WINDOW);
         self.record(&Record::Pages { first, hash: hash(&bytes), bytes })

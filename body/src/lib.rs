@@ -35,6 +35,14 @@
 //! | `Destroy` | drop the address space and threads; then `Input::Destroyed` |
 //! | `Closed` | flush and end the connections; drop the session |
 //!
+//! Three things that a kernel must expect, each found by the simulator:
+//! - an event of one drain may name a thread that the event before it ended (`KillOthers`, an
+//!   exit of all): ignore it;
+//! - `request()` gives `None` while the body freezes: the thread stays at its trap and its call is
+//!   begun again after `Thaw`, or by the body that runs elsewhere;
+//! - the image connection of a move that was called off may break after `Thaw`: it concerns
+//!   nobody.
+//!
 //! A remote call, start to end (`memory` stands for the address space):
 //!
 //! ```

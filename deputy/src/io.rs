@@ -112,6 +112,9 @@ pub enum Input<'a> {
         /// `Acceptor::into_reader`.
         reader: FrameReader,
     },
+    /// The body of this child was made here, by a parent that is at home: it is called
+    /// `at_home` and has adopted call 1.
+    ChildHere,
     /// A body in doubt called (`Purpose::InDoubt`).
     DoubtCalled {
         /// On which connection.

@@ -38,6 +38,9 @@
 //! `Input::ChildCalled`, `Input::DoubtCalled`; if there is no such session the kernel refuses it
 //! (`handshake::refuse` with ESRCH), which tells a body in doubt to destroy itself.
 //!
+//! A child's deputy may be told `Input::End` before its body is made: its session then closes at
+//! once, and a body that calls later, or is being made here, finds no process and is refused.
+//!
 //! At home and whole, a process needs no session. When it is told to move, the kernel makes this
 //! session and the body's, both `at_home`, joins them by `Output::Here` and `Input::Here`, tells
 //! both of the calls that are open (`adopt`), and says `Input::Move`. When it has come home the two

@@ -139,6 +139,14 @@ impl Session {
         self.release();
     }
 
+    /// A child's body was made on this node.
+    pub(crate) fn child_here(&mut self) {
+        if matches!(self.place, Place::Awaited { .. }) {
+            self.place = Place::Here;
+            self.release();
+        }
+    }
+
     /// Refuses a connection that calls in vain.
     pub(crate) fn refuse(&mut self, channel: ChannelId, errno: Errno) {
         let reason = alloc::format!("process {} knows no such body", self.process);

@@ -138,6 +138,7 @@ impl Session {
             Input::Broken { channel } => self.broken(now, channel),
             Input::Here(envelope) => self.heard_here(now, envelope),
             Input::ChildCalled { channel, reader } => self.child_called(channel, reader),
+            Input::ChildHere => self.child_here(),
             Input::DoubtCalled { channel, epoch, reader } => {
                 self.doubt_called(now, channel, epoch, reader);
             }

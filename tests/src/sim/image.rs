@@ -1,0 +1,186 @@
+//! How a model kernel streams the image of a frozen body.
+
+use std::collections::VecDeque;
+
+use wayfarer_body::{ImageWriter, Input};
+use wayfarer_proto::codec::FrameReader;
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::handshake::{Answer, Purpose, hello};
+use wayfarer_proto::id::{ChannelId, Epoch, NodeId, Tid, UserAddr};
+use wayfarer_proto::image::{Header, LocalWait, Record, Thread as ThreadRecord, ThreadState};
+use wayfarer_proto::limits::{HELLO, RUN_PAGES};
+use wayfarer_proto::linux::signal::SigAltStack;
+use wayfarer_proto::message::{Args, Requirements};
+use wayfarer_proto::time::Instant;
+
+use super::body::{Body, BodyId, Departure, State, Thread};
+use super::faults::Point;
+use super::memory::file_page_of;
+use super::net::{Owner, Port};
+use super::program::register;
+use super::world::{BodyTold, Happening, World};
+
+impl World {
+    pub(super) fn depart(&mut self, id: BodyId, node: NodeId, token: u64) {
+        let channel = self.net.number();
+        let Some(body) = self.bodies.get_mut(&id) else { return };
+        let mut writer = ImageWriter::default();
+        let frames = image_of(body, &mut writer);
+        let (key, from) = (body.session.process(), body.node);
+        body.departure = Some(Departure { channel, token, frames, writer });
+        self.dial(channel, from, Owner::ImageOut(id), node, Port::Image);
+        self.fault_point(Point::Depart, key);
+    }
+
+    pub(super) fn image_connected(&mut self, id: BodyId, channel: ChannelId) {
+        let Some(departure) = self.bodies.get(&id).and_then(|b| b.departure.as_ref()) else {
+            return;
+        };
+        if departure.channel == channel {
+            let token = departure.token;
+            self.send(channel, 0, hello(Purpose::Image { token }));
+        }
+    }
+
+    /// The target's answer to the hello; it comes in one piece or is read as a refusal.
+    pub(super) fn image_answered(&mut self, id: BodyId, bytes: &[u8]) {
+        let Some(body) = self.bodies.get_mut(&id) else { return };
+        if body.departure.is_none() {
+            return;
+        }
+        let reader = self.checks.answers.entry(id).or_insert_with(|| FrameReader::new(HELLO));
+        reader.push(bytes);
+        match reader.next_frame::<Answer>() {
+            Ok(Some(Answer::Accept { .. })) => {
+                self.checks.answers.remove(&id);
+                self.stream(id);
+            }
+            Ok(None) => {}
+            _ => {
+                self.checks.answers.remove(&id);
+                self.image_failed(id);
+            }
+        }
+    }
+
+    /// Sends a few records, then plans the next.
+    pub(super) fn stream(&mut self, id: BodyId) {
+        let damages = self.options.damage && self.rng.one_in(40);
+        let few = self.rng.range(1..6);
+        let Some(departure) = self.bodies.get_mut(&id).and_then(|b| b.departure.as_mut()) else {
+            return;
+        };
+        let channel = departure.channel;
+        let take = departure.frames.len().min(few as usize);
+        let mut frames: Vec<_> = departure.frames.drain(..take).collect();
+        if damages && let Some(last) = frames.iter_mut().rfind(|frame| frame.len() > 4096) {
+            let at = last.len() - 100;
+            last[at] ^= 1;
+        }
+        let done = departure.frames.is_empty();
+        let totals = departure.writer.totals().clone();
+        for frame in frames {
+            self.send(channel, 0, frame);
+        }
+        if done {
+            self.tell_body(id, BodyTold::Input(Input::ImageSent { totals }));
+        } else {
+            let delay = self.rng.micros(20..200);
+            self.after(delay, Happening::Stream(id));
+        }
+    }
+
+    pub(super) fn image_end(&mut self, id: BodyId, bytes: Vec<u8>) {
+        let Some(body) = self.bodies.get(&id) else { return };
+        let key = body.session.process();
+        let Some(departure) = &body.departure else { return };
+        let channel = departure.channel;
+        self.send(channel, 0, bytes);
+        self.close_image(channel, id);
+        self.fault_point(Point::Sent, key);
+    }
+
+    pub(super) fn close_image(&mut self, channel: ChannelId, id: BodyId) {
+        if let Some(end) = self.end_of(channel, |o| matches!(o, Owner::ImageOut(b) if *b == id)) {
+            self.close(channel, end);
+        }
+    }
+
+    pub(super) fn image_failed(&mut self, id: BodyId) {
+        let Some(body) = self.bodies.get_mut(&id) else { return };
+        if let Some(departure) = body.departure.take() {
+            self.close_image(departure.channel, id);
+            let input = Input::DepartFailed { errno: Errno::ECONNRESET };
+            self.tell_body(id, BodyTold::Input(input));
+        }
+    }
+}
+
+/// All frames of an image but the last.
+fn image_of(body: &Body, writer: &mut ImageWriter) -> VecDeque<Vec<u8>> {
+    let session = &body.session;
+    let header = Header {
+        process: session.process(),
+        epoch: Epoch(session.epoch().0 + 1),
+        name: "model".into(),
+        requirements: Requirements { frames: 1, features: vec![1], xcr0: 7, xsave_bytes: 832 },
+        cpu_ns: 0,
+        monotonic: Instant(0),
+        realtime_offset_ns: 0,
+        brk_start: UserAddr(0),
+        brk: UserAddr(0),
+        last_seq: session.last_call(),
+        regions: 0,
+        threads: body.threads.len() as u32,
+    };
+    let mut frames = VecDeque::from([writer.record(&Record::Header { header })]);
+    for (tid, thread) in &body.threads {
+        frames.push_back(writer.record(&Record::Thread { thread: record(*tid, thread) }));
+    }
+    for (first, bytes) in runs(body) {
+        frames.push_back(writer.pages(first, bytes));
+    }
+    frames
+}
+
+fn record(tid: Tid, thread: &Thread) -> ThreadRecord {
+    let registers = thread.registers;
+    let state = match thread.state {
+        State::Running | State::PageWait => ThreadState::Running,
+        State::LocalWait => {
+            let deadline = Instant(registers[register::DEADLINE]);
+            ThreadState::LocalWait { wait: LocalWait { number: 35, deadline, timeout: Ok(0) } }
+        }
+        State::AwaitReply(seq) => ThreadState::AwaitReply { seq, number: 0, args: Args::default() },
+    };
+    ThreadRecord {
+        tid,
+        registers: registers.to_vec(),
+        fpu: vec![0; 64],
+        alt_stack: SigAltStack { base: 0, flags: 2, padding: 0, size: 0 },
+        clear_tid: UserAddr::NULL,
+        robust_list: (UserAddr::NULL, 0),
+        cpu_ns: 0,
+        state,
+    }
+}
+
+/// Runs of pages that follow each other, zero pages of anonymous memory left out.
+fn runs(body: &Body) -> Vec<(u64, Vec<u8>)> {
+    let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
+    for (number, bytes) in &body.memory.pages {
+        if file_page_of(*number).is_none() && bytes.iter().all(|byte| *byte == 0) {
+            continue;
+        }
+        match runs.last_mut() {
+            Some((first, run))
+                if *first + (run.len() / bytes.len()) as u64 == *number
+                    && run.len() < RUN_PAGES * bytes.len() =>
+            {
+                run.extend_from_slice(bytes);
+            }
+            _ => runs.push((*number, bytes.clone())),
+        }
+    }
+    runs
+}
