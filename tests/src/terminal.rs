@@ -32,8 +32,8 @@ pub const SIZE: (u16, u16) = (24, 80);
 /// or a reply still waits.
 pub fn run(argv: &[&str], directory: &Path, replies: &[Reply], limit: Duration) -> io::Result<Run> {
     let (mut keyboard, user_side) = open()?;
-    let mut child = Command::new("setsid")
-        .args(["--ctty", "--wait"])
+    let mut child = Command::new("/usr/bin/env")
+        .args(["--default-signal", "setsid", "--ctty", "--wait", "--"])
         .args(argv)
         .current_dir(directory)
         .env_clear()
