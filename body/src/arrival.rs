@@ -4,7 +4,7 @@
 use wayfarer_proto::codec::{FrameReader, decode};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Epoch, ProcessKey, UserAddr};
-use wayfarer_proto::image::{Header, Record, Thread, ThreadState, hash};
+use wayfarer_proto::image::{Header, REGISTERS, Record, Thread, ThreadState, hash};
 use wayfarer_proto::limits;
 use wayfarer_proto::message::{BodyMessage, Totals};
 use wayfarer_proto::session::{Mark, Mutant};
@@ -12,9 +12,6 @@ use wayfarer_proto::time::Instant;
 
 use crate::io::Event;
 use crate::session::{Life, Session};
-
-/// How many registers a thread has (see [`Thread::registers`]).
-const REGISTERS: usize = 20;
 
 /// An image that is coming in.
 #[derive(Debug)]

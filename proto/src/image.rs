@@ -15,6 +15,10 @@ use crate::linux::signal::SigAltStack;
 use crate::message::{Args, Requirements, Totals};
 use crate::time::Instant;
 
+/// How many registers a thread has: rax rbx rcx rdx rsi rdi rbp rsp r8 to r15 rip rflags fs_base
+/// gs_base, in this order.
+pub const REGISTERS: usize = 20;
+
 wire_enum! {
     /// One frame of an image.
     pub enum Record {
@@ -120,7 +124,7 @@ wire_struct! {
     pub struct Thread {
         /// Its id.
         pub tid: Tid,
-        /// rax rbx rcx rdx rsi rdi rbp rsp r8..r15 rip rflags fs_base gs_base, in this order.
+        /// All [`REGISTERS`], in their order.
         pub registers: Vec<u64>,
         /// The FPU state in the standard format of xsave.
         pub fpu: Vec<u8>,

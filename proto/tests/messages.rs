@@ -131,7 +131,7 @@ fn deputy_messages() -> Vec<DeputyMessage> {
 fn thread(state: ThreadState) -> Record {
     let thread = Thread {
         tid: Tid(4712),
-        registers: (0..18).map(|n| u64::MAX - n).collect(),
+        registers: (0..20).map(|n| u64::MAX - n).collect(),
         fpu: vec![0x5a; 832],
         alt_stack: SigAltStack { base: 1, flags: 2, padding: 0, size: 8192 },
         clear_tid: ADDR,

@@ -26,7 +26,7 @@ pub mod register {
     /// How many forks deep the process is.
     pub const DEPTH: usize = 6;
     /// How many registers an image holds.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = wayfarer_proto::image::REGISTERS;
 }
 
 /// Registers of a thread.
