@@ -126,7 +126,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// Captures all frames between nodes into this file, written by [`Cluster::shutdown`].
+    /// Captures all frames between nodes into this file, written when they end.
     #[must_use]
     pub fn pcap(mut self, file: PathBuf) -> Self {
         self.pcap = Some(file);

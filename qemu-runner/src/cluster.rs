@@ -234,14 +234,15 @@ impl Cluster {
         result
     }
 
-    fn write_capture(&self) -> Result<(), ClusterError> {
-        let Some(target) = &self.pcap else { return Ok(()) };
+    /// Once, and only when the nodes are gone: they write their parts until then.
+    fn write_capture(&mut self) -> Result<(), ClusterError> {
+        let Some(target) = self.pcap.take() else { return Ok(()) };
         let captures: Vec<_> = self
             .vms
             .iter()
             .flat_map(|vm| vm.captures.iter().map(|path| (vm.node, path.clone())))
             .collect();
-        pcap::merge(&captures, target)
+        pcap::merge(&captures, &target)
             .map_err(ClusterError::host(format!("write {}", target.display())))
     }
 
@@ -302,6 +303,14 @@ impl Cluster {
 
     fn vm_mut(&mut self, node: NodeId) -> &mut Vm {
         self.vms.iter_mut().find(|vm| vm.node == node).expect("a node of this cluster")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.vms.iter_mut().for_each(Vm::end);
+        // A run that failed is the one whose frames are wanted; its own error is what is reported.
+        let _ = self.write_capture();
     }
 }
 

@@ -19,6 +19,9 @@ use crate::console::{self, ConsoleSender};
 /// How many lines of a log are shown below an error.
 const TAIL_LINES: usize = 30;
 
+/// How long the host may take to end a killed process.
+const KILL_LIMIT: Duration = Duration::from_secs(2);
+
 /// How often a process that should end is looked at.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -163,6 +166,12 @@ impl Vm {
         self.child.kill();
     }
 
+    /// Ends it if it has not ended, and waits until it has.
+    pub(crate) fn end(&mut self) {
+        self.child.kill();
+        let _ = self.child.ended(KILL_LIMIT);
+    }
+
     /// Waits for the end of a node that was told to power off or whose console has closed, and
     /// ends one that does not.
     pub(crate) fn await_end(&mut self, limit: Duration) -> Ending {
@@ -202,8 +211,7 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
-        self.child.kill();
-        let _ = self.child.ended(Duration::from_secs(2));
+        self.end();
     }
 }
 
