@@ -10,12 +10,15 @@ mod rename;
 #[cfg(test)]
 mod tests;
 
+use alloc::format;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::fcntl::{OpenFlags, X_OK};
-use wayfarer_proto::linux::stat::{FileType, Statfs};
+use wayfarer_proto::linux::stat::{FileType, PROC_SUPER_MAGIC, Statfs};
 
 pub use rename::RenameMode;
 
@@ -30,13 +33,16 @@ pub struct Vfs {
     devices: Rc<Devices>,
     pipes: PipeFs,
     open_files: OpenFiles,
+    /// The directories that something is mounted on, in the order of mounting.
+    mounts: RefCell<Vec<Rc<Dentry>>>,
 }
 
 impl Vfs {
     /// A tree with this file system's root directory at the top. Device nodes open `devices`.
     pub fn new(root: Rc<dyn Inode>, devices: Rc<Devices>, pipes: PipeFs) -> Self {
         let root = Dentry::root(root, b"/");
-        Self { root, devices, pipes, open_files: OpenFiles::default() }
+        let (open_files, mounts) = (OpenFiles::default(), RefCell::default());
+        Self { root, devices, pipes, open_files, mounts }
     }
 
     /// pipe2(2): the end to read from and the end to write to.
@@ -71,8 +77,24 @@ impl Vfs {
         if at.inode().file_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
+        self.mounts.borrow_mut().push(at.clone());
         at.mount(Dentry::root(root, b"/"));
         Ok(())
+    }
+
+    /// What is mounted where, in the format of `/proc/mounts` (proc_pid_mounts(5)).
+    pub fn mounts_text(&self) -> String {
+        let mounts = self.mounts.borrow();
+        let mounted = mounts.iter().cloned().map(Dentry::topmost);
+        let lines = core::iter::once(self.root.clone()).chain(mounted).map(|root| {
+            let kind = match root.inode().file_system().kind {
+                PROC_SUPER_MAGIC => "proc",
+                _ => "tmpfs",
+            };
+            let path = root.path();
+            format!("{kind} {} {kind} rw,relatime 0 0\n", String::from_utf8_lossy(&path))
+        });
+        lines.collect()
     }
 
     /// Finds what a path names.

@@ -453,3 +453,10 @@ fn deep_directories_are_released_without_recursion() {
 fn rmdir_below(tree: &TestTree, directory: &Rc<Dentry>) {
     tree.vfs.remove_directory(directory, b"d", &tree.asker).unwrap();
 }
+
+#[test]
+fn mounts_are_listed() {
+    let tree = tree();
+    let expected = "tmpfs / tmpfs rw,relatime 0 0\ntmpfs /dev tmpfs rw,relatime 0 0\n";
+    assert_eq!(tree.vfs.mounts_text(), expected);
+}

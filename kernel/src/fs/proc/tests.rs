@@ -1,0 +1,282 @@
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::time::Duration;
+
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::NodeId;
+use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
+use wayfarer_proto::linux::signal::{Signal, SignalSet};
+use wayfarer_proto::linux::stat::FileType;
+
+use super::*;
+use crate::fs::testing::{TestClock, TestTree};
+use crate::fs::{Dentry, OpenFile};
+
+/// A move that was asked for.
+type Move = (Pid, NodeId, Rc<Answer>);
+
+/// Two processes: 1, with what tests open as its descriptors, and 7, a zombie.
+struct TestSource {
+    root: Rc<Dentry>,
+    files: RefCell<Vec<(Fd, Rc<OpenFile>)>>,
+    moves: RefCell<Vec<Move>>,
+    maps: RefCell<Vec<Rc<Answer>>>,
+}
+
+impl ProcSource for TestSource {
+    fn pids(&self) -> Vec<Pid> {
+        vec![Pid(7), Pid(1)]
+    }
+
+    fn process(&self, pid: Pid) -> Option<ProcessFacts> {
+        let zombie = pid == Pid(7);
+        (zombie || pid == Pid(1)).then(|| ProcessFacts {
+            comm: if zombie { "dead".into() } else { "init".into() },
+            state: if zombie { ProcessState::Zombie } else { ProcessState::Sleeping },
+            parent: Pid(i32::from(zombie)),
+            group: Pid(1),
+            session: Pid(1),
+            terminal: Some((DeviceNumber::new(5, 1), Pid(1))),
+            threads: 1,
+            cpu: Duration::from_millis(1230),
+            children_cpu: Duration::ZERO,
+            started: Duration::from_secs(2),
+            virtual_bytes: 8192,
+            resident_pages: 1,
+            pending: SignalSet::EMPTY,
+            shared_pending: SignalSet::EMPTY,
+            blocked: SignalSet::only(Signal::SIGCHLD),
+            ignored: SignalSet::only(Signal::SIGPIPE),
+            caught: SignalSet::EMPTY,
+            umask: 0o22,
+            descriptors: 3,
+        })
+    }
+
+    fn command_line(&self, pid: Pid) -> Vec<u8> {
+        if pid == Pid(1) { b"init\0-s\0".to_vec() } else { Vec::new() }
+    }
+
+    fn executable(&self, pid: Pid) -> Option<Vec<u8>> {
+        (pid == Pid(1)).then(|| b"/bin/init".to_vec())
+    }
+
+    fn directory(&self, pid: Pid) -> Option<Rc<Dentry>> {
+        (pid == Pid(1)).then(|| self.root.clone())
+    }
+
+    fn top_directory(&self) -> Rc<Dentry> {
+        self.root.clone()
+    }
+
+    fn descriptors(&self, pid: Pid) -> Vec<(Fd, Rc<OpenFile>)> {
+        if pid == Pid(1) { self.files.borrow().clone() } else { Vec::new() }
+    }
+
+    fn place(&self, _pid: Pid) -> Option<NodeId> {
+        Some(NodeId(3))
+    }
+
+    fn maps(&self, _pid: Pid, answer: Rc<Answer>) {
+        self.maps.borrow_mut().push(answer);
+    }
+
+    fn go(&self, pid: Pid, node: NodeId, answer: Rc<Answer>) {
+        self.moves.borrow_mut().push((pid, node, answer));
+    }
+
+    fn node(&self) -> NodeFacts {
+        NodeFacts {
+            memory_total: 64 << 20,
+            memory_free: 32 << 20,
+            uptime: Duration::from_millis(12_345),
+            idle: Duration::from_millis(10_000),
+            booted: Duration::from_secs(1_000_000),
+            cpu_vendor: "Vendor".into(),
+            cpu_model: "Model".into(),
+            cpu_flags: "fpu sse".into(),
+            forks: 9,
+            running: 1,
+            processes: 2,
+            last_pid: Pid(9),
+            version: "Linux version 6".into(),
+        }
+    }
+
+    fn mounts(&self) -> String {
+        "tmpfs / tmpfs rw 0 0\n".into()
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        vec![("frames_free", 5), ("tasks", 2)]
+    }
+}
+
+fn tree() -> (TestTree, Rc<TestSource>) {
+    let tree = TestTree::new();
+    tree.make_directory("/proc").unwrap();
+    let (files, moves, maps) = Default::default();
+    let source = Rc::new(TestSource { root: tree.vfs.root().clone(), files, moves, maps });
+    let clock: Rc<dyn Clock> = Rc::new(TestClock::default());
+    let root = ProcFs::create(source.clone(), clock, DeviceNumber::new(0, 23));
+    tree.vfs.mount(b"/proc", root, &tree.asker).unwrap();
+    (tree, source)
+}
+
+fn read_link(tree: &TestTree, path: &str) -> Result<String, Errno> {
+    let target = tree.vfs.read_link(tree.vfs.root(), path.as_bytes(), &tree.asker)?;
+    Ok(String::from_utf8(target).unwrap())
+}
+
+#[test]
+fn processes_and_texts_are_listed() {
+    let (tree, _source) = tree();
+    let names = tree.list("/proc");
+    for name in ["1", "7", "self", "meminfo", "wayfarer"] {
+        assert!(names.iter().any(|found| found == name), "{name}");
+    }
+    assert_eq!(&names[names.len() - 2..], ["1", "7"], "in order");
+    assert!(tree.list("/proc/1").iter().any(|name| name == "goto"));
+    assert_eq!(tree.lstat("/proc/2").err(), Some(Errno::ENOENT));
+    assert_eq!(tree.lstat("/proc/01").err(), Some(Errno::ENOENT));
+    assert_eq!(tree.lstat("/proc/+1").err(), Some(Errno::ENOENT));
+    assert_eq!(tree.lstat("/proc/1/nothing").err(), Some(Errno::ENOENT));
+    assert_eq!(tree.lstat("/proc/1/stat/x").err(), Some(Errno::ENOTDIR));
+}
+
+#[test]
+fn self_is_whoever_asks() {
+    let (mut tree, _source) = tree();
+    assert_eq!(read_link(&tree, "/proc/self").unwrap(), "1");
+    assert_eq!(tree.read_text("/proc/self/comm"), "init\n");
+    tree.asker.pid = Pid(7);
+    assert_eq!(tree.read_text("/proc/self/comm"), "dead\n");
+    tree.asker.pid = Pid(0);
+    assert_eq!(read_link(&tree, "/proc/self"), Err(Errno::ENOENT));
+}
+
+#[test]
+fn a_process_is_described_as_proc_5_says() {
+    let (tree, _source) = tree();
+    let stat = tree.read_text("/proc/1/stat");
+    let fields: Vec<_> = stat.trim_end().split(' ').collect();
+    assert_eq!(fields.len(), 52);
+    assert_eq!(fields[..8], ["1", "(init)", "S", "0", "1", "1", "1281", "1"]);
+    assert_eq!((fields[13], fields[21], fields[22], fields[23]), ("123", "200", "8192", "1"));
+    assert_eq!(fields[31], "65536", "SIGCHLD is blocked");
+    let status = tree.read_text("/proc/1/status");
+    for line in ["Name:\tinit", "State:\tS (sleeping)", "PPid:\t0", "Umask:\t0022", "Threads:\t1"] {
+        assert!(status.lines().any(|found| found == line), "{line}");
+    }
+    assert!(status.contains("SigIgn:\t0000000000001000\n"));
+    assert_eq!(tree.read("/proc/1/cmdline").unwrap(), b"init\0-s\0");
+    assert_eq!(tree.read("/proc/7/cmdline").unwrap(), b"");
+    assert!(tree.read_text("/proc/7/status").contains("Z (zombie)"));
+    assert_eq!(tree.read_text("/proc/1/where"), "3\n");
+    assert_eq!(tree.read_text("/proc/1/statm"), "2 1 0 0 0 2 0\n");
+}
+
+#[test]
+fn the_node_is_described() {
+    let (tree, _source) = tree();
+    assert_eq!(tree.read_text("/proc/uptime"), "12.34 10.00\n");
+    assert!(tree.read_text("/proc/meminfo").starts_with("MemTotal:          65536 kB\n"));
+    assert!(tree.read_text("/proc/cpuinfo").contains("flags\t\t: fpu sse\n"));
+    assert!(tree.read_text("/proc/stat").starts_with("cpu  234 0 0 1000 0 0 0 0 0 0\n"));
+    assert_eq!(tree.read_text("/proc/loadavg"), "1.00 1.00 1.00 1/2 9\n");
+    assert_eq!(tree.read_text("/proc/wayfarer"), "frames_free 5\ntasks 2\n");
+    assert_eq!(read_link(&tree, "/proc/mounts").unwrap(), "self/mounts");
+    assert_eq!(tree.read_text("/proc/mounts"), "tmpfs / tmpfs rw 0 0\n");
+    assert_eq!(tree.read_text("/proc/version"), "Linux version 6\n");
+}
+
+#[test]
+fn descriptors_are_links_that_open() {
+    let (tree, source) = tree();
+    tree.write("/file", b"content");
+    let file = tree.open("/file", OpenFlags::empty()).unwrap();
+    let (reader, writer) = tree.vfs.make_pipe(OpenFlags::empty()).unwrap();
+    source.files.replace(vec![(Fd(0), file), (Fd(3), reader), (Fd(10), writer.clone())]);
+    assert_eq!(tree.list("/proc/self/fd"), ["0", "3", "10"]);
+    assert_eq!(read_link(&tree, "/proc/self/fd/0").unwrap(), "/file");
+    assert_eq!(read_link(&tree, "/proc/self/fd/3").unwrap(), "pipe:[1]");
+    assert_eq!(read_link(&tree, "/proc/self/fd/4"), Err(Errno::ENOENT));
+    assert_eq!(tree.lstat("/proc/self/fd/0").unwrap().mode(), 0o120500);
+    assert_eq!(tree.lstat("/proc/self/fd/10").unwrap().mode(), 0o120300);
+    assert_eq!(tree.stat("/proc/self/fd/3").file_type, FileType::Fifo);
+    writer.write(b"through", &writer.io(&tree.asker)).unwrap();
+    let again = tree.open("/proc/self/fd/3", OpenFlags::empty()).unwrap();
+    let mut buffer = [0; 10];
+    assert_eq!(again.read(&mut buffer, &again.io(&tree.asker)), Ok(7), "a new end of the pipe");
+    tree.vfs.unlink(tree.vfs.root(), b"/file", &tree.asker).unwrap();
+    assert_eq!(read_link(&tree, "/dev/stdin").unwrap(), "/proc/self/fd/0");
+    assert_eq!(read_link(&tree, "/proc/self/fd/0").unwrap(), "/file (deleted)");
+    assert_eq!(tree.read_text("/dev/stdin"), "content", "the file itself, not the name");
+}
+
+#[test]
+fn links_lead_to_program_and_directories() {
+    let (tree, source) = tree();
+    assert_eq!(read_link(&tree, "/proc/1/exe").unwrap(), "/bin/init");
+    assert_eq!(read_link(&tree, "/proc/7/exe"), Err(Errno::ENOENT));
+    assert_eq!(read_link(&tree, "/proc/1/cwd").unwrap(), "/");
+    assert_eq!(read_link(&tree, "/proc/1/root").unwrap(), "/");
+    let through = tree.stat("/proc/1/cwd/proc/1/root/dev/null");
+    assert_eq!(through.file_type, FileType::CharDevice);
+    assert_eq!(source.pids().len(), 2);
+}
+
+#[test]
+fn a_text_may_come_later() {
+    let (tree, source) = tree();
+    let maps = tree.open("/proc/1/maps", OpenFlags::empty()).unwrap();
+    let io = maps.io(&tree.asker);
+    let mut buffer = [0; 4];
+    assert_eq!(maps.read(&mut buffer, &io), Err(Errno::EAGAIN));
+    assert!(!maps.poll().contains(wayfarer_proto::linux::poll::PollEvents::IN));
+    source.maps.borrow()[0].give(Ok(b"00400000-...".to_vec()));
+    assert_eq!(maps.read(&mut buffer, &io), Ok(4));
+    assert_eq!(maps.seek(8, Whence::Start), Ok(8));
+    assert_eq!(maps.read(&mut buffer, &io), Ok(4));
+    assert_eq!(&buffer, b"-...");
+    assert_eq!(maps.read(&mut buffer, &io), Ok(0));
+    let refused = tree.open("/proc/1/maps", OpenFlags::empty()).unwrap();
+    source.maps.borrow()[1].give(Err(Errno::ESRCH));
+    assert_eq!(refused.read(&mut buffer, &io), Err(Errno::ESRCH));
+}
+
+#[test]
+fn writing_a_node_moves_the_process() {
+    let (tree, source) = tree();
+    let flags = OpenFlags::WRITE_ONLY | OpenFlags::CREATE | OpenFlags::TRUNCATE;
+    let goto = tree.open("/proc/1/goto", flags).unwrap();
+    let io = goto.io(&tree.asker);
+    assert_eq!(goto.write(b"away\n", &io), Err(Errno::EINVAL));
+    assert_eq!(goto.write(b"65536\n", &io), Err(Errno::EINVAL));
+    assert_eq!(goto.write(b"2\n", &io), Err(Errno::EAGAIN));
+    assert_eq!(goto.write(b"2\n", &io), Err(Errno::EAGAIN));
+    assert_eq!(source.moves.borrow().len(), 1, "asked for once");
+    let (pid, node, answer) = source.moves.take().remove(0);
+    assert_eq!((pid, node), (Pid(1), NodeId(2)));
+    answer.give(Ok(Vec::new()));
+    assert_eq!(goto.write(b"2\n", &io), Ok(2));
+    assert_eq!(goto.write(b"1\n", &io), Err(Errno::EAGAIN));
+    source.moves.take().remove(0).2.give(Err(Errno::EHOSTUNREACH));
+    assert_eq!(goto.write(b"1\n", &io), Err(Errno::EHOSTUNREACH));
+}
+
+#[test]
+fn nothing_can_be_made_or_removed() {
+    let (tree, _source) = tree();
+    let root = tree.vfs.root();
+    assert_eq!(tree.make_directory("/proc/x"), Err(Errno::ENOENT));
+    let create = OpenFlags::CREATE | OpenFlags::WRITE_ONLY;
+    assert_eq!(tree.open("/proc/x", create).err(), Some(Errno::ENOENT));
+    assert_eq!(tree.vfs.unlink(root, b"/proc/uptime", &tree.asker), Err(Errno::EPERM));
+    assert_eq!(tree.vfs.remove_directory(root, b"/proc/1", &tree.asker), Err(Errno::EPERM));
+    let text = tree.open("/proc/uptime", OpenFlags::READ_WRITE).unwrap();
+    assert_eq!(text.write(b"x", &text.io(&tree.asker)), Err(Errno::EIO));
+    assert_eq!(text.seek(0, Whence::End), Err(Errno::EINVAL));
+}
