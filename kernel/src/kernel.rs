@@ -10,6 +10,7 @@ use wayfarer_machine::{Clock, CpuFeatures, FramePool};
 use wayfarer_proto::id::{NodeId, Pid, ProcessKey};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::time::Timespec;
+use wayfarer_proto::roam::Roam;
 use wayfarer_proto::time::Instant;
 
 use crate::console::Console;
@@ -52,6 +53,8 @@ pub struct Kernel {
     pub(crate) arrivals: RefCell<BTreeMap<u64, Rc<BodyDriver>>>,
     /// Deputies that await the body of a child, by the token it will show.
     pub(crate) children: RefCell<BTreeMap<u64, Weak<DeputyDriver>>>,
+    /// When processes move without being told.
+    pub roam: Roam,
     /// Whether calls are traced.
     pub trace: Cell<bool>,
     /// The longest poll of a task since this was last asked.
@@ -97,6 +100,8 @@ pub struct Parts {
     pub nodes: u16,
     /// How long a silent link is believed in.
     pub keep_alive: Duration,
+    /// When processes move without being told.
+    pub roam: Roam,
     /// Seeded from hardware.
     pub random: Rc<RefCell<Random>>,
 }
@@ -119,6 +124,7 @@ impl Kernel {
             keep_alive: parts.keep_alive,
             arrivals: RefCell::default(),
             children: RefCell::default(),
+            roam: parts.roam,
             trace: Cell::new(false),
             longest_poll: Cell::new(Duration::ZERO),
             random: parts.random,

@@ -10,6 +10,7 @@ use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
 use wayfarer_machine::{Clock, Machine};
 use wayfarer_proto::boot::{BootWords, NetKind};
 use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello};
+use wayfarer_proto::roam::Roam;
 use wayfarer_proto::time::Instant;
 
 use crate::console::Console;
@@ -104,6 +105,7 @@ fn boot(machine: &mut Machine) -> Result<Node, BootError> {
         network: network.clone(),
         nodes: words.nodes,
         keep_alive: keep_alive(&words),
+        roam: Roam::from_line(machine.command_line).map_err(BootError::Words)?,
         random,
     });
     if let Some(network) = &network {

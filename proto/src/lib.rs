@@ -20,6 +20,7 @@ pub mod limits;
 pub mod linux;
 pub mod message;
 pub mod node;
+pub mod roam;
 pub mod session;
 pub mod table;
 pub mod time;

@@ -78,6 +78,8 @@ pub struct Body {
     pub clocks: Cell<Clocks>,
     /// CPU time used by all threads, in nanoseconds.
     pub cpu: Cell<u64>,
+    /// Calls made on this node, for [`Roam`](wayfarer_proto::roam::Roam).
+    pub calls: Cell<u32>,
     /// Calls made away from home.
     pub counts: Counts,
     stopped: Cell<bool>,
@@ -96,6 +98,7 @@ impl Body {
             threads: RefCell::default(),
             clocks: Cell::default(),
             cpu: Cell::new(0),
+            calls: Cell::new(0),
             counts: Counts::default(),
             stopped: Cell::new(false),
             resumed: WaitQueue::new(),

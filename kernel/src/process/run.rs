@@ -11,8 +11,10 @@ use wayfarer_proto::linux::signal::{
     BUS_ADRERR, FPE_FLTINV, FPE_INTDIV, ILL_ILLOPN, SI_KERNEL, SigDetail, SigInfo, Signal,
     TRAP_BRKPT,
 };
-use wayfarer_proto::table::Class;
+use wayfarer_proto::roam::Roam;
+use wayfarer_proto::table::{Class, Sysno};
 
+use super::apply::SYSCALL_LENGTH;
 use super::local_memory::{OUT_OF_MEMORY, Unresolved};
 use super::{Body, BodyThread, ProcessCell};
 use crate::executor::{Priority, yield_now};
@@ -124,6 +126,7 @@ impl Running {
     async fn system_call(&self) -> Next {
         let call = Call::from_registers(&self.thread.context.borrow().registers);
         match call {
+            Ok(_) if self.roams_now() => self.roam().await,
             Ok(call) => self.execute(call, None).await,
             Err(number) => {
                 self.kernel.count_unknown_call(number);
@@ -131,6 +134,32 @@ impl Running {
                 Next::Run
             }
         }
+    }
+
+    /// Whether the process shall move before the call it is about to make.
+    fn roams_now(&self) -> bool {
+        let at_home = self.body.key.home == self.kernel.node;
+        let due = match self.kernel.roam {
+            Roam::Stay => return false,
+            Roam::Every(calls) => calls,
+            Roam::Once(_) if !at_home => return false,
+            Roam::Once(calls) => calls,
+        };
+        let calls = self.body.calls.get() + 1;
+        self.body.calls.set(calls);
+        match self.kernel.roam {
+            Roam::Once(_) => calls == due,
+            _ => calls.is_multiple_of(due),
+        }
+    }
+
+    /// Moves to the next node, and makes the call there: it is wound back first.
+    async fn roam(&self) -> Next {
+        self.thread.context.borrow_mut().registers.rip -= SYSCALL_LENGTH;
+        let next = self.kernel.node.0 % self.kernel.nodes + 1;
+        let call = Call { sysno: Sysno::migrate, args: [next.into(), 0, 0, 0, 0, 0] };
+        let reply = self.transact(None, Request::Call(call)).await;
+        self.apply(None, reply).await
     }
 
     /// A synchronous signal: home judges it.

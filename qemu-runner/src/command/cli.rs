@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wayfarer::{Accel, Cluster, ClusterBuilder, artifacts};
 use wayfarer_proto::boot::NetKind;
+use wayfarer_proto::roam::Roam;
 
 /// How long the nodes of `run` and `shell` live at most when `--timeout` says nothing.
 const DAY: u64 = 24 * 3600;
@@ -100,6 +101,10 @@ pub(crate) struct Common {
     /// End the nodes after this many seconds [default: a day; demo: 300]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: Option<u64>,
+    /// Move every process to the next node before every Nth call it makes (N), or once, before its
+    /// Nth call at home (once:N)
+    #[arg(long, value_name = "N|once:N", value_parser = roam)]
+    pub(crate) roam: Option<Roam>,
     /// Boot this kernel: a file, or a package of this workspace (hello-vm) that is built first
     #[arg(long, value_name = "FILE|PACKAGE", default_value = artifacts::KERNEL)]
     pub(crate) kernel: PathBuf,
@@ -154,11 +159,19 @@ impl Common {
         if let Some(file) = &self.pcap {
             builder = builder.pcap(file.clone());
         }
+        if let Some(roam) = self.roam {
+            builder = builder.words(&roam.to_string());
+        }
         if let Some(program) = &self.qemu {
             builder = builder.emulator(program.clone());
         }
         builder
     }
+}
+
+/// Reads when processes move.
+fn roam(text: &str) -> Result<Roam, String> {
+    text.parse().map_err(|_| format!("'{text}' is neither N nor once:N"))
 }
 
 /// Reads "128", "128M" or "1G" as MiB.

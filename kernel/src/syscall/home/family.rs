@@ -67,9 +67,13 @@ fn abandon(c: &Caller, child: &Rc<Home>) {
 /// migrate(): moves the calling process to a node (thesis, section 4.4).
 ///
 /// # Errors
-/// `EHOSTUNREACH` for a node that does not exist, and what a refusal says.
+/// `EHOSTUNREACH` for a node that does not exist, `EBUSY` for a vfork child, which would take its
+/// parent's memory along, and what a refusal says.
 pub(super) async fn migrate(c: &Caller, call: &Call) -> SysResult {
     let node = NodeId(u16::try_from(call.args[0]).map_err(|_| Errno::EHOSTUNREACH)?);
+    if c.home.borrows_memory.get() {
+        return Err(Errno::EBUSY);
+    }
     c.kernel.migrate(&c.home, node).await.map_err(|refusal| refusal.errno)?;
     Ok(0)
 }
