@@ -20,20 +20,27 @@
 //! } }
 //! ```
 //!
-//! | event | what the kernel does |
-//! |---|---|
-//! | `Reply` | write `outs`, set the result, do the actions, let the thread run |
-//! | `Attention` | see that the thread comes to its next passage to user mode; there, if [`Session::attention_pending`], it sends [`Request::Null`] and awaits the reply like any other |
-//! | `Memory` | do it (page-ins allowed), then `Input::MemoryDone` |
-//! | `PageData`, `PageVoid` | end the page-in; a void one is asked again when the thread faults again |
-//! | `Survey` | `Input::Surveyed` with the needs, or a refusal that names the object |
-//! | `Freeze` | stop every thread at a trap boundary, in a local wait or awaiting a reply; then `Input::Frozen` |
-//! | `Depart` | connect to the image port, say [`Purpose::Image`], stream by [`ImageWriter`]; then `Input::ImageSent` or `Input::DepartFailed` |
-//! | `Thaw`, `Run` | threads run (unless `stopped`) |
-//! | `Image`, `ImageComplete` | install the records; then `Input::Installed` or `Input::ArrivalFailed` |
-//! | `Reconnect` | drop the channel's connection if any, dial home's deputy port; then `Input::Connected` or `Input::Broken` |
-//! | `Destroy` | drop the address space and threads; then `Input::Destroyed` |
-//! | `Closed` | flush and end the connections; drop the session |
+//! What the kernel does at each event:
+//!
+//! - `Reply`: write `outs`, set the result, do the actions, let the thread run.
+//! - `Attention`: see that the thread comes to its next passage to user mode; there, if
+//!   [`Session::attention_pending`], it sends [`Request::Null`] and awaits the reply like any
+//!   other.
+//! - `Memory`: do it (page-ins allowed), then `Input::MemoryDone`.
+//! - `PageData`, `PageVoid`: end the page-in; a void one is asked again when the thread faults
+//!   again.
+//! - `Survey`: `Input::Surveyed` with the needs, or a refusal that names the object.
+//! - `Freeze`: stop every thread at a trap boundary, in a local wait or awaiting a reply; then
+//!   `Input::Frozen`.
+//! - `Depart`: connect to the image port, say [`Purpose::Image`], stream by [`ImageWriter`]; then
+//!   `Input::ImageSent` or `Input::DepartFailed`.
+//! - `Thaw`, `Run`: threads run (unless `stopped`).
+//! - `Image`, `ImageComplete`: install the records; then `Input::Installed` or
+//!   `Input::ArrivalFailed`.
+//! - `Reconnect`: drop the channel's connection if any, dial home's deputy port; then
+//!   `Input::Connected` or `Input::Broken`.
+//! - `Destroy`: drop the address space and threads; then `Input::Destroyed`.
+//! - `Closed`: flush and end the connections; drop the session.
 //!
 //! Three things that a kernel must expect, each found by the simulator:
 //! - an event of one drain may name a thread that the event before it ended (`KillOthers`, an

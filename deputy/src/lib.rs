@@ -20,18 +20,20 @@
 //! } }
 //! ```
 //!
-//! | event | what the kernel does |
-//! |---|---|
-//! | `Execute` | run the handler of the call; at its end `Input::Finish` with the actions for all events that wait for the thread (no finish after `Exit`) |
-//! | `MemoryDone` | wake the handler that got [`MemoryStart::Asked`] |
-//! | `PageWanted` | read the file in a task of its own; then `Input::PageData` |
-//! | `ReleaseMap`, `Answer` | pass on |
-//! | `Connect` | dial the migration port; then `Input::Connected` or `Input::Broken` |
-//! | `Close` | flush, then end the connection; nothing more will be said of it |
-//! | `Admit` | home is the target: make an arriving body session and say `Input::Admitted`, or `Input::NotAdmitted` |
-//! | `Moved`, `MoveFailed` | finish the migrate() call, if there was one; log |
-//! | `Lost` | end the process with SIGKILL's status |
-//! | `Closed` | drop the session |
+//! What the kernel does at each event:
+//!
+//! - `Execute`: run the handler of the call; at its end `Input::Finish` with the actions for all
+//!   events that wait for the thread (no finish after `Exit`).
+//! - `MemoryDone`: wake the handler that got [`MemoryStart::Asked`].
+//! - `PageWanted`: read the file in a task of its own; then `Input::PageData`.
+//! - `ReleaseMap`, `Answer`: pass on.
+//! - `Connect`: dial the migration port; then `Input::Connected` or `Input::Broken`.
+//! - `Close`: flush, then end the connection; nothing more will be said of it.
+//! - `Admit`: home is the target: make an arriving body session and say `Input::Admitted`, or
+//!   `Input::NotAdmitted`.
+//! - `Moved`, `MoveFailed`: finish the migrate() call, if there was one; log.
+//! - `Lost`: end the process with SIGKILL's status.
+//! - `Closed`: drop the session.
 //!
 //! Channels are numbered by the kernel. A connection that calls home says what it is for
 //! (`handshake::Acceptor`) and is then given to the session of its process:
@@ -40,6 +42,11 @@
 //!
 //! A child's deputy may be told `Input::End` before its body is made: its session then closes at
 //! once, and a body that calls later, or is being made here, finds no process and is refused.
+//!
+//! execve: of one process one handler at a time may ask `KillOthers`. A second that comes to it
+//! meanwhile must wait: its thread is about to be ended. Once `KillOthers` is done, and not before,
+//! `Input::ThreadGone` is said of the ended threads: until then their messages may still come.
+//! Signals that were given to an ended thread in a reply it did not live to see die with it.
 //!
 //! At home and whole, a process needs no session. When it is told to move, the kernel makes this
 //! session and the body's, both `at_home`, joins them by `Output::Here` and `Input::Here`, tells

@@ -191,6 +191,7 @@ impl World {
             Event::ImageComplete => self.image_complete(id),
             Event::Run { stopped, .. } => {
                 self.check_memory(id);
+                self.check_stopped(id, stopped);
                 self.thaw(id, stopped);
             }
             Event::Reconnect => self.reconnect(id),

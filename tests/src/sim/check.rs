@@ -50,6 +50,8 @@ pub struct Checks {
     pub failure: Option<String>,
     /// Where the processes were last told to go.
     pub move_targets: BTreeMap<ProcessKey, NodeId>,
+    /// Whether the processes were stopped when their last move was committed.
+    pub stopped_at_commit: BTreeMap<ProcessKey, bool>,
     /// First pages of page-ins.
     pub page_base: BTreeMap<(BodyId, PageOp), u64>,
     /// Answers of image doors that are being read.
@@ -215,6 +217,14 @@ impl World {
                 let problem = format!("{key}: memory of thread {tid} differs at {:#x}", addr.0);
                 return self.fail(problem);
             }
+        }
+    }
+
+    /// A process that was stopped when its move was committed stays stopped.
+    pub(super) fn check_stopped(&mut self, id: BodyId, stopped: bool) {
+        let Some(key) = self.bodies.get(&id).map(|body| body.session.process()) else { return };
+        if self.checks.stopped_at_commit.get(&key).is_some_and(|at_home| *at_home != stopped) {
+            self.fail(format!("{key} was stopped: {}, arrived so: {stopped}", !stopped));
         }
     }
 

@@ -247,6 +247,9 @@ impl World {
             }
         }
         if handler.sysno == Some(Sysno::execve) {
+            if let Some(home) = self.homes.get_mut(&key) {
+                home.execs.take_if(|caller| *caller == thread);
+            }
             self.call_attention(key);
         }
     }
@@ -283,6 +286,9 @@ impl World {
                 Want::Done(Ok(u64::from(tid.0.unsigned_abs())))
             }
             Some(Sysno::execve) => {
+                if handler.step == 1 && !self.may_exec(key, thread) {
+                    return Want::Nothing;
+                }
                 if handler.step == 2 {
                     self.others_killed(key, thread);
                 }
@@ -345,6 +351,12 @@ impl World {
             }
             (_, answer) => Want::Fail(format!("fork got {answer:?}")),
         }
+    }
+
+    /// One thread at a time may end the others; a second that would waits, to be ended itself.
+    fn may_exec(&mut self, key: ProcessKey, thread: Tid) -> bool {
+        let Some(home) = self.homes.get_mut(&key) else { return false };
+        *home.execs.get_or_insert(thread) == thread
     }
 
     /// The body has no other threads any more: their calls end, and their replies are for nobody.

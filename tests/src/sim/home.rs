@@ -38,6 +38,8 @@ pub struct Home {
     pub masked: BTreeSet<Tid>,
     /// The signal each thread took last.
     pub took: BTreeMap<Tid, i32>,
+    /// The thread whose exec is ending the others.
+    pub execs: Option<Tid>,
     /// Stopped by a signal.
     pub stopped: bool,
     /// The process has ended.
@@ -59,6 +61,7 @@ impl World {
             pending: VecDeque::new(),
             masked: BTreeSet::new(),
             took: BTreeMap::new(),
+            execs: None,
             stopped: false,
             ended: false,
             timer: Instant(0),
@@ -279,6 +282,7 @@ impl World {
         };
         if let Some(home) = self.homes.get_mut(&key) {
             home.node = node;
+            self.checks.stopped_at_commit.insert(key, home.stopped);
         }
         self.migrate_done(key, Ok(0));
         self.fault_point(Point::Moved, key);

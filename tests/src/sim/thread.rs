@@ -228,7 +228,10 @@ impl World {
         result: Result<u64, Errno>,
         actions: &[Action],
     ) -> Tid {
-        let restarts = |action: &Action| matches!(action, Action::Deliver { action, .. } if action.flags & SA_RESTART != 0);
+        let restarts = |action: &Action| {
+            let Action::Deliver { action, .. } = action;
+            action.flags & SA_RESTART != 0
+        };
         if result == Err(Errno::ERESTARTSYS) {
             if actions.iter().all(restarts) {
                 return tid;
@@ -291,6 +294,10 @@ impl World {
         tid: Tid,
         request: MemoryRequest,
     ) {
+        if self.bodies.get(&id).is_none_or(|body| !body.threads.contains_key(&tid)) {
+            // The event before this one ended the thread; the session has answered.
+            return;
+        }
         let reply = match request {
             MemoryRequest::MakeChild { child, token, .. } => self.make_child(id, tid, child, token),
             MemoryRequest::KillOthers => {
