@@ -9,7 +9,7 @@ use wayfarer_proto::session::Mutant;
 use wayfarer_tests::sim::{Failure, Options, Report, run};
 
 /// Seeds of the default run.
-const SEEDS: u64 = 1200;
+const SEEDS: u64 = 2500;
 /// Seeds after which a mutant that was not caught counts as missed.
 const MUTANT_SEEDS: u64 = 400;
 /// Threads that run seeds.
