@@ -195,7 +195,7 @@ pub trait Inode: Any {
     /// Makes a new inode under a name that this directory does not have.
     ///
     /// # Errors
-    /// `ENOSPC`; `ENOENT` if this file system has no files but its own.
+    /// `EEXIST` if it has it; `ENOSPC`; `ENOENT` if this file system has no files but its own.
     fn create(&self, _name: &[u8], _new: &NewInode<'_>) -> Result<Rc<dyn Inode>, Errno> {
         Err(Errno::ENOENT)
     }
@@ -203,7 +203,7 @@ pub trait Inode: Any {
     /// Gives an inode of the same file system one more name, which this directory does not have.
     ///
     /// # Errors
-    /// `ENOSPC`, `EXDEV`; `EPERM` if this file system does not permit it.
+    /// `EEXIST` if it has it; `ENOSPC`, `EXDEV`; `EPERM` if this file system does not permit it.
     fn link(&self, _name: &[u8], _inode: Rc<dyn Inode>) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }

@@ -157,9 +157,7 @@ impl RamInode {
 
     /// Enters a name; the names it takes are counted here.
     fn enter(&self, name: &[u8], inode: &Rc<RamInode>) -> Result<(), Errno> {
-        let names = self.names()?;
-        debug_assert!(names.borrow().get(name).is_none(), "the caller has looked");
-        names.borrow_mut().insert(name, inode.clone());
+        self.names()?.borrow_mut().insert(name, inode.clone());
         inode.links.set(inode.links.get() + 1);
         if inode.is_directory() {
             // The child's `..`.
@@ -252,10 +250,7 @@ impl Inode for RamInode {
     }
 
     fn create(&self, name: &[u8], new: &NewInode<'_>) -> Result<Rc<dyn Inode>, Errno> {
-        self.names()?;
-        if self.links.get() == 0 {
-            return Err(Errno::ENOENT);
-        }
+        self.require_vacant(name)?;
         let inode = RamInode::new(&self.fs, new)?;
         self.enter(name, &inode)?;
         Ok(inode)
@@ -270,6 +265,7 @@ impl Inode for RamInode {
         if inode.links.get() >= LINKS_MAX {
             return Err(Errno::EMLINK);
         }
+        self.require_vacant(name)?;
         self.fs.charge_inode()?;
         self.enter(name, &inode)
     }
@@ -368,6 +364,14 @@ impl Inode for RamInode {
 }
 
 impl RamInode {
+    /// Whether a new name may be entered: it is free, and this directory has not been removed.
+    fn require_vacant(&self, name: &[u8]) -> Result<(), Errno> {
+        if self.names()?.borrow().get(name).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        if self.links.get() == 0 { Err(Errno::ENOENT) } else { Ok(()) }
+    }
+
     fn require_empty(&self) -> Result<(), Errno> {
         match &self.content {
             Content::Directory(names) if !names.borrow().is_empty() => Err(Errno::ENOTEMPTY),
