@@ -21,8 +21,9 @@ use crate::stdio::NOBODY;
 
 /// Files may take this part of the memory that is free at boot.
 const PAGES_DIVISOR: usize = 2;
-/// Inodes and names of one file system.
-const INODES: u64 = 1 << 20;
+/// Inodes and names of one file system for each page: what they take of the heap, less than half a
+/// kilobyte each, then stays below a quarter of the pages.
+const INODES_PER_PAGE: u64 = 2;
 
 /// Why a node has no files.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ pub fn assemble(
     let pages = (machine.frames.counts().free / PAGES_DIVISOR) as u64;
     let make = |minor| {
         let device = DeviceNumber::new(0, minor);
-        let limits = RamLimits { pages, inodes: INODES };
+        let limits = RamLimits { pages, inodes: pages * INODES_PER_PAGE };
         RamFs::create(machine.frames.clone(), Rc::clone(&wall), device, limits)
     };
     let random = Rc::clone(random);

@@ -20,7 +20,7 @@ use crate::memory::MemorySource;
 use crate::net::{Config, ConfigError, ListenError, Network, Port, QueueFull};
 use crate::random::{Random, SEED_SIZE};
 use crate::split::doors;
-use crate::{files, runner};
+use crate::{files, proc_source, runner};
 
 /// Bytes taken from the console port at once.
 const CONSOLE_PIECE: usize = 16 * 1024;
@@ -111,6 +111,7 @@ fn boot(machine: &mut Machine) -> Result<Node, BootError> {
     if let Some(network) = &network {
         doors::open(&kernel, network).map_err(BootError::Doors)?;
     }
+    proc_source::mount(&kernel).map_err(|errno| BootError::Files(errno.into()))?;
     kernel.init();
     let hello = Hello { version: CONSOLE_VERSION, node: words.node, nodes: words.nodes };
     kernel.console.send(&FromNode::Hello(hello));

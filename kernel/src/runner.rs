@@ -11,7 +11,7 @@ use wayfarer_proto::linux::signal::{SigInfo, Signal};
 use crate::executor::Priority;
 use crate::kernel::Kernel;
 use crate::process::Home;
-use crate::start;
+use crate::{start, tty};
 
 /// Serves one frame from the runner.
 pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
@@ -20,7 +20,7 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
         ToNode::Stdin(bytes) => kernel.stdin.push(&bytes),
         ToNode::StdinEof => kernel.stdin.end(),
         ToNode::Signal(number) => signal_program(kernel, number),
-        ToNode::WindowSize(_) => {}
+        ToNode::WindowSize(size) => tty::resize(kernel, size),
         ToNode::Move(order) => {
             let kernel = Rc::clone(kernel);
             kernel.spawner.clone().spawn(Priority::Service, async move {

@@ -1,34 +1,62 @@
 //! The first process of a node, and the kernel's own parent of it.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 
-use wayfarer_proto::console::{FromNode, Start};
+use wayfarer_proto::console::{FromNode, Start, WindowSize};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Fd, Pid, ProcessKey};
 use wayfarer_proto::linux::fcntl::OpenFlags;
+use wayfarer_proto::linux::poll::PollEvents;
 
-use crate::executor::{Priority, TaskHandle};
-use crate::fs::{Descriptor, OpenFile};
+use crate::executor::Priority;
+use crate::fs::{Descriptor, FileObject, OpenFile, Terminal};
 use crate::kernel::Kernel;
 use crate::process::{
     Body, BodyThread, ExecRequest, Files, Home, HomeAsker, Memory, ProcessCell, Running,
     first_context, spawn_reaper,
 };
 use crate::signal::Handlers;
-use crate::stdio::{pump_input, pump_output};
+use crate::stdio::{NOBODY, pump_input, pump_output};
+use crate::tty;
 
-/// A program that was started, and the tasks that carry its output.
+/// A program that was started, and where its output comes from.
 pub struct Program {
     /// Its home half.
     pub home: Rc<Home>,
-    outputs: [Option<TaskHandle>; 2],
+    output: Output,
+}
+
+/// Where a program's output waits for the runner.
+enum Output {
+    /// In the pipes that are its standard output and error.
+    Pipes([Rc<OpenFile>; 2]),
+    /// In its terminal.
+    Terminal(Rc<Terminal>),
 }
 
 impl Program {
-    /// Waits until the process has ended and its output has been sent.
+    /// Waits until the process has ended and its output has been sent. A child of it that goes on
+    /// may write more.
     pub async fn ended(&self) {
         self.home.exit_changed.wait_until(|| self.home.is_zombie().then_some(())).await;
+        match &self.output {
+            Output::Pipes(pipes) => {
+                for pipe in pipes {
+                    let sent = || !pipe.poll().contains(PollEvents::IN);
+                    wait_until(&**pipe.object(), sent).await;
+                }
+            }
+            Output::Terminal(terminal) => {
+                wait_until(&**terminal, || !terminal.has_output()).await;
+            }
+        }
+    }
+}
+
+async fn wait_until(object: &dyn FileObject, condition: impl Fn() -> bool) {
+    if let Some(changes) = object.changes() {
+        changes.wait_until(|| condition().then_some(())).await;
     }
 }
 
@@ -49,7 +77,10 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
     let space = program.image.apply(kernel.memory())?;
     let context = first_context(program.image.entry, program.image.stack);
     home.become_program(program);
-    let outputs = open_stdio(kernel, &home)?;
+    let output = match order.tty {
+        true => open_terminal(kernel, &home, order.size)?,
+        false => open_pipes(kernel, &home)?,
+    };
 
     let init = kernel.init();
     *home.parent.borrow_mut() = Rc::downgrade(&init);
@@ -65,23 +96,43 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
     let process = ProcessCell::whole(Rc::clone(&body), Rc::clone(&home));
     kernel.processes.insert(Rc::clone(&process));
     Running { kernel: Rc::clone(kernel), process, body, thread }.start();
-    Ok(Program { home, outputs })
+    Ok(Program { home, output })
 }
 
 /// Gives the program three pipes, whose other ends are the runner's.
-fn open_stdio(kernel: &Rc<Kernel>, home: &Home) -> Result<[Option<TaskHandle>; 2], Errno> {
+fn open_pipes(kernel: &Rc<Kernel>, home: &Home) -> Result<Output, Errno> {
     let (input, feeder) = kernel.vfs.make_pipe(OpenFlags::empty())?;
     insert(home, 0, input)?;
     kernel.spawner.spawn(Priority::Service, pump_input(Rc::clone(kernel), feeder));
-    let frames: [fn(alloc::vec::Vec<u8>) -> FromNode; 2] = [FromNode::Stdout, FromNode::Stderr];
-    let mut tasks = [None, None];
-    for (index, frame) in frames.into_iter().enumerate() {
-        let (drain, output) = kernel.vfs.make_pipe(OpenFlags::empty())?;
-        insert(home, index as i32 + 1, output)?;
-        let pump = Box::pin(pump_output(Rc::clone(kernel), drain, frame));
-        tasks[index] = Some(kernel.spawner.spawn_boxed(Priority::Service, pump));
+    let stdout = open_output(kernel, home, 1, FromNode::Stdout)?;
+    let stderr = open_output(kernel, home, 2, FromNode::Stderr)?;
+    Ok(Output::Pipes([stdout, stderr]))
+}
+
+/// Makes `fd` a pipe whose other end goes to the runner in these frames, and is returned.
+fn open_output(
+    kernel: &Rc<Kernel>,
+    home: &Home,
+    fd: i32,
+    frame: fn(Vec<u8>) -> FromNode,
+) -> Result<Rc<OpenFile>, Errno> {
+    let (drain, output) = kernel.vfs.make_pipe(OpenFlags::empty())?;
+    insert(home, fd, output)?;
+    let pump = pump_output(Rc::clone(kernel), Rc::clone(&drain), frame);
+    kernel.spawner.spawn(Priority::Service, pump);
+    Ok(drain)
+}
+
+/// Gives the program the console as its controlling terminal.
+fn open_terminal(kernel: &Rc<Kernel>, home: &Home, size: WindowSize) -> Result<Output, Errno> {
+    let terminal = tty::make_console(kernel, size);
+    terminal.control(home.session.get(), home.group.get());
+    let flags = OpenFlags::READ_WRITE | OpenFlags::NO_CONTROLLING_TTY;
+    let file = kernel.vfs.open(kernel.vfs.root(), b"/dev/console", flags, 0, &NOBODY)?;
+    for fd in 0..3 {
+        insert(home, fd, Rc::clone(&file))?;
     }
-    Ok(tasks)
+    Ok(Output::Terminal(terminal))
 }
 
 fn insert(home: &Home, fd: i32, file: Rc<OpenFile>) -> Result<(), Errno> {

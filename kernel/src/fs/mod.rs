@@ -19,7 +19,6 @@ pub mod locks;
 pub mod pipe;
 pub mod proc;
 pub mod ramfs;
-pub mod stream;
 pub mod terminal;
 
 mod asker;
@@ -42,7 +41,7 @@ pub use inode::{
 pub use object::{FileObject, Io, OpenDirectory, seek_within};
 pub use open_file::{OpenFile, OpenFiles};
 pub use path::{FollowLast, Last};
-pub use stream::Sink;
+pub use terminal::{Sink, Terminal};
 pub use vfs::{RenameMode, Vfs, may_execute};
 
 #[cfg(test)]

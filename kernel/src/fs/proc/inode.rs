@@ -10,7 +10,7 @@ use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType, PROC_SUPER_MAGIC, ST_FLAGS, Statfs};
 
 use super::file::{GotoFile, TextFile};
-use super::{Answer, Node, NodeFile, ProcFs, ProcessFile, ROOT_ENTRIES, process_entries};
+use super::{Answer, Node, ProcFs, ProcessFile, ROOT_ENTRIES, process_entries};
 use super::{node_text, process_text};
 use crate::fs::{
     Asker, Attributes, DirectoryEntry, FileObject, Inode, LinkTarget, Metadata, OpenDirectory,
@@ -29,7 +29,7 @@ pub(super) struct ProcInode {
 }
 
 impl ProcInode {
-    pub(super) fn new(fs: &Rc<ProcFs>, node: Node) -> Rc<dyn Inode> {
+    pub(super) fn make(fs: &Rc<ProcFs>, node: Node) -> Rc<dyn Inode> {
         Rc::new(Self { fs: fs.clone(), node })
     }
 
@@ -187,7 +187,7 @@ impl Inode for ProcInode {
             (Node::Process(_), None) => return Err(Errno::ENOENT),
             _ => return Err(Errno::ENOTDIR),
         };
-        Ok(Self::new(&self.fs, node))
+        Ok(Self::make(&self.fs, node))
     }
 
     fn list(

@@ -39,7 +39,7 @@ impl ProcFs {
         clock: Rc<dyn Clock>,
         device: DeviceNumber,
     ) -> Rc<dyn Inode> {
-        ProcInode::new(&Rc::new(Self { source, clock, device }), Node::Root)
+        ProcInode::make(&Rc::new(Self { source, clock, device }), Node::Root)
     }
 }
 

@@ -15,6 +15,7 @@ mod tests;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
@@ -26,11 +27,17 @@ use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::linux::termios::{LocalFlags, Special, Termios, WindowSize};
 
 use super::ioctl::Ioctl;
-use super::{Asker, FileObject, Io, Sink};
+use super::{Asker, FileObject, Io};
 use crate::executor::WaitQueue;
-use alloc::vec::Vec;
 use input::Input;
 use output::Output;
+
+/// Where a terminal's output goes.
+pub trait Sink {
+    /// Takes bytes; how many. After taking fewer than all it has [`Terminal::flush_output`] called
+    /// when it has room again.
+    fn send(&self, bytes: &[u8]) -> usize;
+}
 
 /// How a terminal sends a signal to a process group.
 pub type SignalGroup = Box<dyn Fn(Pid, Signal)>;
@@ -155,6 +162,11 @@ impl Terminal {
         self.signal_foreground(Signal::SIGHUP);
         self.signal_foreground(Signal::SIGCONT);
         self.changes.wake_all();
+    }
+
+    /// Whether output waits for the sink.
+    pub fn has_output(&self) -> bool {
+        self.state.borrow().output.length() > 0
     }
 
     fn signal_foreground(&self, signal: Signal) {
