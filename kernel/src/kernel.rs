@@ -102,6 +102,8 @@ pub struct Parts {
     pub keep_alive: Duration,
     /// When processes move without being told.
     pub roam: Roam,
+    /// Whether calls are traced (`trace` on the command line).
+    pub trace: bool,
     /// Seeded from hardware.
     pub random: Rc<RefCell<Random>>,
 }
@@ -125,7 +127,7 @@ impl Kernel {
             arrivals: RefCell::default(),
             children: RefCell::default(),
             roam: parts.roam,
-            trace: Cell::new(false),
+            trace: Cell::new(parts.trace),
             longest_poll: Cell::new(Duration::ZERO),
             random: parts.random,
             unknown_calls: Cell::new(0),

@@ -105,6 +105,7 @@ fn boot(machine: &mut Machine) -> Result<Node, BootError> {
         network: network.clone(),
         nodes: words.nodes,
         keep_alive: keep_alive(&words),
+        trace: machine.command_line.split_ascii_whitespace().any(|word| word == "trace"),
         roam: Roam::from_line(machine.command_line).map_err(BootError::Words)?,
         random,
     });

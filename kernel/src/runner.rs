@@ -35,7 +35,7 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
 
 /// Starts a program and reports how that went, and later how the program ended.
 fn begin(kernel: &Rc<Kernel>, order: Start) {
-    kernel.trace.set(order.trace);
+    kernel.trace.set(kernel.trace.get() || order.trace);
     match start::start(kernel, order) {
         Ok(program) => {
             kernel.program.set(Some(program.home.pid));

@@ -127,6 +127,12 @@ impl Running {
         let call = Call::from_registers(&self.thread.context.borrow().registers);
         match call {
             Ok(_) if self.roams_now() => self.roam().await,
+            Ok(call) if self.kernel.trace.get() => {
+                let began = self.kernel.now();
+                let next = self.execute(call, None).await;
+                self.trace(&call, began, next);
+                next
+            }
             Ok(call) => self.execute(call, None).await,
             Err(number) => {
                 self.kernel.count_unknown_call(number);

@@ -14,7 +14,7 @@ use wayfarer_proto::message::{Action as WireAction, Reply as WireReply};
 use wayfarer_proto::time::Instant;
 
 use super::deputy::DeputyDriver;
-use super::queue::Queue;
+use super::queue::{Queue, Step};
 use super::wire::{Heard, Wire};
 use crate::executor::{Either, Priority, Promise, Slot, TaskHandle, WaitQueue, select};
 use crate::kernel::Kernel;
@@ -121,15 +121,16 @@ impl BodyDriver {
 
     /// Does what the session says after a change made directly.
     pub(super) fn drain(self: &Rc<Self>) {
-        if self.queue.begin() {
-            self.carry_out();
+        if self.queue.mark_changed() {
             self.work();
         }
     }
 
     fn work(self: &Rc<Self>) {
-        while let Some(input) = self.queue.next() {
-            self.session.borrow_mut().handle_input(self.kernel.now(), input);
+        while let Some(step) = self.queue.next() {
+            if let Step::Input(input) = step {
+                self.session.borrow_mut().handle_input(self.kernel.now(), input);
+            }
             self.carry_out();
         }
     }

@@ -20,7 +20,7 @@ use wayfarer_proto::table::Sysno;
 use wayfarer_proto::time::Instant;
 
 use super::body::BodyDriver;
-use super::queue::Queue;
+use super::queue::{Queue, Step};
 use super::wire::{Heard, Wire};
 use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select};
 use crate::kernel::Kernel;
@@ -151,15 +151,16 @@ impl DeputyDriver {
 
     /// Does what the session says after a change made directly.
     pub(super) fn drain(self: &Rc<Self>) {
-        if self.queue.begin() {
-            self.carry_out();
+        if self.queue.mark_changed() {
             self.work();
         }
     }
 
     fn work(self: &Rc<Self>) {
-        while let Some(input) = self.queue.next() {
-            self.session.borrow_mut().handle_input(self.kernel.now(), input);
+        while let Some(step) = self.queue.next() {
+            if let Step::Input(input) = step {
+                self.session.borrow_mut().handle_input(self.kernel.now(), input);
+            }
             self.carry_out();
         }
         // A process that is whole again needs its sessions only until nothing is open.

@@ -15,6 +15,7 @@ pub mod execute;
 pub mod home;
 pub mod local;
 pub mod serve;
+pub mod trace;
 pub mod user_memory;
 
 pub use caller::Caller;

@@ -142,6 +142,13 @@ impl Common {
         self.nodes.unwrap_or(defaults.nodes)
     }
 
+    /// What the options add to every node's command line.
+    fn words(&self) -> String {
+        let roam = self.roam.unwrap_or_default();
+        let trace = if self.trace { " trace" } else { "" };
+        format!("{roam}{trace}")
+    }
+
     /// The cluster these options describe.
     pub(crate) fn cluster(&self, defaults: Defaults) -> ClusterBuilder {
         let net = match self.net {
@@ -159,9 +166,7 @@ impl Common {
         if let Some(file) = &self.pcap {
             builder = builder.pcap(file.clone());
         }
-        if let Some(roam) = self.roam {
-            builder = builder.words(&roam.to_string());
-        }
+        builder = builder.words(&self.words());
         if let Some(program) = &self.qemu {
             builder = builder.emulator(program.clone());
         }
