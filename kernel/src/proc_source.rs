@@ -27,8 +27,8 @@ use crate::stdio::NOBODY;
 const DEVICE: DeviceNumber = DeviceNumber::new(0, 4);
 /// Bytes of a page.
 const PAGE: u64 = 4096;
-/// The features that Linux names in `cpuinfo` and programs look for: bit, in `edx` and then in `ecx`
-/// of CPUID leaf 1.
+/// The features that Linux names in `cpuinfo` and programs look for: bit, in `edx` and then in
+/// `ecx` of CPUID leaf 1.
 const FEATURE_NAMES: [(usize, u32, &str); 14] = [
     (1, 0, "fpu"),
     (1, 4, "tsc"),

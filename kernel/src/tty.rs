@@ -1,4 +1,5 @@
-//! The terminal of the started program: its keyboard and screen are the runner's, carried in frames.
+//! The terminal of the started program: its keyboard and screen are the runner's, carried in
+//! frames.
 
 use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};

@@ -157,7 +157,7 @@ errnos! {
     132 ERFKILL "Operation not possible due to RF-kill.";
     512 ERESTARTSYS "Kernel-internal: restart if the handler has SA_RESTART, else EINTR.";
     514 ERESTARTNOHAND "Kernel-internal: restart only if no handler runs, else EINTR.";
-    516 ERESTART_RESTARTBLOCK "Kernel-internal: restart through restart_syscall(2) with the remaining time, else EINTR.";
+    516 ERESTART_RESTARTBLOCK "Kernel-internal: restart by restart_syscall(2), else EINTR.";
 }
 
 impl Errno {

@@ -191,10 +191,10 @@ mod tests {
     #[test]
     fn executable_is_the_named_binary() {
         let messages = concat!(
-            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"k\"},\"executable\":null}\n",
-            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"o\"},\"executable\":\"/o\"}\n",
+            "{\"target\":{\"name\":\"k\"},\"executable\":null}\n",
+            "{\"target\":{\"name\":\"o\"},\"executable\":\"/o\"}\n",
             "not json\n",
-            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"k\"},\"executable\":\"/k\"}\n",
+            "{\"target\":{\"name\":\"k\"},\"executable\":\"/k\"}\n",
         );
         assert_eq!(executable(messages, "k"), Some(PathBuf::from("/k")));
         assert_eq!(executable(messages, "x"), None);

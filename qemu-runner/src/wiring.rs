@@ -25,7 +25,9 @@ pub(crate) enum Port {
 
 /// More nodes than a way of wiring them allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("--nodes {nodes} is out of range: --net {net} allows 1 to {limit}{hint}", net = .net.name())]
+#[error(
+    "--nodes {nodes} is out of range: --net {} allows 1 to {limit}{hint}", .net.name()
+)]
 pub struct NodeLimit {
     /// The nodes asked for.
     pub nodes: u16,

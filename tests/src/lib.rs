@@ -4,7 +4,7 @@
 //! The two sessions meet each other without a kernel between them ([`pair`]), and under faults in
 //! a model cluster ([`sim`]). For the kernel the host's Linux is the oracle: every guest program
 //! and every script runs there first ([`guests`], [`corpus`]; [`native`], [`terminal`]), and what
-//! it did there is what Wayfarer must do.
+//! it did there is what Wayfarer must do. The repository itself is held to its style by [`tidy`].
 
 pub mod corpus;
 pub mod guests;
@@ -12,3 +12,4 @@ pub mod native;
 pub mod pair;
 pub mod sim;
 pub mod terminal;
+pub mod tidy;

@@ -33,8 +33,9 @@
 //!
 //! ```text
 //! qemu-system-x86_64 \
-//!   -machine microvm,accel=tcg,isa-serial=on,pcie=off,acpi=off,ioapic2=off,pic=off,pit=off,rtc=off \
-//!   -cpu max -m 256 -nodefaults -no-user-config -no-reboot -display none -monitor none \
+//!   -machine microvm,accel=tcg,isa-serial=on,pcie=off,acpi=off,ioapic2=off \
+//!   -machine pic=off,pit=off,rtc=off -cpu max -m 256 \
+//!   -nodefaults -no-user-config -no-reboot -display none -monitor none \
 //!   -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
 //!   -global virtio-mmio.force-legacy=false \
 //!   -kernel IMAGE -append "WORDS" -initrd ARCHIVE \

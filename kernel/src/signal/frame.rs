@@ -1,8 +1,8 @@
 //! Signal frames: what a handler finds on its stack, and the way back (sigreturn(2)).
 //!
 //! The layout is the kernel's `struct rt_sigframe` of x86-64 (`asm/sigframe.h`, `asm/ucontext.h`):
-//! return address, `ucontext_t` with `sigcontext` and the signal mask, `siginfo_t`, and below-aligned
-//! above them the floating-point image in the format of `xsave`.
+//! return address, `ucontext_t` with `sigcontext` and the signal mask, `siginfo_t`, and
+//! below-aligned above them the floating-point image in the format of `xsave`.
 
 use alloc::vec::Vec;
 

@@ -17,7 +17,8 @@ use crate::signal::take_actions;
 /// not wait costs no task, and its answer is returned. Otherwise the answer comes later, through
 /// [`crate::process::ProcessCell::answer`].
 ///
-/// A second transaction of a thread that has one open is refused with `EBUSY`: its body is at fault.
+/// A second transaction of a thread that has one open is refused with `EBUSY`: its body is at
+/// fault.
 pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Option<Reply> {
     let thread = Rc::clone(&caller.thread);
     if !thread.open(seq) {

@@ -24,7 +24,10 @@ pub enum DefaultAction {
 macro_rules! signals {
     ($($number:literal $name:ident $action:ident;)*) => {
         impl Signal {
-            $(#[doc = concat!("`", stringify!($name), "`.")] pub const $name: Self = Self($number);)*
+            $(
+                #[doc = concat!("`", stringify!($name), "`.")]
+                pub const $name: Self = Self($number);
+            )*
 
             /// The symbolic name; real-time signals have none.
             pub const fn name(self) -> Option<&'static str> {

@@ -1,4 +1,5 @@
 //! Runs the simulator: `sim --seeds N [--from SEED]`, or `sim --seed SEED` to replay one.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -1,3 +1,5 @@
+//! Pipes against pipe(7), and against a model.
+
 use alloc::vec;
 use alloc::vec::Vec;
 

@@ -32,8 +32,8 @@ pub trait ProcSource {
     fn place(&self, pid: Pid) -> Option<NodeId>;
     /// Asks for the text of its `maps`, wherever its body is.
     fn maps(&self, pid: Pid, answer: Rc<Answer>);
-    /// Asks for a move to a node. The answer, whose text means nothing, comes when the move has been
-    /// carried out or refused.
+    /// Asks for a move to a node. The answer, whose text means nothing, comes when the move has
+    /// been carried out or refused.
     fn go(&self, pid: Pid, node: NodeId, answer: Rc<Answer>);
     /// What is known of the node.
     fn node(&self) -> NodeFacts;

@@ -1,3 +1,5 @@
+//! What the process file system shows of a made-up node.
+
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;

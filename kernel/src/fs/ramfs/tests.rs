@@ -1,3 +1,5 @@
+//! Files and directories in memory.
+
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,8 +1,8 @@
 //! Terminals: the line discipline, job control and the requests of ioctl_tty(2).
 //!
 //! The console driver gives what was typed to [`Terminal::push_input`] and takes what is to be
-//! shown through a [`Sink`]. Who may read, write and change settings follows from the [`Asker`]; signals
-//! go out through a closure, so that a terminal knows no process.
+//! shown through a [`Sink`]. Who may read, write and change settings follows from the [`Asker`];
+//! signals go out through a closure, so that a terminal knows no process.
 
 mod erase;
 mod input;

@@ -1,3 +1,5 @@
+//! Names, links and open files over the RAM file system.
+
 use alloc::format;
 use alloc::string::String;
 

@@ -1,3 +1,5 @@
+//! Canonical mode: lines and what edits them.
+
 use super::*;
 
 #[test]

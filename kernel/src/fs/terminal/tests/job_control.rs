@@ -1,3 +1,5 @@
+//! Who may read and write, and who is signalled.
+
 use super::*;
 
 #[test]

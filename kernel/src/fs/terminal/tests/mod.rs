@@ -1,3 +1,5 @@
+//! The line discipline without a console.
+
 mod editing;
 mod job_control;
 mod modes;

@@ -1,3 +1,5 @@
+//! Modes other than the canonical one.
+
 use super::*;
 
 #[test]

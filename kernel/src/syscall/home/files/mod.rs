@@ -1,8 +1,8 @@
 //! Calls on files: the home handlers over [`crate::fs`].
 //!
-//! Each reserves (which destination bytes can be written), then consumes (one synchronous try on the
-//! file), then copies. A try that answers `EAGAIN` is repeated when the file's wait queue wakes;
-//! see [`wait`].
+//! Each reserves (which destination bytes can be written), then consumes (one synchronous try on
+//! the file), then copies. A try that answers `EAGAIN` is repeated when the file's wait queue
+//! wakes; see [`wait`].
 
 mod attributes;
 mod buffers;
