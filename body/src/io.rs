@@ -8,7 +8,7 @@ use wayfarer_proto::image::Record;
 use wayfarer_proto::linux::signal::SigInfo;
 use wayfarer_proto::message::{
     BodyMessage, ByeReason, Call, DeputyMessage, Envelope, MemoryReply, MemoryRequest, Query,
-    Refusal, Reply, Requirements, Totals,
+    Refusal, Reply, Requirements, Totals, Usage,
 };
 use wayfarer_proto::time::Instant;
 
@@ -32,8 +32,8 @@ pub enum Request {
         status: i32,
         /// Whether all threads end.
         group: bool,
-        /// CPU time of the process in user mode, nanoseconds.
-        cpu_ns: u64,
+        /// What the process has used.
+        usage: Usage,
     },
 }
 
@@ -45,7 +45,7 @@ impl Request {
             Self::Fault(info) => BodyMessage::Fault { info },
             Self::Null => BodyMessage::Null,
             Self::SigReturn { mask } => BodyMessage::SigReturn { mask },
-            Self::Exit { status, group, cpu_ns } => BodyMessage::Exit { status, group, cpu_ns },
+            Self::Exit { status, group, usage } => BodyMessage::Exit { status, group, usage },
         }
     }
 }
@@ -123,8 +123,8 @@ pub enum Input<'a> {
     },
     /// The body is destroyed: the answer to [`Event::Destroy`].
     Destroyed {
-        /// CPU time of the process in user mode, nanoseconds.
-        cpu_ns: u64,
+        /// What the process has used.
+        usage: Usage,
     },
 }
 

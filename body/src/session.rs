@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 
 use wayfarer_proto::handshake::{Purpose, accept};
 use wayfarer_proto::id::{CallSeq, Epoch, NodeId, ProcessKey, Tid};
-use wayfarer_proto::message::{BodyMessage, DeputyMessage, Envelope};
+use wayfarer_proto::message::{BodyMessage, DeputyMessage, Envelope, Usage};
 use wayfarer_proto::session::{Config, Mark, Marks};
 use wayfarer_proto::time::Instant;
 
@@ -162,7 +162,7 @@ impl Session {
             Input::ImageBroken => self.image_broken(),
             Input::Installed => self.installed(),
             Input::ArrivalFailed { errno } => self.arrival_failed(errno),
-            Input::Destroyed { cpu_ns } => self.destroyed(cpu_ns),
+            Input::Destroyed { usage } => self.destroyed(usage),
         }
         self.expire(now);
     }
@@ -226,10 +226,10 @@ impl Session {
         self.die(DestroyReason::Violation, false);
     }
 
-    fn destroyed(&mut self, cpu_ns: u64) {
+    fn destroyed(&mut self, usage: Usage) {
         if let Life::Dying(acknowledge) = self.life {
             if acknowledge {
-                self.say(BodyMessage::ByeAck { cpu_ns });
+                self.say(BodyMessage::ByeAck { usage });
             }
             self.life = Life::Ended;
             self.event(Event::Closed);

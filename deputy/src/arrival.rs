@@ -61,7 +61,10 @@ impl Session {
     /// What the new body says of its arrival.
     pub(crate) fn heard_target(&mut self, now: Instant, message: BodyMessage) {
         match (self.phase(), message) {
-            (Some(Phase::Stream), BodyMessage::Whole { .. }) => self.commit(now),
+            (Some(Phase::Stream), BodyMessage::Whole { totals }) => {
+                self.cost.bytes = totals.bytes;
+                self.commit(now);
+            }
             (Some(Phase::Freeze | Phase::Stream), BodyMessage::ArrivalFailed { errno }) => {
                 self.abort(now, failed(errno, "receiving the image"));
             }

@@ -51,7 +51,7 @@ impl Session {
             BodyMessage::Fault { info } => Request::Fault(info),
             BodyMessage::Null => Request::Null,
             BodyMessage::SigReturn { mask } => Request::SigReturn { mask },
-            BodyMessage::Exit { status, group, cpu_ns } => Request::Exit { status, group, cpu_ns },
+            BodyMessage::Exit { status, group, usage } => Request::Exit { status, group, usage },
             _ => return None,
         };
         Some((request, Windows::default()))

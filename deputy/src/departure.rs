@@ -11,7 +11,7 @@ use wayfarer_proto::time::Instant;
 
 use crate::io::{Event, LostReason, Target};
 use crate::link::Channel;
-use crate::migration::{Move, Phase, failed, hold};
+use crate::migration::{Move, MoveCost, Phase, failed, hold};
 use crate::session::{Place, Session};
 
 impl Session {
@@ -40,6 +40,7 @@ impl Session {
         if let Some(movement) = &mut self.movement {
             movement.token = token;
         }
+        self.cost = MoveCost { frozen_since: Some(now), bytes: 0 };
         self.enter(Phase::Freeze, now + self.config.keep_alive);
         self.say(self.place, DeputyMessage::Freeze);
         if self.config.mutant != Mutant::SkipHold {

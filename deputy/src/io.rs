@@ -8,6 +8,7 @@ use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, MapId, NodeId, Tid};
 use wayfarer_proto::linux::signal::SigInfo;
 use wayfarer_proto::message::{
     Action, Args, BodyMessage, DeputyMessage, Envelope, MemoryReply, Query, Refusal, Requirements,
+    Usage,
 };
 use wayfarer_proto::time::Instant;
 
@@ -36,8 +37,8 @@ pub enum Request {
         status: i32,
         /// Whether all threads end.
         group: bool,
-        /// CPU time of the process in user mode, nanoseconds.
-        cpu_ns: u64,
+        /// What the process has used.
+        usage: Usage,
     },
 }
 
@@ -286,8 +287,8 @@ pub enum Event {
     },
     /// The session is over: the body is destroyed, or will never be heard of again.
     Closed {
-        /// CPU time of the process in user mode, if the body said so.
-        cpu_ns: Option<u64>,
+        /// What the process has used, if the body said so.
+        usage: Option<Usage>,
     },
 }
 

@@ -88,4 +88,5 @@ mod windows;
 pub use io::{
     BodyLost, Event, Input, LostReason, MemoryOp, MemoryStart, Output, PageOp, Request, Target,
 };
+pub use migration::MoveCost;
 pub use session::Session;

@@ -103,10 +103,10 @@ impl Session {
     fn on_message(&mut self, now: Instant, channel: ChannelId, envelope: Envelope<BodyMessage>) {
         let stage = self.channels.get(&channel).map(|channel| &channel.stage);
         if let Some(Stage::Closing { .. }) = stage {
-            if let BodyMessage::ByeAck { cpu_ns } = envelope.message {
+            if let BodyMessage::ByeAck { usage } = envelope.message {
                 self.marks.reach(Mark::ByeAcked);
                 self.forget(channel);
-                self.ended(Place::Away(channel), Some(cpu_ns));
+                self.ended(Place::Away(channel), Some(usage));
             }
         } else if self.place == Place::Away(channel) {
             self.heard_body(now, envelope);
@@ -117,8 +117,8 @@ impl Session {
 
     /// A message of the body session of this node.
     pub(crate) fn heard_here(&mut self, now: Instant, envelope: Envelope<BodyMessage>) {
-        if let BodyMessage::ByeAck { cpu_ns } = envelope.message {
-            return self.ended(Place::Here, Some(cpu_ns));
+        if let BodyMessage::ByeAck { usage } = envelope.message {
+            return self.ended(Place::Here, Some(usage));
         }
         if self.place == Place::Here {
             self.heard_body(now, envelope);

@@ -36,6 +36,15 @@ pub(crate) enum Phase {
     Abort(Refusal),
 }
 
+/// What the latest move took, as far as home can tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MoveCost {
+    /// When the body was told to freeze; `None` if it never was.
+    pub frozen_since: Option<Instant>,
+    /// Bytes of the image that arrived.
+    pub bytes: u64,
+}
+
 /// A move that is going on.
 #[derive(Debug)]
 pub(crate) struct Move {

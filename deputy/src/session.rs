@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, ProcessKey, Tid};
-use wayfarer_proto::message::{ByeReason, DeputyMessage, Envelope};
+use wayfarer_proto::message::{ByeReason, DeputyMessage, Envelope, Usage};
 use wayfarer_proto::session::{Config, Mark, Marks};
 use wayfarer_proto::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::control::Control;
 use crate::io::{BodyLost, Event, Input, LostReason, Output};
 use crate::link::Channel;
 use crate::memory::Ops;
-use crate::migration::Move;
+use crate::migration::{Move, MoveCost};
 
 /// Where the body is: the deputy alone decides it (decision D6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +48,7 @@ pub struct Session {
     /// does.
     pub(crate) held: Option<Vec<Envelope<DeputyMessage>>>,
     pub(crate) movement: Option<Move>,
+    pub(crate) cost: MoveCost,
     /// The process has ended and the body that was here has not acknowledged it yet.
     pub(crate) ending: Option<Place>,
     outputs: VecDeque<Output>,
@@ -84,6 +85,7 @@ impl Session {
             control: Control::default(),
             held: None,
             movement: None,
+            cost: MoveCost::default(),
             ending: None,
             outputs: VecDeque::new(),
         }
@@ -107,6 +109,11 @@ impl Session {
     /// Whether there is no body any more.
     pub const fn is_dead(&self) -> bool {
         matches!(self.place, Place::Nowhere)
+    }
+
+    /// What the latest move took.
+    pub const fn move_cost(&self) -> MoveCost {
+        self.cost
     }
 
     /// Whether a move is going on, its verdict included.
@@ -243,15 +250,15 @@ impl Session {
         if self.bye(now, place, ByeReason::Ended) {
             self.ending = Some(place);
         } else {
-            self.event(Event::Closed { cpu_ns: None });
+            self.event(Event::Closed { usage: None });
         }
     }
 
     /// The body at `place` acknowledged its end, or will not.
-    pub(crate) fn ended(&mut self, place: Place, cpu_ns: Option<u64>) {
+    pub(crate) fn ended(&mut self, place: Place, usage: Option<Usage>) {
         if self.ending == Some(place) {
             self.ending = None;
-            self.event(Event::Closed { cpu_ns });
+            self.event(Event::Closed { usage });
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::errno::Errno;
 use crate::id::{CallSeq, Epoch, MapId, ProcessKey, Tid, UserAddr};
 use crate::limits;
 use crate::linux::signal::SigAltStack;
-use crate::message::{Args, Requirements, Totals};
+use crate::message::{Args, Requirements, Totals, Usage};
 use crate::time::Instant;
 
 /// How many registers a thread has: rax rbx rcx rdx rsi rdi rbp rsp r8 to r15 rip rflags fs_base
@@ -85,8 +85,8 @@ wire_struct! {
         pub name: String,
         /// The CPU it has been shown.
         pub requirements: Requirements,
-        /// CPU time used so far in user mode, nanoseconds.
-        pub cpu_ns: u64,
+        /// What it has used so far.
+        pub usage: Usage,
         /// The body's CLOCK_MONOTONIC when it was frozen. The target adds what the transit took,
         /// so that the clock never jumps back.
         pub monotonic: Instant,
@@ -174,11 +174,12 @@ const fn step(state: u64, word: u64) -> u64 {
 
 impl Totals {
     /// Nothing yet.
-    pub const EMPTY: Self = Self { records: 0, pages: 0, hash: 0 };
+    pub const EMPTY: Self = Self { records: 0, pages: 0, bytes: 0, hash: 0 };
 
     /// Counts one record and the payload it travels as.
     pub fn count(&mut self, record: &Record, payload: &[u8]) {
         self.records += 1;
+        self.bytes += payload.len() as u64;
         let content = match record {
             Record::Pages { hash, bytes, .. } => {
                 self.pages += (bytes.len() / limits::PAGE) as u64;

@@ -13,13 +13,13 @@ use wayfarer_proto::linux::signal::{SigAction, SigAltStack, SigDetail, SigInfo, 
 use wayfarer_proto::message::{
     Action, Args, BodyMessage, ByeReason, Call, DeputyMessage, Envelope, ExecImage, InWindow, Lack,
     MemoryReply, MemoryRequest, OutBytes, OutWindow, Query, RawResult, Refusal, Reply,
-    Requirements, StringEnd, Totals,
+    Requirements, StringEnd, Totals, Usage,
 };
 use wayfarer_proto::time::Instant;
 
 const PROCESS: ProcessKey = ProcessKey { home: NodeId(1), pid: Pid(4711) };
 const ADDR: UserAddr = UserAddr(0x7fff_ffff_0000);
-const TOTALS: Totals = Totals { records: 9, pages: 300, hash: u64::MAX };
+const TOTALS: Totals = Totals { records: 9, pages: 300, bytes: 1 << 20, hash: u64::MAX };
 
 fn requirements() -> Requirements {
     Requirements { frames: 300, features: vec![u32::MAX, 7, 0], xcr0: 7, xsave_bytes: 832 }
@@ -58,7 +58,11 @@ fn body_messages() -> Vec<BodyMessage> {
         B::Fault { info: fault() },
         B::Null,
         B::SigReturn { mask: 1 << 63 },
-        B::Exit { status: -1, group: true, cpu_ns: 12_345_678_901 },
+        B::Exit {
+            status: -1,
+            group: true,
+            usage: Usage { cpu_ns: 12_345_678_901, local_calls: 7 },
+        },
         memory(MemoryReply::Bytes { bytes: vec![0xff; 300] }),
         memory(MemoryReply::Text { bytes: b"ls".to_vec(), end: StringEnd::Nul }),
         memory(MemoryReply::Count { bytes: 65536 }),
@@ -75,7 +79,7 @@ fn body_messages() -> Vec<BodyMessage> {
         B::PageIn { id: 1, map: MapId(2), page: 1 << 40, count: 16 },
         B::ReleaseMap { map: MapId(2) },
         B::Answer { id: 4, bytes: b"7f00".to_vec() },
-        B::ByeAck { cpu_ns: 5 },
+        B::ByeAck { usage: Usage::cpu(5) },
     ]
 }
 
@@ -148,7 +152,7 @@ fn records() -> Vec<Record> {
         epoch: Epoch(2),
         name: "wander".into(),
         requirements: requirements(),
-        cpu_ns: 1,
+        usage: Usage::cpu(1),
         monotonic: Instant(5_000_000_000),
         realtime_offset_ns: 1_700_000_000_000_000_000,
         brk_start: ADDR,

@@ -126,7 +126,9 @@ impl Machine<'_> {
         line.pair("-netdev", netdev);
         let [a, b, c, d, e, f] = node::mac(self.words.node);
         let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
-        line.pair("-device", format!("virtio-net-device,netdev=net{index},mac={mac}"));
+        let mtu = self.words.mtu;
+        let device = format!("virtio-net-device,netdev=net{index},mac={mac},host_mtu={mtu}");
+        line.pair("-device", device);
         if let Some(capture) = self.captures.get(index) {
             let filter = format!("filter-dump,id=dump{index},netdev=net{index},file=");
             line.pair("-object", option(&filter, capture));

@@ -9,6 +9,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, MapId, Tid, UserAddr};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::{SigAction, SigInfo, Signal};
+use wayfarer_proto::message::Usage;
 use wayfarer_proto::message::{
     Action, Args, ByeReason, Call, InWindow, MemoryReply, MemoryRequest, OutBytes, OutWindow,
     Query, RawResult, Reply, StringEnd,
@@ -270,17 +271,19 @@ fn a_reply_for_a_dead_thread_is_discarded() {
 #[test]
 fn a_channel_ends_with_bye_and_its_answer() {
     let mut pair = Pair::default();
-    pair.request(LEADER, body::Request::Exit { status: 3, group: true, cpu_ns: 5 });
+    pair.request(LEADER, body::Request::Exit { status: 3, group: true, usage: Usage::cpu(5) });
     let (_, _, request) = executed(&mut pair);
-    assert_eq!(request, deputy::Request::Exit { status: 3, group: true, cpu_ns: 5 });
+    assert_eq!(request, deputy::Request::Exit { status: 3, group: true, usage: Usage::cpu(5) });
     pair.tell_deputy(deputy::Input::End);
     let reason = body::DestroyReason::Bye(ByeReason::Ended);
     assert_eq!(pair.body_events.pop_front(), Some(body::Event::Destroy { reason }));
     assert!(!pair.body.may_run());
-    pair.tell_body(body::Input::Destroyed { cpu_ns: 6 });
+    pair.tell_body(body::Input::Destroyed { usage: Usage::cpu(6) });
     assert_eq!(pair.body_events.pop_front(), Some(body::Event::Closed));
-    let expected =
-        [deputy::Event::Close { channel: CHANNEL }, deputy::Event::Closed { cpu_ns: Some(6) }];
+    let expected = [
+        deputy::Event::Close { channel: CHANNEL },
+        deputy::Event::Closed { usage: Some(Usage::cpu(6)) },
+    ];
     assert_eq!(pair.deputy_events.drain(..).collect::<Vec<_>>(), expected);
 }
 
@@ -291,7 +294,7 @@ fn a_bye_without_an_answer_is_given_up() {
     pair.tell_deputy(deputy::Input::End);
     pair.now = pair.now + limits::BYE + Duration::from_millis(1);
     pair.tell_deputy(deputy::Input::Timeout);
-    let closed = deputy::Event::Closed { cpu_ns: None };
+    let closed = deputy::Event::Closed { usage: None };
     assert_eq!(pair.deputy_events.pop_back(), Some(closed));
 }
 

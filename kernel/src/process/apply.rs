@@ -37,7 +37,6 @@ impl Running {
             match action {
                 Action::Exit(_) | Action::ThreadExit => return Next::End,
                 Action::Deliver { info, action, mask } => {
-                    self.count_signal();
                     if let Err(info) = push_frame(self, &info, &action, mask).await {
                         let reply = self.transact(None, Request::Fault(info)).await;
                         return Box::pin(self.apply(None, reply)).await;
@@ -46,13 +45,6 @@ impl Running {
             }
         }
         Next::Run
-    }
-
-    fn count_signal(&self) {
-        if self.process.home().is_none() {
-            let counter = &self.body.counts.signals_away;
-            counter.set(counter.get() + 1);
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
 use wayfarer_proto::id::{CallSeq, ProcessKey, Tid};
-use wayfarer_proto::table::Class;
+use wayfarer_proto::message::Usage;
 
 use super::BodyThread;
 use crate::executor::WaitQueue;
@@ -26,31 +26,6 @@ impl Memory {
     /// Wraps an address space nobody waits in.
     pub fn new(space: AddressSpace) -> Rc<Self> {
         Rc::new(Self { space: RefCell::new(space), futexes: Futexes::default() })
-    }
-}
-
-/// Calls made, by class (thesis, table 4.1).
-#[derive(Default, Debug)]
-pub struct Counts {
-    /// Served where the body is.
-    pub local: Cell<u64>,
-    /// Forwarded, or served by the home handler in place.
-    pub remote: Cell<u64>,
-    /// Served by both halves.
-    pub special: Cell<u64>,
-    /// Signals delivered while away.
-    pub signals_away: Cell<u64>,
-}
-
-impl Counts {
-    /// Counts one call.
-    pub fn count(&self, class: Class) {
-        let counter = match class {
-            Class::Local => &self.local,
-            Class::Remote => &self.remote,
-            Class::Special => &self.special,
-        };
-        counter.set(counter.get() + 1);
     }
 }
 
@@ -80,8 +55,8 @@ pub struct Body {
     pub cpu: Cell<u64>,
     /// Calls made on this node, for [`Roam`](wayfarer_proto::roam::Roam).
     pub calls: Cell<u32>,
-    /// Calls made away from home.
-    pub counts: Counts,
+    /// Calls served where the body was, away from home.
+    pub local_calls: Cell<u64>,
     stopped: Cell<bool>,
     resumed: WaitQueue,
     freezing: Cell<bool>,
@@ -99,7 +74,7 @@ impl Body {
             clocks: Cell::default(),
             cpu: Cell::new(0),
             calls: Cell::new(0),
-            counts: Counts::default(),
+            local_calls: Cell::new(0),
             stopped: Cell::new(false),
             resumed: WaitQueue::new(),
             freezing: Cell::new(false),
@@ -161,6 +136,11 @@ impl Body {
     /// Goes on counting where a former body, or a session, stopped.
     pub fn set_last_seq(&self, seq: CallSeq) {
         self.seq.set(seq);
+    }
+
+    /// What the process has used, as far as its body knows.
+    pub fn usage(&self) -> Usage {
+        Usage { cpu_ns: self.cpu.get(), local_calls: self.local_calls.get() }
     }
 
     /// Home's wall clock was set.

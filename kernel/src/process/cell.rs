@@ -4,7 +4,6 @@ use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::id::{CallSeq, NodeId, ProcessKey, Tid};
-use wayfarer_proto::time::Instant;
 
 use super::thread::Delivered;
 use super::{Body, Home, HomeThread};
@@ -56,9 +55,6 @@ pub struct ProcessCell {
     in_transit: Cell<bool>,
     /// Woken when the body has arrived somewhere.
     pub settled: WaitQueue,
-    frozen_at: Cell<Option<Instant>>,
-    /// Bytes of the image that left or came last.
-    image_bytes: Cell<u64>,
 }
 
 impl ProcessCell {
@@ -69,8 +65,6 @@ impl ProcessCell {
             joint: RefCell::new(None),
             in_transit: Cell::new(false),
             settled: WaitQueue::new(),
-            frozen_at: Cell::new(None),
-            image_bytes: Cell::new(0),
         })
     }
 
@@ -184,8 +178,7 @@ impl ProcessCell {
     }
 
     /// The threads of a body that is here stop.
-    pub fn frozen_at(&self, now: Instant) {
-        self.frozen_at.set(Some(now));
+    pub fn begin_transit(&self) {
         self.in_transit.set(true);
     }
 
@@ -193,16 +186,6 @@ impl ProcessCell {
     pub fn settle(&self) {
         self.in_transit.set(false);
         self.settled.wake_all();
-    }
-
-    /// What was measured of the last move: bytes of the image, and when its threads stopped.
-    pub fn take_measures(&self) -> (u64, Option<Instant>) {
-        (self.image_bytes.take(), self.frozen_at.take())
-    }
-
-    /// Notes how large an image was.
-    pub fn set_image_bytes(&self, bytes: u64) {
-        self.image_bytes.set(bytes);
     }
 
     /// Stops or resumes the body, wherever it is.

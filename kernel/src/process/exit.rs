@@ -4,6 +4,7 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
+use wayfarer_proto::console::{FromNode, ProgramReport};
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::process::WaitStatus;
 
@@ -11,6 +12,7 @@ use super::{Home, HomeThread};
 use crate::executor::Priority;
 use crate::fs::locks::LockOwner;
 use crate::kernel::Kernel;
+use crate::runner::exit_status;
 
 /// The process that adopts orphans.
 const INIT: Pid = Pid(1);
@@ -38,10 +40,29 @@ fn bury(kernel: &Rc<Kernel>, home: &Rc<Home>) {
     drop(home.files.descriptors.clear());
     kernel.vfs.open_files().locks().release(&[LockOwner::Process(home.pid)]);
     home.threads.borrow_mut().clear();
+    report(kernel, home);
     give_children_away(kernel, home);
     hang_up_session(kernel, home);
     home.become_zombie();
     kernel.processes.sweep();
+}
+
+/// Tells the runner what a process did that was away, or that it has started.
+fn report(kernel: &Kernel, home: &Home) {
+    if !home.away.ever.get() && kernel.program.get() != Some(home.pid) {
+        return;
+    }
+    kernel.console.send(&FromNode::Program(ProgramReport {
+        pid: home.pid,
+        name: home.program.borrow().comm.clone(),
+        local: home.away.local.get(),
+        remote: home.away.remote.get(),
+        special: home.away.special.get(),
+        round_trips: home.away.round_trips.get(),
+        retransmissions: home.away.retransmissions.get(),
+        signals_away: home.away.signals.get(),
+        status: exit_status(home.exiting()),
+    }));
 }
 
 /// Orphans go to init; zombies among them are announced to it again.

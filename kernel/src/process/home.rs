@@ -9,6 +9,7 @@ use core::cell::{Cell, RefCell};
 use wayfarer_proto::id::{Pid, Tid};
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigInfo, Signal, SignalSet};
+use wayfarer_proto::message::Usage;
 
 use super::{Files, HomeThread, MappedFiles, ProcessCell, ResourceLimits};
 use crate::executor::{TaskHandle, WaitQueue};
@@ -23,6 +24,25 @@ pub struct ProgramName {
     pub path: String,
     /// The arguments, each followed by NUL (`/proc/PID/cmdline`).
     pub arguments: Vec<u8>,
+}
+
+/// What a process did while its body was away (thesis, chapter 5), for reports.
+#[derive(Default)]
+pub struct Away {
+    /// Whether it ever was.
+    pub ever: Cell<bool>,
+    /// Calls served where the body was.
+    pub local: Cell<u64>,
+    /// Calls forwarded home.
+    pub remote: Cell<u64>,
+    /// Calls in which both halves took part.
+    pub special: Cell<u64>,
+    /// Signals whose handlers ran away from home.
+    pub signals: Cell<u64>,
+    /// Round trips on its channels.
+    pub round_trips: Cell<u64>,
+    /// Segments sent again on its channels.
+    pub retransmissions: Cell<u64>,
 }
 
 /// The system context of a process: whole or split, it stays on the node it was created on.
@@ -63,6 +83,8 @@ pub struct Home {
     pub maps: MappedFiles,
     /// Whether the process has executed a program since it was forked (setpgid(2)).
     pub has_executed: Cell<bool>,
+    /// What it did while its body was away.
+    pub away: Away,
     /// The generation of its body (decision D6).
     pub epoch: Cell<u32>,
     /// CPU time of children that were waited for, in nanoseconds.
@@ -109,6 +131,7 @@ impl Home {
             real_timer: RefCell::new(None),
             maps: MappedFiles::default(),
             has_executed: Cell::new(false),
+            away: Away::default(),
             epoch: Cell::new(0),
             children_cpu: Cell::new(0),
             cpu: Cell::new(0),
@@ -166,6 +189,12 @@ impl Home {
             self.interrupt_all();
             self.exit_changed.wake_all();
         }
+    }
+
+    /// Notes what the body says it has used.
+    pub fn note_usage(&self, usage: &Usage) {
+        self.cpu.set(usage.cpu_ns);
+        self.away.local.set(usage.local_calls);
     }
 
     /// Turns the process into a zombie and tells its parent (wait(2), NOTES).

@@ -23,12 +23,12 @@ mod transact;
 pub mod wait;
 
 pub use asker::HomeAsker;
-pub use body::{Body, Clocks, Counts, Memory};
+pub use body::{Body, Clocks, Memory};
 pub use cell::{Joint, Process, ProcessCell};
 pub use child::{CloneArgs, Kind, first_context};
 pub use exit::spawn_reaper;
 pub use files::{Files, MappedFile, MappedFiles};
-pub use home::{Home, ProgramName, RealTimer};
+pub use home::{Away, Home, ProgramName, RealTimer};
 pub use home_thread::HomeThread;
 pub use init::make_init;
 pub use limits::ResourceLimits;

@@ -26,8 +26,8 @@ impl Running {
         self.thread.in_call.set(None);
         match (self.process.body_driver(), request) {
             (Some(driver), Request::Exit { status, group }) => {
-                let cpu_ns = self.body.cpu.get();
-                let asked = Asked::Exit { status: status.into(), group, cpu_ns };
+                let usage = self.body.usage();
+                let asked = Asked::Exit { status: status.into(), group, usage };
                 self.begin(&driver, asked).await;
             }
             _ => drop(self.ask_here(None, request).await),

@@ -102,7 +102,8 @@ fn assemble(kernel: &Kernel, parts: Parts) -> Result<Rc<Body>, Errno> {
     let memory = Memory::new(parts.memory.finish());
     let body = Body::new(header.process, header.name.clone(), memory);
     body.clocks.set(clocks(kernel, &header, parts.began));
-    body.cpu.set(header.cpu_ns);
+    body.cpu.set(header.usage.cpu_ns);
+    body.local_calls.set(header.usage.local_calls);
     body.set_last_seq(header.last_seq);
     for record in parts.threads {
         let thread = thread(&body, &record)?;

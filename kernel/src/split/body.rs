@@ -10,7 +10,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::DEPUTY_PORT;
 use wayfarer_proto::id::{CallSeq, Tid};
 use wayfarer_proto::linux::signal::SignalSet;
-use wayfarer_proto::message::{Action as WireAction, Reply as WireReply};
+use wayfarer_proto::message::{Action as WireAction, Reply as WireReply, Usage};
 use wayfarer_proto::time::Instant;
 
 use super::deputy::DeputyDriver;
@@ -280,17 +280,17 @@ impl BodyDriver {
         }
         self.arrival.borrow_mut().take();
         let body = self.body.borrow_mut().take();
-        let mut cpu_ns = 0;
+        let mut usage = Usage::cpu(0);
         if let Some(body) = body {
             body.halt();
-            cpu_ns = body.cpu.get();
+            usage = body.usage();
             body.threads.borrow_mut().clear();
         }
         // A guest is gone with its body; at home the process goes on in its deputy.
         if key.home != self.kernel.node {
             self.kernel.processes.remove(key);
         }
-        self.input(Input::Destroyed { cpu_ns });
+        self.input(Input::Destroyed { usage });
     }
 
     fn over(&self) {

@@ -52,7 +52,7 @@ impl BodyDriver {
     /// up to their next passage to user mode.
     pub(super) fn freeze(self: &Rc<Self>) {
         if let Some(process) = &*self.process.borrow() {
-            process.frozen_at(self.kernel.now());
+            process.begin_transit();
         }
         let Some(body) = self.body.borrow().clone() else { return };
         let driver = Rc::clone(self);
@@ -101,14 +101,11 @@ impl BodyDriver {
         let network = self.kernel.network.clone().ok_or(Errno::ENETUNREACH)?;
         let connection = network.connect(node, IMAGE_PORT, Kind::Image).await;
         let connection = connection.map_err(|_| Errno::EHOSTUNREACH)?;
-        let mut out = Outgoing { connection, writer: ImageWriter::default(), bytes: 0 };
+        let mut out = Outgoing { connection, writer: ImageWriter::default() };
         out.send(&hello(Purpose::Image { token })).await?;
         self.stream_state(&mut out, &body).await?;
         stream_pages(&mut out, &body).await?;
         let totals = out.writer.totals().clone();
-        if let Some(process) = &*self.process.borrow() {
-            process.set_image_bytes(out.bytes);
-        }
         // The end goes out through the session, once it knows that this body is in doubt.
         let wire = Wire::start(&self.kernel.spawner, out.connection, |_: Heard<'_>| {});
         *self.image.borrow_mut() = Some(wire);
@@ -140,7 +137,7 @@ impl BodyDriver {
             epoch: Epoch(session.epoch().0.wrapping_add(1)),
             name: body.name.borrow().clone(),
             requirements: self.kernel.offer(0),
-            cpu_ns: body.cpu.get(),
+            usage: body.usage(),
             monotonic: Instant(self.kernel.now().0.wrapping_add(clocks.monotonic)),
             realtime_offset_ns: i64::try_from(clocks.realtime.as_nanos()).unwrap_or(i64::MAX),
             brk_start: layout.heap_start,
@@ -156,7 +153,6 @@ impl BodyDriver {
 struct Outgoing {
     connection: Connection,
     writer: ImageWriter,
-    bytes: u64,
 }
 
 impl Outgoing {
@@ -165,8 +161,7 @@ impl Outgoing {
         self.send(&bytes).await
     }
 
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        self.bytes += bytes.len() as u64;
+    async fn send(&self, bytes: &[u8]) -> Result<(), Errno> {
         self.connection.write_all(bytes).await.map_err(|_| Errno::ECONNRESET)
     }
 }

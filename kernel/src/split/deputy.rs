@@ -15,8 +15,8 @@ use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, MapId, NodeId, Tid};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
-use wayfarer_proto::message::{Action as WireAction, MemoryReply};
-use wayfarer_proto::table::Sysno;
+use wayfarer_proto::message::{Action as WireAction, MemoryReply, Usage};
+use wayfarer_proto::table::{Class, Sysno};
 use wayfarer_proto::time::Instant;
 
 use super::body::BodyDriver;
@@ -115,6 +115,10 @@ impl DeputyDriver {
 
     /// Ends what would keep the driver alive.
     pub fn retire(&self) {
+        let away = &self.home.away;
+        away.round_trips.set(away.round_trips.get() + self.round_trips.take());
+        away.retransmissions.set(away.retransmissions.get() + self.retransmissions());
+        self.retransmissions.set(0);
         self.partner.take();
         if let Some(timer) = self.timer.take() {
             timer.cancel();
@@ -227,13 +231,13 @@ impl DeputyDriver {
                 self.kernel.console.log(format_args!("process {pid}: body lost ({reason:?})"));
                 self.home.begin_exit(WaitStatus::Signaled(Signal::SIGKILL.number()));
             }
-            Event::Closed { cpu_ns } => self.over(cpu_ns),
+            Event::Closed { usage } => self.over(usage),
         }
     }
 
-    fn over(&self, cpu_ns: Option<u64>) {
-        if let Some(cpu) = cpu_ns {
-            self.home.cpu.set(cpu);
+    fn over(&self, usage: Option<Usage>) {
+        if let Some(usage) = usage {
+            self.home.note_usage(&usage);
         }
         self.over.set(true);
         self.retire();
@@ -242,7 +246,7 @@ impl DeputyDriver {
 
     /// Executes what the body asks, through the one door of home.
     fn execute(self: &Rc<Self>, tid: Tid, seq: CallSeq, asked: Asked) {
-        self.round_trips.set(self.round_trips.get() + 1);
+        self.count(&asked);
         let Some(thread) = self.home.thread(tid) else {
             return self.finish(tid, seq, Errno::ESRCH.into());
         };
@@ -254,8 +258,8 @@ impl DeputyDriver {
             Asked::Fault(info) => Request::Fault(info),
             Asked::Null => Request::Null,
             Asked::SigReturn { mask } => Request::SignalReturn(SignalSet(mask)),
-            Asked::Exit { status, group, cpu_ns } => {
-                self.home.cpu.set(cpu_ns);
+            Asked::Exit { status, group, usage } => {
+                self.home.note_usage(&usage);
                 Request::Exit { status: status as u8, group }
             }
         };
@@ -268,18 +272,43 @@ impl DeputyDriver {
         }
     }
 
+    /// Counts a request of a body that is away.
+    fn count(&self, asked: &Asked) {
+        if self.partner.borrow().is_some() {
+            return;
+        }
+        self.round_trips.set(self.round_trips.get() + 1);
+        let away = &self.home.away;
+        let counter = match asked {
+            Asked::Call { number, .. } => match Sysno::from_number((*number).into()) {
+                Some(sysno) if sysno.row().class == Class::Special => &away.special,
+                _ => &away.remote,
+            },
+            Asked::SigReturn { .. } | Asked::Exit { .. } => &away.special,
+            Asked::Fault(_) | Asked::Null => return,
+        };
+        counter.set(counter.get() + 1);
+    }
+
     /// A handler has ended. A reply to a thread that is to end is no reply: its body is destroyed.
     pub fn finish(self: &Rc<Self>, thread: Tid, seq: CallSeq, reply: Reply) {
         let mut actions = Vec::new();
         for action in reply.actions {
             match action {
                 Action::Deliver { info, action, mask } => {
+                    self.count_signal();
                     actions.push(WireAction::Deliver { info, action, mask: mask.0 });
                 }
                 Action::Exit(_) | Action::ThreadExit => return,
             }
         }
         self.input(Input::Finish { thread, seq, result: reply.result, actions });
+    }
+
+    fn count_signal(&self) {
+        if self.partner.borrow().is_none() {
+            self.home.away.signals.set(self.home.away.signals.get() + 1);
+        }
     }
 
     /// Reads pages of a mapped file; a RAM file system never keeps a reader waiting.

@@ -208,6 +208,7 @@ impl DeputyDriver {
                 // The old body's session, if it was here, says its own farewell.
                 self.partner.take();
                 self.set_place(node);
+                self.home.away.ever.set(true);
                 cell.become_deputy(&self.home, self);
             }
             _ => self.set_place(self.kernel.node),
@@ -228,15 +229,14 @@ impl DeputyDriver {
     fn report(&self, result: Result<(), Refusal>) {
         let Some(watch) = self.order.take() else { return };
         let now = self.kernel.now();
-        let cell = self.process();
-        let (bytes, frozen) = cell.map_or((0, None), |cell| cell.take_measures());
-        let frozen_us = frozen.map_or(0, |at: Instant| now.since(at).as_micros() as u64);
+        let cost = self.session.borrow().move_cost();
+        let frozen_us = cost.frozen_since.map_or(0, |at| now.since(at).as_micros() as u64);
         self.kernel.console.send(&FromNode::Moved(Moved {
             program: self.home.program.borrow().comm.clone(),
             pid: self.home.pid,
             from: watch.from,
             to: watch.to,
-            bytes,
+            bytes: cost.bytes,
             total_us: now.since(watch.began).as_micros() as u64,
             frozen_us,
             round_trips: (self.round_trips.get() - watch.round_trips) as u32,

@@ -35,8 +35,8 @@ wire_enum! {
             status: i32,
             /// Whether it ends all threads.
             group: bool,
-            /// CPU time the process used in user mode, nanoseconds.
-            cpu_ns: u64,
+            /// What the process has used.
+            usage: Usage,
         },
         /// The answer to a memory request.
         6 => Memory {
@@ -107,8 +107,8 @@ wire_enum! {
         },
         /// Control: the body is destroyed; the channel ends.
         27 => ByeAck {
-            /// CPU time the process used in user mode, nanoseconds.
-            cpu_ns: u64,
+            /// What the process has used.
+            usage: Usage,
         },
     }
 }
@@ -146,6 +146,14 @@ wire_struct! {
         pub fault: bool,
     }
 
+    /// What a process has used, as far as its body knows.
+    pub struct Usage {
+        /// CPU time in user mode, nanoseconds.
+        pub cpu_ns: u64,
+        /// Calls that were served where the body was, away from home.
+        pub local_calls: u64,
+    }
+
     /// What a body needs of the node that hosts it.
     pub struct Requirements {
         /// Frames: pages present and page tables.
@@ -164,6 +172,8 @@ wire_struct! {
         pub records: u64,
         /// Pages.
         pub pages: u64,
+        /// Bytes of the records as they travel, without their length prefixes.
+        pub bytes: u64,
         /// Hash over the records' hashes.
         pub hash: u64,
     }
@@ -196,6 +206,13 @@ pub enum Lack {
         /// Bytes needed.
         needed: u32,
     },
+}
+
+impl Usage {
+    /// CPU time, and no calls away.
+    pub const fn cpu(cpu_ns: u64) -> Self {
+        Self { cpu_ns, local_calls: 0 }
+    }
 }
 
 impl Requirements {

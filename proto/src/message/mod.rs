@@ -11,7 +11,7 @@ mod memory;
 
 use alloc::vec::Vec;
 
-pub use body::{Args, BodyMessage, Call, InWindow, Lack, OutWindow, Requirements, Totals};
+pub use body::{Args, BodyMessage, Call, InWindow, Lack, OutWindow, Requirements, Totals, Usage};
 pub use deputy::{Action, ByeReason, DeputyMessage, OutBytes, Query, RawResult, Reply};
 pub use memory::{ExecImage, Expected, MemoryReply, MemoryRequest, StringEnd};
 

@@ -8,6 +8,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, ChannelId, NodeId, ProcessKey, Tid};
 use wayfarer_proto::image::{Record, ThreadState};
 use wayfarer_proto::limits::PAGE;
+use wayfarer_proto::message::Usage;
 use wayfarer_proto::message::{MemoryReply, MemoryRequest, Refusal, Requirements, StringEnd};
 use wayfarer_proto::time::Instant;
 
@@ -298,7 +299,7 @@ impl World {
         if let Some(departure) = body.departure.take() {
             self.close_image(departure.channel, id);
         }
-        self.tell_body(id, BodyTold::Input(Input::Destroyed { cpu_ns: 1 }));
+        self.tell_body(id, BodyTold::Input(Input::Destroyed { usage: Usage::cpu(1) }));
     }
 
     fn drop_body(&mut self, id: BodyId) {

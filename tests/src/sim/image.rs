@@ -10,6 +10,7 @@ use wayfarer_proto::id::{ChannelId, Epoch, NodeId, Tid, UserAddr};
 use wayfarer_proto::image::{Header, LocalWait, Record, Thread as ThreadRecord, ThreadState};
 use wayfarer_proto::limits::{HELLO, RUN_PAGES};
 use wayfarer_proto::linux::signal::SigAltStack;
+use wayfarer_proto::message::Usage;
 use wayfarer_proto::message::{Args, Requirements};
 use wayfarer_proto::time::Instant;
 
@@ -124,7 +125,7 @@ fn image_of(body: &Body, writer: &mut ImageWriter) -> VecDeque<Vec<u8>> {
         epoch: Epoch(session.epoch().0 + 1),
         name: "model".into(),
         requirements: Requirements { frames: 1, features: vec![1], xcr0: 7, xsave_bytes: 832 },
-        cpu_ns: 0,
+        usage: Usage::cpu(0),
         monotonic: Instant(0),
         realtime_offset_ns: 0,
         brk_start: UserAddr(0),

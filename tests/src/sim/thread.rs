@@ -4,6 +4,7 @@ use wayfarer_body::{Gather, Input, Memory as Piece, Request, Supply};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, ProcessKey, Tid};
 use wayfarer_proto::linux::signal::{SA_RESTART, SigDetail, SigInfo, Signal};
+use wayfarer_proto::message::Usage;
 use wayfarer_proto::message::{Action, Call, MemoryReply, MemoryRequest, Reply};
 use wayfarer_proto::table::Sysno;
 use wayfarer_proto::time::Instant;
@@ -154,7 +155,7 @@ impl World {
         let key = body.session.process();
         let leader = key.pid.leader();
         if tid != leader {
-            let request = Request::Exit { status: 0, group: false, cpu_ns: 1 };
+            let request = Request::Exit { status: 0, group: false, usage: Usage::cpu(1) };
             if body.session.request(tid, request).is_some() {
                 body.threads.remove(&tid);
                 self.tell_body(id, BodyTold::Drain);
@@ -173,7 +174,7 @@ impl World {
         }
         self.check_memory(id);
         let Some(body) = self.bodies.get_mut(&id) else { return };
-        let request = Request::Exit { status: 0, group: true, cpu_ns: 1 };
+        let request = Request::Exit { status: 0, group: true, usage: Usage::cpu(1) };
         if body.session.request(tid, request).is_some() {
             body.threads.clear();
             self.checks.exited(key);
