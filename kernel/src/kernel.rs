@@ -15,6 +15,7 @@ use wayfarer_proto::time::Instant;
 
 use crate::console::Console;
 use crate::executor::{Spawner, Timers};
+use crate::extensions::Extensions;
 use crate::fs::Vfs;
 use crate::memory::MemorySource;
 use crate::net::Network;
@@ -55,6 +56,8 @@ pub struct Kernel {
     pub(crate) children: RefCell<BTreeMap<u64, Weak<DeputyDriver>>>,
     /// When processes move without being told.
     pub roam: Roam,
+    /// What the image adds to this kernel.
+    pub extensions: Extensions,
     /// Whether calls are traced.
     pub trace: Cell<bool>,
     /// The longest poll of a task since this was last asked.
@@ -102,6 +105,8 @@ pub struct Parts {
     pub keep_alive: Duration,
     /// When processes move without being told.
     pub roam: Roam,
+    /// What the image adds to this kernel.
+    pub extensions: Extensions,
     /// Whether calls are traced (`trace` on the command line).
     pub trace: bool,
     /// Seeded from hardware.
@@ -127,6 +132,7 @@ impl Kernel {
             arrivals: RefCell::default(),
             children: RefCell::default(),
             roam: parts.roam,
+            extensions: parts.extensions,
             trace: Cell::new(parts.trace),
             longest_poll: Cell::new(Duration::ZERO),
             random: parts.random,

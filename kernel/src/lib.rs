@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod console;
 pub mod exec;
 pub mod executor;
+pub mod extensions;
 pub mod files;
 pub mod fs;
 pub mod futex;

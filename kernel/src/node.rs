@@ -15,6 +15,7 @@ use wayfarer_proto::time::Instant;
 
 use crate::console::Console;
 use crate::executor::{Executor, Timers};
+use crate::extensions::Extensions;
 use crate::kernel::{Kernel, Parts};
 use crate::memory::MemorySource;
 use crate::net::{Config, ConfigError, ListenError, Network, Port, QueueFull};
@@ -37,8 +38,13 @@ struct Node {
 }
 
 /// Boots the node and serves until the runner powers it off.
-pub fn run(mut machine: Machine) -> ! {
-    match boot(&mut machine) {
+pub fn run(machine: Machine) -> ! {
+    run_with(machine, Extensions::default())
+}
+
+/// As [`run`], with what an image of your own adds.
+pub fn run_with(mut machine: Machine, extensions: Extensions) -> ! {
+    match boot(&mut machine, extensions) {
         Ok(mut node) => node.serve(),
         Err(error) => {
             wayfarer_machine::serial::write(format_args!("boot: {error}\n"));
@@ -74,7 +80,7 @@ impl core::fmt::Display for BootError {
     }
 }
 
-fn boot(machine: &mut Machine) -> Result<Node, BootError> {
+fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError> {
     let words: BootWords = machine.command_line.parse().map_err(BootError::Words)?;
     let mut devices = core::mem::take(&mut machine.devices);
     let executor = Executor::new();
@@ -107,6 +113,7 @@ fn boot(machine: &mut Machine) -> Result<Node, BootError> {
         keep_alive: keep_alive(&words),
         trace: machine.command_line.split_ascii_whitespace().any(|word| word == "trace"),
         roam: Roam::from_line(machine.command_line).map_err(BootError::Words)?,
+        extensions,
         random,
     });
     if let Some(network) = &network {

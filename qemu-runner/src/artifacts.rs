@@ -118,7 +118,15 @@ impl Artifact<'_> {
 /// # Errors
 /// Any [`BuildError`].
 pub fn c_guest(name: &str) -> Result<PathBuf, BuildError> {
-    let source = workspace().join("tests/guest/c").join(name).with_extension("c");
+    c_program(&workspace().join("tests/guest/c").join(name).with_extension("c"))
+}
+
+/// Compiles the C program `source` as a static executable and gives its path.
+///
+/// # Errors
+/// Any [`BuildError`].
+pub fn c_program(source: &Path) -> Result<PathBuf, BuildError> {
+    let name = &*source.file_stem().unwrap_or(source.as_os_str()).to_string_lossy();
     let directory = guest_target().join("c");
     let program = directory.join(name);
     let no_tool = |source| BuildError::NoTool { tool: "cc".to_owned(), source };
@@ -126,7 +134,7 @@ pub fn c_guest(name: &str) -> Result<PathBuf, BuildError> {
     // Two builds at once must not see each other's half-written file.
     let partial = directory.join(format!("{name}.{}", std::process::id()));
     let mut command = Command::new("cc");
-    command.args(["-static", "-O1", "-g", "-Wall", "-pthread", "-o"]).arg(&partial).arg(&source);
+    command.args(["-static", "-O1", "-g", "-Wall", "-pthread", "-o"]).arg(&partial).arg(source);
     let output = command.output().map_err(no_tool)?;
     if !output.status.success() {
         let output = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -13,7 +13,7 @@ use crate::signal::frame::push_frame;
 use crate::syscall::{Call, Reply, Request, SysResult};
 
 /// Bytes of the `syscall` instruction.
-pub(super) const SYSCALL_LENGTH: u64 = 2;
+pub(crate) const SYSCALL_LENGTH: u64 = 2;
 
 impl Running {
     /// Gives a call its result and carries out the actions that came with it, in order.

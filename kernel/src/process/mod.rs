@@ -22,6 +22,7 @@ mod thread;
 mod transact;
 pub mod wait;
 
+pub(crate) use apply::SYSCALL_LENGTH;
 pub use asker::HomeAsker;
 pub use body::{Body, Clocks, Memory};
 pub use cell::{Joint, Process, ProcessCell};

@@ -4,7 +4,6 @@ use alloc::rc::Rc;
 use core::time::Duration;
 
 use wayfarer_machine::Trap;
-use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::UserAddr;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{
@@ -134,11 +133,7 @@ impl Running {
                 next
             }
             Ok(call) => self.execute(call, None).await,
-            Err(number) => {
-                self.kernel.count_unknown_call(number);
-                self.thread.context.borrow_mut().registers.rax = Errno::ENOSYS.to_return_value();
-                Next::Run
-            }
+            Err(number) => self.extra_call(number).await,
         }
     }
 

@@ -58,7 +58,8 @@ pub(crate) struct RunOptions {
     /// Put the host's file HOST into the file system as GUEST (may be repeated)
     #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
     pub(crate) file: Vec<(PathBuf, String)>,
-    /// The program: a static executable of this host, or the name of a busybox applet
+    /// The program: a static executable of this host, a C source file that is compiled to one
+    /// first, or the name of a busybox applet
     pub(crate) program: String,
     /// Its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use wayfarer::artifacts::Artifact;
+use wayfarer::artifacts::{self, Artifact};
 use wayfarer::{Cluster, Initrd, program};
 use wayfarer_proto::console::{FromNode, Start, ToNode};
 use wayfarer_proto::id::NodeId;
@@ -53,7 +53,11 @@ fn pack(initrd: &mut Initrd, program: &str) -> Result<String, Failure> {
     if !program.contains('/') && initrd.contains(&format!("/bin/{program}")) {
         return Ok(program.to_owned());
     }
-    let host = find(program).ok_or_else(|| Failure::NoProgram { program: program.to_owned() })?;
+    let missing = || Failure::NoProgram { program: program.to_owned() };
+    let mut host = find(program).ok_or_else(missing)?;
+    if host.extension().is_some_and(|extension| extension == "c") {
+        host = artifacts::c_program(&host)?;
+    }
     let name = host.file_name().unwrap_or(host.as_os_str()).to_string_lossy().into_owned();
     initrd.add_program(&format!("/bin/{name}"), &host)?;
     Ok(name)

@@ -1,0 +1,102 @@
+//! `docs/syscalls.md` is made from the table of system calls, and nothing else makes it.
+//!
+//! `WAYFARER_WRITE_DOCS=1 cargo test -p wayfarer-tests --test syscall_docs` writes it anew; without
+//! the variable the test fails if the file is not what the table gives.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use wayfarer::artifacts::workspace;
+use wayfarer_proto::table::{Arg, ArgKind, Class, Row, TABLE};
+
+const HEAD: &str = "\
+# System calls
+
+<!-- Generated from proto/src/table/rows.rs by tests/tests/syscall_docs.rs; do not edit. -->
+
+Every call the kernel knows. A call without a row here answers ENOSYS, is counted and logged.
+
+The class says where a call runs when its process is away from home; at home every call runs where
+it is made.
+
+| class | calls | away from home |
+|---|---|---|
+";
+
+const ARGUMENTS: &str = "
+An argument that names memory says which way it goes and how far: `in` is read by the handler and
+travels with the request, `out` is written and travels with the reply, both up to 16 KiB a message;
+`[n]` is a length in bytes, fixed or held by another argument, `iovec[n]` a vector of n buffers, and
+`?` memory whose extent only the handler can tell, which is asked for when it is wanted.
+
+| number | name | class | arguments |
+|---|---|---|---|
+";
+
+#[test]
+fn the_documentation_of_system_calls_is_what_the_table_gives() {
+    let path = workspace().join("docs/syscalls.md");
+    let text = page();
+    if std::env::var_os("WAYFARER_WRITE_DOCS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "docs/syscalls.md is not current: run this with WAYFARER_WRITE_DOCS=1");
+}
+
+fn page() -> String {
+    let mut page = String::from(HEAD);
+    for (class, meaning) in [
+        (Class::Local, "served by the node that hosts the body; no message"),
+        (Class::Remote, "one request to the deputy, which executes it, and one reply"),
+        (Class::Special, "both halves take part"),
+    ] {
+        let count = TABLE.iter().filter(|row| row.class == class).count();
+        let _ = writeln!(page, "| {} | {count} | {meaning} |", class.name());
+    }
+    page.push_str(ARGUMENTS);
+    for row in TABLE {
+        let (number, class) = (number(row), row.class.name());
+        let _ = writeln!(page, "| {number} | `{}` | {class} | {} |", row.name, arguments(row));
+    }
+    page
+}
+
+/// Linux's numbers as its tables print them, our own as the programs' headers do.
+fn number(row: &Row) -> String {
+    match row.sysno.number() {
+        linux @ ..0x1000 => linux.to_string(),
+        own => format!("{own:#x}"),
+    }
+}
+
+fn arguments(row: &Row) -> String {
+    let described: Vec<String> = row.args.iter().map(|arg| argument(row, arg)).collect();
+    described.join(", ")
+}
+
+fn argument(row: &Row, arg: &Arg) -> String {
+    let name = |index: u8| row.args[usize::from(index)].name;
+    let kind = match arg.kind {
+        ArgKind::Int => "int".to_owned(),
+        ArgKind::Size => "size".to_owned(),
+        ArgKind::Hex => "flags".to_owned(),
+        ArgKind::Mode => "mode".to_owned(),
+        ArgKind::Fd => "fd".to_owned(),
+        ArgKind::DirFd => "dirfd".to_owned(),
+        ArgKind::Pid => "pid".to_owned(),
+        ArgKind::Signal => "signal".to_owned(),
+        ArgKind::Address => "address".to_owned(),
+        ArgKind::Path => "in path".to_owned(),
+        ArgKind::InBuffer { len } => format!("in [{}]", name(len)),
+        ArgKind::OutBuffer { len } => format!("out [{}]", name(len)),
+        ArgKind::InStruct(size) => format!("in [{size}]"),
+        ArgKind::OutStruct(size) => format!("out [{size}]"),
+        ArgKind::InOutStruct(size) => format!("in out [{size}]"),
+        ArgKind::InOutArray { count, size } => format!("in out [{size} x {}]", name(count)),
+        ArgKind::InVector { count } => format!("in iovec[{}]", name(count)),
+        ArgKind::OutVector { count } => format!("out iovec[{}]", name(count)),
+        ArgKind::Opaque => "?".to_owned(),
+    };
+    format!("`{}` {kind}", arg.name)
+}
