@@ -56,6 +56,11 @@ impl Session {
         self.last = self.last.max(seq);
     }
 
+    /// Goes on counting calls after `last`: those of a process that was whole had numbers, too.
+    pub fn count_from(&mut self, last: CallSeq) {
+        self.last = self.last.max(last);
+    }
+
     /// The call whose reply a thread awaits.
     pub fn open_call(&self, thread: Tid) -> Option<CallSeq> {
         self.threads.get(&thread)?.open

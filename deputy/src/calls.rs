@@ -42,6 +42,11 @@ impl Session {
         self.last = self.last.max(seq);
     }
 
+    /// Goes on counting calls after `last`: those of a process that was whole had numbers, too.
+    pub fn count_from(&mut self, last: CallSeq) {
+        self.last = self.last.max(last);
+    }
+
     /// The request in a message of the body, if it is one.
     fn request_of(message: BodyMessage) -> Option<(Request, Windows)> {
         let request = match message {

@@ -209,7 +209,7 @@ impl Kernel {
         }
         if let Some(body) = cell.body() {
             body.halt();
-            home.cpu.set(body.cpu.get());
+            home.note_usage(&body.usage());
             body.threads.borrow_mut().clear();
         }
         cell.set_joint(None);

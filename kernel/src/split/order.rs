@@ -94,6 +94,10 @@ impl Kernel {
                 body.adopt(thread.tid, seq);
             }
         }
+        if let Some(whole) = cell.body() {
+            deputy.count_from(whole.last_seq());
+            body.count_from(whole.last_seq());
+        }
         let deputy = DeputyDriver::new(self, home, deputy);
         let body = BodyDriver::new(self, body, cell.body());
         body.set_process(cell);
