@@ -26,8 +26,9 @@ it is made.
 const ARGUMENTS: &str = "
 An argument that names memory says which way it goes and how far: `in` is read by the handler and
 travels with the request, `out` is written and travels with the reply, both up to 16 KiB a message;
-`[n]` is a length in bytes, fixed or held by another argument, `iovec[n]` a vector of n buffers, and
-`?` memory whose extent only the handler can tell, which is asked for when it is wanted.
+`[n]` is a length in bytes, fixed or held by another argument, `iovec[n]` a vector of n buffers.
+`?` is memory whose extent the row cannot tell: for a few calls the body knows it (select, execve),
+otherwise the handler asks for it.
 
 | number | name | class | arguments |
 |---|---|---|---|
@@ -41,7 +42,10 @@ fn the_documentation_of_system_calls_is_what_the_table_gives() {
         fs::write(&path, &text).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == text, "docs/syscalls.md is not current: run this with WAYFARER_WRITE_DOCS=1");
+    assert!(
+        written == text,
+        "docs/syscalls.md is not current: run this with WAYFARER_WRITE_DOCS=1"
+    );
 }
 
 fn page() -> String {
