@@ -44,7 +44,8 @@ pub const KERNEL: &str = "wayfarer-kernel";
 /// A program that cargo builds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Artifact<'a> {
-    /// A bootable image: a package of this workspace whose binary has its name.
+    /// A bootable image: a package of this workspace whose binary has its name and needs its
+    /// feature `image`.
     Image(&'a str),
     /// A program of `tests/guest`, linked statically.
     Guest(&'a str),
@@ -98,6 +99,7 @@ impl Artifact<'_> {
         match self {
             Self::Image(package) => {
                 command.args(["build", "--release", "-p", package, "--bin", package]);
+                command.args(["--features", "image"]);
                 command.args(messages).arg(workspace().join("Cargo.toml"));
             }
             Self::Guest(name) => {
