@@ -24,6 +24,9 @@ use crate::random::Random;
 use crate::split::{BodyDriver, DeputyDriver};
 use crate::stdio::Stdin;
 
+/// How long user code runs while others wait.
+const SLICE: Duration = Duration::from_millis(2);
+
 /// A node.
 pub struct Kernel {
     /// Its number in the cluster.
@@ -60,6 +63,8 @@ pub struct Kernel {
     pub extensions: Extensions,
     /// Whether calls are traced.
     pub trace: Cell<bool>,
+    /// When the time slice of the user thread that runs ends.
+    slice_end: Cell<Instant>,
     /// The longest poll of a task since this was last asked.
     pub longest_poll: Cell<Duration>,
     /// The node's random numbers.
@@ -134,6 +139,7 @@ impl Kernel {
             roam: parts.roam,
             extensions: parts.extensions,
             trace: Cell::new(parts.trace),
+            slice_end: Cell::new(Instant(0)),
             longest_poll: Cell::new(Duration::ZERO),
             random: parts.random,
             unknown_calls: Cell::new(0),
@@ -148,6 +154,20 @@ impl Kernel {
     /// The time since the node booted.
     pub fn now(&self) -> Instant {
         Instant(self.clock.now_ns())
+    }
+
+    /// Sees that user code which is about to run comes back before its slice has passed.
+    pub fn arm_slice(&self) {
+        let now = self.now();
+        if now >= self.slice_end.get() {
+            self.slice_end.set(now + SLICE);
+            self.clock.set_tick(SLICE.as_nanos() as u64);
+        }
+    }
+
+    /// The processor was idle, which uses the same timer: the next slice begins anew.
+    pub fn end_slice(&self) {
+        self.slice_end.set(Instant(0));
     }
 
     /// The node's wall clock.

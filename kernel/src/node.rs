@@ -195,6 +195,7 @@ impl Node {
                 let timers = self.kernel.timers.next_deadline();
                 let deadline = [network, timers].into_iter().flatten().min();
                 self.clock.idle_until(deadline.map(|deadline| deadline.0));
+                self.kernel.end_slice();
             }
         }
     }

@@ -88,6 +88,7 @@ impl Running {
 
     fn run_user_code(&self) -> Trap {
         let memory = self.body.memory();
+        self.kernel.arm_slice();
         let before = self.kernel.now();
         let trap = {
             let space = memory.space.borrow();
