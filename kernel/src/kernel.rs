@@ -165,7 +165,7 @@ impl Kernel {
         }
     }
 
-    /// The processor was idle, which uses the same timer: the next slice begins anew.
+    /// The tick has come, or is gone because the processor was idle: the next slice begins anew.
     pub fn end_slice(&self) {
         self.slice_end.set(Instant(0));
     }

@@ -103,6 +103,8 @@ impl Running {
         match trap {
             Trap::Syscall => self.system_call().await,
             Trap::Interrupt => {
+                // It may have been the tick, a little early by the clock.
+                self.kernel.end_slice();
                 let _stoppable = self.thread.stoppable();
                 yield_now().await;
                 Next::Run
