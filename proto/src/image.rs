@@ -66,10 +66,9 @@ wire_enum! {
         3 => AwaitReply {
             /// Which.
             seq: CallSeq,
-            /// The call's number, for the restart rules of signal(7); 0 for none.
-            number: u16,
-            /// Its arguments.
-            args: Args,
+            /// The call, for its result and the restart rules of signal(7); `None` for an
+            /// exchange that the kernel began. (read(2) has number 0: no number means none.)
+            call: Option<(u16, Args)>,
         },
     }
 }

@@ -168,7 +168,7 @@ fn records() -> Vec<Record> {
         Record::Region { region: region() },
         thread(ThreadState::Running),
         thread(ThreadState::LocalWait { wait }),
-        thread(ThreadState::AwaitReply { seq: CallSeq(8), number: 0, args }),
+        thread(ThreadState::AwaitReply { seq: CallSeq(8), call: Some((0, args)) }),
         Record::Pages { first: 77, hash: 1, bytes: vec![3; limits::WINDOW] },
         Record::End { totals: TOTALS },
     ]

@@ -137,10 +137,10 @@ fn thread(body: &Body, record: &Thread) -> Result<BodyThread, Errno> {
 fn in_call(body: &Body, record: &Thread) -> Result<Option<InCall>, Errno> {
     Ok(match &record.state {
         ThreadState::Running => None,
-        ThreadState::AwaitReply { seq, number, args } => {
-            let call = match number {
-                0 => None,
-                number => {
+        ThreadState::AwaitReply { seq, call } => {
+            let call = match call {
+                None => None,
+                Some((number, args)) => {
                     let sysno = Sysno::from_number((*number).into()).ok_or(Errno::EINVAL)?;
                     Some(Call { sysno, args: args.registers() })
                 }

@@ -200,8 +200,7 @@ fn state(body: &Body, in_call: Option<InCall>) -> ThreadState {
     match (state.awaits, state.call) {
         (Some(seq), call) => ThreadState::AwaitReply {
             seq,
-            number: call.map_or(0, |call| call.sysno.number()),
-            args: call.map_or_else(Default::default, |call| wire_args(&call)),
+            call: call.map(|call| (call.sysno.number(), wire_args(&call))),
         },
         (None, Some(call)) => {
             let own = |at: Instant| Instant(at.0.wrapping_add(body.clocks.get().monotonic));

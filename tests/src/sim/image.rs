@@ -152,7 +152,7 @@ fn record(tid: Tid, thread: &Thread) -> ThreadRecord {
             let deadline = Instant(registers[register::DEADLINE]);
             ThreadState::LocalWait { wait: LocalWait { number: 35, deadline, timeout: Ok(0) } }
         }
-        State::AwaitReply(seq) => ThreadState::AwaitReply { seq, number: 0, args: Args::default() },
+        State::AwaitReply(seq) => ThreadState::AwaitReply { seq, call: None },
     };
     ThreadRecord {
         tid,
