@@ -41,7 +41,8 @@ pub const WANDER: Guest =
     Guest { input_bytes: 16 << 20, ..rust("wander", &["input.bin", "output.txt", "1,2,3,2,1"]) };
 
 /// Every guest. Each ends with status 0, and its standard output is always the same.
-pub const GUESTS: &[Guest] = &[WANDER, rust("process", &[]), rust("signals", &[])];
+pub const GUESTS: &[Guest] =
+    &[WANDER, rust("process", &[]), rust("signals", &[]), rust("files", &[])];
 
 /// The calls that the guest `blockers` can block in: `blockers CALL OUTCOME [START [MOVE...]]`.
 /// `tty-read` wants a terminal and [`TYPED`].

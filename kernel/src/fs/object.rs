@@ -107,8 +107,8 @@ pub trait FileObject: Any {
 /// lseek(2) on something with `size` bytes of content and no holes.
 ///
 /// # Errors
-/// `EINVAL` for a result below zero, `EOVERFLOW` for one beyond `i64::MAX`; `ENXIO` for data or a
-/// hole beyond the end.
+/// `EINVAL` for a result below zero or beyond `i64::MAX`; `ENXIO` for data or a hole beyond the
+/// end.
 pub fn seek_within(size: u64, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
     let base = match whence {
         Whence::Start => 0,
@@ -120,10 +120,7 @@ pub fn seek_within(size: u64, current: u64, offset: i64, whence: Whence) -> Resu
         }
     };
     let target = base.checked_add_signed(offset).ok_or(Errno::EINVAL)?;
-    if i64::try_from(target).is_err() {
-        return Err(Errno::EOVERFLOW);
-    }
-    Ok(target)
+    i64::try_from(target).map(|_| target).map_err(|_| Errno::EINVAL)
 }
 
 /// An open directory, of any file system: its listing is its inode's.

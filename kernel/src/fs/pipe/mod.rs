@@ -122,11 +122,8 @@ impl PipeEnd {
     /// Changes that to a power of two of pages that is not less than `bytes` (`F_SETPIPE_SZ`).
     ///
     /// # Errors
-    /// `EPERM` above [`PIPE_SIZE_MAX`], `EINVAL` for 0, `EBUSY` if more bytes wait in the pipe.
+    /// `EPERM` above [`PIPE_SIZE_MAX`], `EBUSY` if more bytes wait in the pipe.
     pub fn set_capacity(&self, bytes: usize) -> Result<usize, Errno> {
-        if bytes == 0 {
-            return Err(Errno::EINVAL);
-        }
         if bytes > PIPE_SIZE_MAX {
             return Err(Errno::EPERM);
         }

@@ -165,7 +165,7 @@ impl Vfs {
     ///
     /// # Errors
     /// `EEXIST` if the name is taken; `ENOENT` for a name with a slash behind it that shall not
-    /// be a directory, or in a directory that has been removed.
+    /// be a directory, or in a directory that has been removed or has only names of its own.
     fn vacancy(
         &self,
         start: &Rc<Dentry>,
@@ -183,7 +183,8 @@ impl Vfs {
             Err(Errno::ENOENT) => {}
             Err(error) => return Err(error),
         }
-        if (slash && file_type != FileType::Directory) || directory.is_removed() {
+        let full = directory.is_removed() || !directory.inode().keeps_names();
+        if full || (slash && file_type != FileType::Directory) {
             return Err(Errno::ENOENT);
         }
         Ok(Vacancy { directory, name })

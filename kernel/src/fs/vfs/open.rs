@@ -81,8 +81,7 @@ impl Vfs {
         }
         match file_type {
             FileType::Symlink => return Err(Errno::ELOOP),
-            FileType::Directory if flags.contains(OpenFlags::CREATE) => return Err(Errno::EISDIR),
-            FileType::Directory if flags.access().writes() => return Err(Errno::EISDIR),
+            FileType::Directory if changes_content(flags) => return Err(Errno::EISDIR),
             FileType::Directory => {}
             _ if flags.contains(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
             _ => {}
@@ -152,6 +151,11 @@ fn checked(flags: OpenFlags) -> Result<OpenFlags, Errno> {
         return Ok(flags & kept);
     }
     Ok(flags)
+}
+
+/// Whether the flags ask for something that cannot be had of a directory.
+fn changes_content(flags: OpenFlags) -> bool {
+    flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE) || flags.access().writes()
 }
 
 /// Whether a symbolic link in the last component is followed. One that an exclusive creation meets

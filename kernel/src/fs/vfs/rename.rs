@@ -45,6 +45,14 @@ struct Side {
 }
 
 impl Side {
+    /// `None` for a path that ends in no name (`.`, `/`).
+    fn new(directory: Rc<Dentry>, last: Last) -> Option<Self> {
+        match last {
+            Last::Name { name, slash } => Some(Self { directory, name, slash }),
+            _ => None,
+        }
+    }
+
     fn lookup(&self, asker: &dyn Asker) -> Result<Rc<Dentry>, Errno> {
         lookup_child(&self.directory, &self.name, asker)
     }
@@ -66,14 +74,14 @@ impl Vfs {
         mode: RenameMode,
         asker: &dyn Asker,
     ) -> Result<(), Errno> {
-        let from = self.side(from_start, from_path, Errno::EBUSY, asker)?;
-        let taken = if mode == RenameMode::NoReplace { Errno::EEXIST } else { Errno::EBUSY };
-        let to = self.side(to_start, to_path, taken, asker)?;
-        let (from_device, to_device) =
-            (from.directory.inode().metadata().device, to.directory.inode().metadata().device);
-        if from_device != to_device {
+        let (from, from_name) = self.walk(from_start, from_path, asker)?;
+        let (to, to_name) = self.walk(to_start, to_path, asker)?;
+        if from.inode().metadata().device != to.inode().metadata().device {
             return Err(Errno::EXDEV);
         }
+        let taken = if mode == RenameMode::NoReplace { Errno::EEXIST } else { Errno::EBUSY };
+        let from = Side::new(from, from_name).ok_or(Errno::EBUSY)?;
+        let to = Side::new(to, to_name).ok_or(taken)?;
         let source = from.lookup(asker)?;
         let target = match to.lookup(asker) {
             Ok(_) if mode == RenameMode::NoReplace => return Err(Errno::EEXIST),
@@ -96,19 +104,16 @@ impl Vfs {
         }
     }
 
-    /// Walks to one of the names; `unusual` is the error for one that is no name (`.`, `/`).
-    fn side(
+    /// Walks to the directory of one of the names.
+    fn walk(
         &self,
         start: &Rc<Dentry>,
         path: &[u8],
-        unusual: Errno,
         asker: &dyn Asker,
-    ) -> Result<Side, Errno> {
+    ) -> Result<(Rc<Dentry>, Last), Errno> {
         let mut walker = Walker::new(&self.root, start, path, asker)?;
-        match walker.walk_to_last()? {
-            Last::Name { name, slash } => Ok(Side { directory: walker.at().clone(), name, slash }),
-            _ => Err(unusual),
-        }
+        let last = walker.walk_to_last()?;
+        Ok((walker.at().clone(), last))
     }
 }
 

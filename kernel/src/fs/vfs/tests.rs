@@ -131,6 +131,7 @@ fn opening_follows_the_flags() {
     assert_eq!(error("/a", OpenFlags::WRITE_ONLY), Some(Errno::EISDIR));
     assert_eq!(error("/a", CREATE), Some(Errno::EISDIR));
     assert_eq!(error("/a", OpenFlags::CREATE), Some(Errno::EISDIR));
+    assert_eq!(error("/a", OpenFlags::TRUNCATE), Some(Errno::EISDIR));
     assert_eq!(error("/a/", CREATE), Some(Errno::EISDIR));
     assert_eq!(error("/new/", CREATE), Some(Errno::EISDIR));
     assert_eq!(error("/a", exclusive), Some(Errno::EEXIST));
@@ -202,7 +203,7 @@ fn seeking_follows_lseek() {
     assert_eq!(file.seek(-1, Whence::Current), Ok(2));
     assert_eq!(file.seek(-10, Whence::Current), Err(Errno::EINVAL));
     assert_eq!(file.seek(10, Whence::End), Ok(17));
-    assert_eq!(file.seek(i64::MAX, Whence::Current), Err(Errno::EOVERFLOW));
+    assert_eq!(file.seek(i64::MAX, Whence::Current), Err(Errno::EINVAL));
     assert_eq!(file.seek(1, Whence::Data), Ok(1));
     assert_eq!(file.seek(7, Whence::Hole), Err(Errno::ENXIO));
     assert_eq!(file.offset(), 1, "a failure leaves the offset");

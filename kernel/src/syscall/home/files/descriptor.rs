@@ -121,6 +121,7 @@ pub(super) async fn fcntl(c: &Caller, call: &Call) -> SysResult {
             descriptors.set_close_on_exec(fd, argument & FD_CLOEXEC != 0)?;
             Ok(0)
         }
+        F_GETFL if file.flags().contains(OpenFlags::PATH) => Ok(file.flags().bits().into()),
         F_GETFL => Ok((file.flags() | OpenFlags::LARGE_FILE).bits().into()),
         F_DUPFD | F_DUPFD_CLOEXEC => {
             let from = argument as i32;

@@ -1,6 +1,9 @@
 //! write(2), pwrite(2), writev(2), pwritev(2).
 
+use alloc::vec::Vec;
+
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::limits::{PAGE, WINDOW};
 use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::table::Sysno;
 
@@ -9,6 +12,7 @@ use super::read::Position;
 use super::wait::{file, until_done};
 use crate::executor::yield_now;
 use crate::fs::OpenFile;
+use crate::fs::pipe::PipeEnd;
 use crate::syscall::{Call, Caller, SysResult};
 
 /// The four writes.
@@ -25,7 +29,7 @@ pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
     };
     let mut done = 0;
     while done < buffers.length() {
-        let data = match buffers.gather(c, done).await {
+        let data = match gather(c, &file, &buffers, done).await {
             Ok(data) => data,
             Err(_) if done > 0 => break,
             Err(error) => return Err(error),
@@ -40,6 +44,25 @@ pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
         }
     }
     Ok(done as u64)
+}
+
+/// Copies one window in. A pipe takes memory by whole pages, so what comes before a fault in the
+/// first one is not written either.
+async fn gather(
+    c: &Caller,
+    file: &OpenFile,
+    buffers: &Buffers,
+    done: usize,
+) -> Result<Vec<u8>, Errno> {
+    let mut data = buffers.gather(c, done).await?;
+    let faulted = data.len() < (buffers.length() - done).min(WINDOW);
+    if faulted && PipeEnd::of(&**file.object()).is_some() {
+        data.truncate(data.len() / PAGE * PAGE);
+        if data.is_empty() {
+            return Err(Errno::EFAULT);
+        }
+    }
+    Ok(data)
 }
 
 /// Writes all of `data`, waiting as often as it must; how much was written, and why not more. A
