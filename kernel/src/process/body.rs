@@ -161,8 +161,7 @@ impl Body {
         loop {
             let busy = {
                 let threads = self.threads.borrow();
-                let busy = threads.values().find(|thread| !thread.is_stoppable()).cloned();
-                busy
+                threads.values().find(|thread| !thread.is_stoppable()).cloned()
             };
             let Some(busy) = busy else { break };
             busy.stopped.wait_until(|| busy.is_stoppable().then_some(())).await;

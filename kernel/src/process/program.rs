@@ -86,7 +86,7 @@ impl Kernel {
             Some((file, program)) => {
                 helper_path = String::from_utf8_lossy(&file.path).into_owned();
                 let (map, path) = (maps.insert(file.clone()), helper_path.as_str());
-                Some(Loadable { program, file: file, map, path })
+                Some(Loadable { program, file, map, path })
             }
             None => None,
         };

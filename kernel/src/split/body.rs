@@ -23,6 +23,9 @@ use crate::process::{Body, Delivered, ProcessCell, Running};
 use crate::signal::Action;
 use crate::syscall::Reply;
 
+/// What a page-in brings: the pages, fewer past the end of the file.
+type PageResult = Result<Vec<u8>, Errno>;
+
 /// The session of one body on this node, and what it is connected to.
 pub struct BodyDriver {
     pub(super) kernel: Rc<Kernel>,
@@ -31,7 +34,7 @@ pub struct BodyDriver {
     wire: RefCell<Option<Rc<Wire>>>,
     /// The connection an image leaves or arrives by.
     pub(super) image: RefCell<Option<Rc<Wire>>>,
-    pages: RefCell<BTreeMap<PageOp, Promise<Result<Vec<u8>, Errno>>>>,
+    pages: RefCell<BTreeMap<PageOp, Promise<PageResult>>>,
     /// The body: `None` while it arrives.
     pub(super) body: RefCell<Option<Rc<Body>>>,
     pub(super) process: RefCell<Option<Rc<ProcessCell>>>,
@@ -294,10 +297,8 @@ impl BodyDriver {
     }
 
     fn over(&self) {
-        for wire in [self.wire.borrow_mut().take(), self.image.borrow_mut().take()] {
-            if let Some(wire) = wire {
-                wire.close();
-            }
+        for wire in [&self.wire, &self.image].into_iter().filter_map(RefCell::take) {
+            wire.close();
         }
         self.kernel.forget_arrival(self);
         self.retire();

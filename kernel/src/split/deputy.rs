@@ -29,6 +29,9 @@ use crate::process::{Home, ProcessCell};
 use crate::signal::Action;
 use crate::syscall::{Call, Caller, Reply, Request, UserMemory, serve};
 
+/// What a body says when it is asked about itself.
+pub(super) type QueryResult = Result<Vec<u8>, BodyLost>;
+
 /// The session of one split process, and what it is connected to.
 pub struct DeputyDriver {
     pub(super) kernel: Rc<Kernel>,
@@ -54,7 +57,7 @@ pub struct DeputyDriver {
     over: Cell<bool>,
     /// The node the body is on.
     place: Cell<NodeId>,
-    pub(super) queries: RefCell<BTreeMap<u32, Promise<Result<Vec<u8>, BodyLost>>>>,
+    pub(super) queries: RefCell<BTreeMap<u32, Promise<QueryResult>>>,
     pub(super) next_query: Cell<u32>,
 }
 

@@ -244,7 +244,7 @@ impl DeputyDriver {
             total_us: now.since(watch.began).as_micros() as u64,
             frozen_us,
             round_trips: (self.round_trips.get() - watch.round_trips) as u32,
-            result: result.as_ref().map(|()| ()).map_err(|refusal| refusal.errno),
+            result: result.as_ref().map_err(|refusal| refusal.errno).copied(),
         }));
         watch.done.fulfil(result);
     }

@@ -10,8 +10,8 @@ use wayfarer_proto::id::{ChannelId, Epoch, NodeId, Tid, UserAddr};
 use wayfarer_proto::image::{Header, LocalWait, Record, Thread as ThreadRecord, ThreadState};
 use wayfarer_proto::limits::{HELLO, RUN_PAGES};
 use wayfarer_proto::linux::signal::SigAltStack;
+use wayfarer_proto::message::Requirements;
 use wayfarer_proto::message::Usage;
-use wayfarer_proto::message::{Args, Requirements};
 use wayfarer_proto::time::Instant;
 
 use super::body::{Body, BodyId, Departure, State, Thread};

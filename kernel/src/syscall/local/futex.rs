@@ -25,7 +25,7 @@ pub(super) async fn futex(running: &Running, call: &Call, deadline: Option<Insta
     let operation = call.args[1] & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
     let bitset = call.args[5] as u32;
     let word = call.addr(0);
-    if word.0 % 4 != 0 {
+    if !word.0.is_multiple_of(4) {
         return Err(Errno::EINVAL).into();
     }
     let result = match operation {
