@@ -36,13 +36,34 @@ const fn rust(name: &'static str, args: &'static [&'static str]) -> Guest {
     Guest { name, language: Language::Rust, args, input_bytes: 0, limit: Duration::from_secs(30) }
 }
 
+const fn c(name: &'static str) -> Guest {
+    Guest { language: Language::C, ..rust(name, &[]) }
+}
+
 /// The demo's first act: `wander` with a file of 16 MiB, over three nodes and back.
 pub const WANDER: Guest =
     Guest { input_bytes: 16 << 20, ..rust("wander", &["input.bin", "output.txt", "1,2,3,2,1"]) };
 
 /// Every guest. Each ends with status 0, and its standard output is always the same.
-pub const GUESTS: &[Guest] =
-    &[WANDER, rust("process", &[]), rust("signals", &[]), rust("files", &[])];
+pub const GUESTS: &[Guest] = &[
+    WANDER,
+    rust("clocks", &[]),
+    rust("files", &[]),
+    rust("filesystem", &[]),
+    rust("fpu", &[]),
+    rust("hop", &["12", "2,3,1", "256"]),
+    rust("hostile", &["1", "1"]),
+    rust("memory", &[]),
+    rust("pipes", &[]),
+    rust("process", &[]),
+    rust("signals", &[]),
+    rust("threads", &[]),
+    c("longjmp"),
+    c("pthread"),
+    c("startup"),
+    c("stdio"),
+    c("vfork"),
+];
 
 /// The calls that the guest `blockers` can block in: `blockers CALL OUTCOME [START [MOVE...]]`.
 /// `tty-read` wants a terminal and [`TYPED`].
@@ -65,6 +86,29 @@ pub const BLOCKING_OUTCOMES: &[&str] = &["completes", "restarted", "interrupted"
 
 /// What to type for `blockers tty-read`, and when.
 pub const TYPED: Reply = Reply { after: "type a line", keys: b"event\n" };
+
+/// The guest `terminal` needs one, and these keys.
+pub const TERMINAL: Guest = rust("terminal", &[]);
+
+/// What to type for [`TERMINAL`]: the carriage return is what the return key sends.
+pub const TERMINAL_KEYS: &[Reply] = &[
+    Reply { after: "press line", keys: b"one two\r" },
+    Reply { after: "press edited", keys: b"one\x7fx\x15two\x7f\x7foo\r" },
+    Reply { after: "press end", keys: b"word\x04\x04" },
+    Reply { after: "press end again", keys: b"\x04" },
+    Reply { after: "press long", keys: &LONG_LINE },
+    Reply { after: "press raw", keys: b"a\x03\r" },
+    Reply { after: "press interrupt", keys: b"\x03" },
+    Reply { after: "press quit", keys: b"\x1c" },
+    Reply { after: "press suspend", keys: b"\x1a" },
+    Reply { after: "press flush", keys: b"lost\r" },
+];
+
+const LONG_LINE: [u8; 301] = {
+    let mut line = [b'x'; 301];
+    line[300] = b'\r';
+    line
+};
 
 /// The file `input.bin` of that many bytes: always the same, and not compressible.
 pub fn input(bytes: usize) -> Vec<u8> {

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use wayfarer::artifacts;
-use wayfarer_tests::guests::{BLOCKING_CALLS, BLOCKING_OUTCOMES, GUESTS, Guest, TYPED, WANDER};
+use wayfarer_tests::guests::{
+    BLOCKING_CALLS, BLOCKING_OUTCOMES, GUESTS, Guest, TERMINAL, TERMINAL_KEYS, TYPED, WANDER,
+};
 use wayfarer_tests::native::{self, Run};
 use wayfarer_tests::terminal;
 
@@ -27,6 +29,14 @@ fn wander_is_deterministic() {
     assert_eq!(first, run(&WANDER));
     let lines = String::from_utf8(first.stdout).unwrap();
     assert_eq!(lines.lines().filter(|line| line.starts_with("stop")).count(), 5);
+}
+
+#[test]
+fn the_terminal_behaves_as_the_guest_expects() {
+    let program = TERMINAL.build().unwrap();
+    let argv = [&*program.to_string_lossy()];
+    let run = terminal::run(&argv, Path::new("/"), TERMINAL_KEYS, TERMINAL.limit).unwrap();
+    assert_eq!(run.status, 0, "{}", String::from_utf8_lossy(&run.stdout));
 }
 
 /// One row of the matrix, where nobody moves.

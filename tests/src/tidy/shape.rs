@@ -28,7 +28,7 @@ pub(crate) fn check(source: &Source) -> Vec<Finding> {
 
 /// Whether people write and read it as a program.
 fn is_program(source: &Source) -> bool {
-    [".rs", ".c", ".S", ".ld", ".sh"].iter().any(|end| source.path.ends_with(end))
+    [".rs", ".c", ".h", ".S", ".ld", ".sh"].iter().any(|end| source.path.ends_with(end))
 }
 
 /// A row of a table in a comment cannot be broken.

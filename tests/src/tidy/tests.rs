@@ -71,6 +71,7 @@ fn words_out_of_place() {
     assert_eq!(broken("kernel/machine/src/a.rs", "//! A.\nunsafe fn f() {}\n"), []);
     assert_eq!(broken("a.rs", "//! A.\n#[allow(x)]\nfn f() {}\n"), [(Rule::Allow, 2)]);
     assert_eq!(broken("a.md", "see /checkout/here/a\n"), [(Rule::Provenance, 1)]);
+    assert_eq!(broken("a.md", "see a/checkout/here and ../checkout/here\n"), []);
 }
 
 #[test]

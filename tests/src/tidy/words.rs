@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::source::{Source, line_of, words};
+use super::source::{Source, is_word, line_of, words};
 use super::{Finding, Rule};
 
 pub(crate) fn check(source: &Source, root: &Path) -> Vec<Finding> {
@@ -53,9 +53,11 @@ fn allowed_lints(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-/// Top folders that every Linux has, or that a node has: they may be named.
-const COMMON_FOLDERS: [&str; 12] =
-    ["bin", "dev", "etc", "home", "mnt", "opt", "proc", "root", "srv", "tmp", "usr", "var"];
+/// Top folders that say nothing: every Linux has them, or every repository.
+const COMMON_FOLDERS: [&str; 18] = [
+    "app", "bin", "build", "builds", "dev", "etc", "home", "mnt", "opt", "proc", "repo", "root",
+    "src", "srv", "tests", "tmp", "usr", "var",
+];
 
 /// Phrases that tell how a text came about; in halves, so that this file passes its own test.
 const PHRASES: [[&str; 2]; 4] =
@@ -75,7 +77,9 @@ fn provenance(source: &Source, root: &Path) -> Vec<Finding> {
     let text = source.text.to_lowercase();
     let mut findings = Vec::new();
     for word in &banned {
-        for (at, _) in text.match_indices(word.as_str()) {
+        // A path that goes on from something before is relative, and names nothing.
+        let begins = |at: &usize| !text[..*at].ends_with(|before| is_word(before) || before == '.');
+        for at in text.match_indices(word.as_str()).map(|(at, _)| at).filter(begins) {
             let what = format!("{word:?} says where it was written");
             findings.push(source.finding(Rule::Provenance, line_of(&text, at) + 1, what));
         }
