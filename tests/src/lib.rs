@@ -13,3 +13,4 @@ pub mod pair;
 pub mod sim;
 pub mod terminal;
 pub mod tidy;
+pub mod vm;

@@ -1,0 +1,131 @@
+//! The corpus on real nodes: at home, moved once and roaming, every script does what it does on
+//! the host's Linux.
+//!
+//! The scripts of one way share a boot. `cargo test` runs all at home; `cargo test --test vm_corpus --
+//! --ignored` runs all moving.
+
+use std::time::Duration;
+
+use wayfarer::Initrd;
+use wayfarer::program::command;
+use wayfarer_tests::corpus::{Observation, Script, scripts};
+use wayfarer_tests::vm::{Nodes, Way, as_native};
+
+/// How long a script may take on a node.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long all scripts of one boot may take.
+const BOOT_LIMIT: Duration = Duration::from_secs(600);
+
+/// A script that is known to differ.
+struct Known {
+    script: &'static str,
+    ways: &'static [Way],
+    reason: &'static str,
+}
+
+/// They run all the same, and what they do is printed.
+const KNOWN: &[Known] = &[];
+
+fn known(script: &str, way: Way) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.script == script && known.ways.contains(&way))
+}
+
+/// Runs scripts on nodes, which are booted when needed.
+struct Stage {
+    way: Way,
+    initrd: Initrd,
+    nodes: Option<Nodes>,
+}
+
+impl Stage {
+    fn new(way: Way) -> Self {
+        Self { way, initrd: Initrd::new().unwrap(), nodes: None }
+    }
+
+    /// What the script does on the nodes. After a failure they are not used again.
+    fn observe(&mut self, script: &Script) -> Result<Observation, String> {
+        let mut nodes = match self.nodes.take() {
+            Some(nodes) => nodes,
+            None => Nodes::boot(&self.way.cluster().timeout(BOOT_LIMIT), &self.initrd)
+                .map_err(|error| error.to_string())?,
+        };
+        let start = command(&script.argv("/bin/busybox", "/tmp/corpus/work"));
+        let outcome = nodes.run(&start, LIMIT).map_err(|error| error.to_string())?;
+        self.nodes = Some(nodes);
+        Observation::of(as_native(&outcome)).map_err(|error| error.to_string())
+    }
+
+    /// Whether the script does what it does natively, if not: what differs.
+    fn check(&mut self, script: &Script) -> Result<(), String> {
+        let native = script.run_natively().map_err(|error| error.to_string())?;
+        let here = self.observe(script)?;
+        if here == native {
+            return Ok(());
+        }
+        let parts = [
+            ("stdout", &native.stdout, &here.stdout),
+            ("stderr", &native.stderr, &here.stderr),
+            ("files", &native.files, &here.files),
+        ];
+        let mut said = format!("status {}, natively {}", here.status, native.status);
+        for (part, native, here) in parts.into_iter().filter(|(_, native, here)| native != here) {
+            said += &format!("\n  {part}: {}", first_difference(native, here));
+        }
+        Err(said)
+    }
+}
+
+/// The first line where two texts differ.
+fn first_difference(native: &str, here: &str) -> String {
+    let (mut natives, mut heres) = (native.lines(), here.lines());
+    for number in 1_usize.. {
+        let pair = (natives.next(), heres.next());
+        match pair {
+            (None, None) => break,
+            (native, here) if native != here => {
+                return format!("line {number}: {here:?}, natively {native:?}");
+            }
+            _ => {}
+        }
+    }
+    "line ends".to_owned()
+}
+
+/// Runs every `step`th script in one way; only those whose name has `WAYFARER_SCRIPT` in it.
+fn run_all(way: Way, step: usize) {
+    let wanted = std::env::var("WAYFARER_SCRIPT").unwrap_or_default();
+    let mut stage = Stage::new(way);
+    let mut failed = Vec::new();
+    let scripts = scripts().unwrap();
+    for script in scripts.iter().step_by(step).filter(|script| script.name.contains(&wanted)) {
+        let result = stage.check(script);
+        match (result, known(&script.name, way)) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(known)) => println!("{}: passes now ({})", script.name, known.reason),
+            (Err(why), Some(known)) => println!("{}: known, {}: {why}", script.name, known.reason),
+            (Err(why), None) => {
+                println!("{} ({way:?}): {why}", script.name);
+                failed.push(&*script.name);
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} scripts differ: {}", failed.len(), failed.join(" "));
+}
+
+#[test]
+fn scripts_at_home_do_what_they_do_natively() {
+    run_all(Way::Home, 1);
+}
+
+#[test]
+#[ignore = "minutes"]
+fn all_scripts_moved_once_do_what_they_do_natively() {
+    run_all(Way::Once, 1);
+}
+
+#[test]
+#[ignore = "minutes"]
+fn all_roaming_scripts_do_what_they_do_natively() {
+    run_all(Way::Roaming, 1);
+}
