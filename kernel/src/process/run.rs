@@ -118,7 +118,13 @@ impl Running {
                 match self.local_memory().resolve(UserAddr(address), kind).await {
                     Ok(()) => Next::Run,
                     Err(Unresolved::Signal(info)) => self.fault(info).await,
-                    Err(Unresolved::OutOfMemory) => self.die(OUT_OF_MEMORY).await,
+                    Err(Unresolved::OutOfMemory) => {
+                        let (key, node) = (self.body.key, self.kernel.node);
+                        self.kernel.console.log(format_args!(
+                            "out of memory on node {node}: process {key} is ended"
+                        ));
+                        self.die(OUT_OF_MEMORY).await
+                    }
                 }
             }
             Trap::Exception { vector, .. } => self.fault(self.exception(vector)).await,
@@ -204,8 +210,13 @@ impl Running {
 
     /// Ends the process: home is told, and its reaper ends this task.
     pub async fn die(&self, status: WaitStatus) -> Next {
-        if let Some(home) = self.process.home() {
-            home.begin_exit(status);
+        match self.process.home() {
+            Some(home) => home.begin_exit(status),
+            // Away from home the deputy judges, and nothing catches SIGKILL.
+            None => {
+                let info = SigInfo::kernel(Signal::SIGKILL);
+                drop(self.transact(None, Request::Fault(info)).await);
+            }
         }
         Next::End
     }
