@@ -1,8 +1,8 @@
 //! The corpus on real nodes: at home, moved once and roaming, every script does what it does on
 //! the host's Linux.
 //!
-//! The scripts of one way share a boot. `cargo test` runs all at home; `cargo test --test vm_corpus --
-//! --ignored` runs all moving.
+//! The scripts of one way share a boot. `cargo test` runs all at home;
+//! `cargo test --test vm_corpus -- --ignored` runs all moving.
 
 use std::time::Duration;
 
