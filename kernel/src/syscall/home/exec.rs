@@ -73,6 +73,10 @@ fn too_long(error: crate::syscall::MemoryError) -> Errno {
 
 /// Ends the other threads and waits until their handlers have ended (rule 8).
 async fn end_other_threads(c: &Caller) -> Result<(), Errno> {
+    // Of two threads that execute at once the first goes on; the second has been killed by it.
+    if c.thread.is_killed() {
+        return Err(Errno::ERESTARTSYS);
+    }
     let others: Vec<Rc<HomeThread>> = {
         let threads = c.home.threads.borrow();
         threads.values().filter(|thread| thread.tid != c.thread.tid).cloned().collect()
