@@ -1,7 +1,7 @@
 //! Style is a test: what every tracked file of this repository must look like.
 //!
 //! The rules are those of the architecture ("Never: ...") and of its style guide. They are hard
-//! from the first day; whoever needs an exception writes it into [`exceptions`], with a reason.
+//! from the first day; whoever needs an exception writes it into `exceptions`, with a reason.
 
 mod crates;
 mod exceptions;
@@ -23,11 +23,11 @@ use source::Source;
 /// A rule, as findings and exceptions name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
-    /// A function has at most [`shape::FUNCTION_LINES`] lines.
+    /// A function has at most `shape::FUNCTION_LINES` lines.
     FunctionLength,
-    /// A line has at most [`shape::COLUMNS`] columns.
+    /// A line has at most `shape::COLUMNS` columns.
     LineLength,
-    /// A file has at most [`shape::FILE_LINES`] lines besides its tests.
+    /// A file has at most `shape::FILE_LINES` lines besides its tests.
     FileLength,
     /// A file begins with a sentence about what it is.
     FileComment,
