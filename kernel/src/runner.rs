@@ -85,7 +85,7 @@ pub fn counts(kernel: &Kernel) -> Counts {
     Counts {
         frames_free: frames.free as u64,
         frames_total: frames.total as u64,
-        sockets: 0,
+        sockets: kernel.network.as_ref().map_or(0, |network| network.sockets() as u64),
         tasks: kernel.spawner.tasks() as u64,
         descriptors: kernel.vfs.open_files().count() as u64,
         processes: kernel.processes.homes().len() as u64,
