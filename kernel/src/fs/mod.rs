@@ -40,7 +40,7 @@ pub use inode::{
 };
 pub use object::{FileObject, Io, OpenDirectory, seek_within};
 pub use open_file::{OpenFile, OpenFiles};
-pub use path::{FollowLast, Last};
+pub use path::FollowLast;
 pub use terminal::{Sink, Terminal};
 pub use vfs::{RenameMode, Vfs, may_execute};
 

@@ -23,7 +23,7 @@ pub enum FollowLast {
 
 /// The last component of a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Last {
+pub(super) enum Last {
     /// There is none: the path leads to the directory itself (`/`), or a link has led straight
     /// to a file.
     Here,

@@ -18,7 +18,9 @@ use wayfarer_proto::linux::time::Timespec;
 use super::device::{self, Devices};
 use super::pipe::PipeFs;
 use super::ramfs::{RamFs, RamLimits};
-use super::{Asker, Clock, FollowLast, Inode, Metadata, NewContent, NewInode, OpenFile, Sink, Vfs};
+use super::{
+    Asker, Clock, Dentry, FollowLast, Inode, Metadata, NewContent, NewInode, OpenFile, Sink, Vfs,
+};
 
 /// Someone who asks; by default process 1 in its own session.
 pub(crate) struct TestAsker {
@@ -150,20 +152,25 @@ impl TestTree {
         self.vfs.make_symlink(target.as_bytes(), root, path.as_bytes(), &self.asker)
     }
 
+    pub(crate) fn resolve(&self, path: &str, follow: FollowLast) -> Result<Rc<Dentry>, Errno> {
+        self.vfs.resolve(self.vfs.root(), path.as_bytes(), follow, &self.asker)
+    }
+
+    pub(crate) fn read_link(&self, path: &str) -> Result<String, Errno> {
+        let target = self.resolve(path, FollowLast::No)?.inode().read_link(&self.asker)?;
+        Ok(String::from_utf8(target).unwrap())
+    }
+
     pub(crate) fn lstat(&self, path: &str) -> Result<Metadata, Errno> {
-        let root = self.vfs.root();
-        self.vfs.metadata(root, path.as_bytes(), FollowLast::No, &self.asker)
+        Ok(self.resolve(path, FollowLast::No)?.inode().metadata())
     }
 
     pub(crate) fn stat(&self, path: &str) -> Metadata {
-        let root = self.vfs.root();
-        self.vfs.metadata(root, path.as_bytes(), FollowLast::Yes, &self.asker).unwrap()
+        self.stat_inode(path).metadata()
     }
 
     pub(crate) fn stat_inode(&self, path: &str) -> Rc<dyn Inode> {
-        let root = self.vfs.root();
-        let found = self.vfs.resolve(root, path.as_bytes(), FollowLast::Yes, &self.asker);
-        found.unwrap().inode().clone()
+        self.resolve(path, FollowLast::Yes).unwrap().inode().clone()
     }
 
     /// The names in a directory, `.` and `..` left out.

@@ -127,11 +127,6 @@ fn tree() -> (TestTree, Rc<TestSource>) {
     (tree, source)
 }
 
-fn read_link(tree: &TestTree, path: &str) -> Result<String, Errno> {
-    let target = tree.vfs.read_link(tree.vfs.root(), path.as_bytes(), &tree.asker)?;
-    Ok(String::from_utf8(target).unwrap())
-}
-
 #[test]
 fn processes_and_texts_are_listed() {
     let (tree, _source) = tree();
@@ -151,12 +146,12 @@ fn processes_and_texts_are_listed() {
 #[test]
 fn self_is_whoever_asks() {
     let (mut tree, _source) = tree();
-    assert_eq!(read_link(&tree, "/proc/self").unwrap(), "1");
+    assert_eq!(tree.read_link("/proc/self").unwrap(), "1");
     assert_eq!(tree.read_text("/proc/self/comm"), "init\n");
     tree.asker.pid = Pid(7);
     assert_eq!(tree.read_text("/proc/self/comm"), "dead\n");
     tree.asker.pid = Pid(0);
-    assert_eq!(read_link(&tree, "/proc/self"), Err(Errno::ENOENT));
+    assert_eq!(tree.read_link("/proc/self"), Err(Errno::ENOENT));
 }
 
 #[test]
@@ -189,7 +184,7 @@ fn the_node_is_described() {
     assert!(tree.read_text("/proc/stat").starts_with("cpu  234 0 0 1000 0 0 0 0 0 0\n"));
     assert_eq!(tree.read_text("/proc/loadavg"), "1.00 1.00 1.00 1/2 9\n");
     assert_eq!(tree.read_text("/proc/wayfarer"), "frames_free 5\ntasks 2\n");
-    assert_eq!(read_link(&tree, "/proc/mounts").unwrap(), "self/mounts");
+    assert_eq!(tree.read_link("/proc/mounts").unwrap(), "self/mounts");
     assert_eq!(tree.read_text("/proc/mounts"), "tmpfs / tmpfs rw 0 0\n");
     assert_eq!(tree.read_text("/proc/version"), "Linux version 6\n");
 }
@@ -202,9 +197,9 @@ fn descriptors_are_links_that_open() {
     let (reader, writer) = tree.vfs.make_pipe(OpenFlags::empty()).unwrap();
     source.files.replace(vec![(Fd(0), file), (Fd(3), reader), (Fd(10), writer.clone())]);
     assert_eq!(tree.list("/proc/self/fd"), ["0", "3", "10"]);
-    assert_eq!(read_link(&tree, "/proc/self/fd/0").unwrap(), "/file");
-    assert_eq!(read_link(&tree, "/proc/self/fd/3").unwrap(), "pipe:[1]");
-    assert_eq!(read_link(&tree, "/proc/self/fd/4"), Err(Errno::ENOENT));
+    assert_eq!(tree.read_link("/proc/self/fd/0").unwrap(), "/file");
+    assert_eq!(tree.read_link("/proc/self/fd/3").unwrap(), "pipe:[1]");
+    assert_eq!(tree.read_link("/proc/self/fd/4"), Err(Errno::ENOENT));
     assert_eq!(tree.lstat("/proc/self/fd/0").unwrap().mode(), 0o120500);
     assert_eq!(tree.lstat("/proc/self/fd/10").unwrap().mode(), 0o120300);
     assert_eq!(tree.stat("/proc/self/fd/3").file_type, FileType::Fifo);
@@ -213,18 +208,18 @@ fn descriptors_are_links_that_open() {
     let mut buffer = [0; 10];
     assert_eq!(again.read(&mut buffer, &again.io(&tree.asker)), Ok(7), "a new end of the pipe");
     tree.vfs.unlink(tree.vfs.root(), b"/file", &tree.asker).unwrap();
-    assert_eq!(read_link(&tree, "/dev/stdin").unwrap(), "/proc/self/fd/0");
-    assert_eq!(read_link(&tree, "/proc/self/fd/0").unwrap(), "/file (deleted)");
+    assert_eq!(tree.read_link("/dev/stdin").unwrap(), "/proc/self/fd/0");
+    assert_eq!(tree.read_link("/proc/self/fd/0").unwrap(), "/file (deleted)");
     assert_eq!(tree.read_text("/dev/stdin"), "content", "the file itself, not the name");
 }
 
 #[test]
 fn links_lead_to_program_and_directories() {
     let (tree, source) = tree();
-    assert_eq!(read_link(&tree, "/proc/1/exe").unwrap(), "/bin/init");
-    assert_eq!(read_link(&tree, "/proc/7/exe"), Err(Errno::ENOENT));
-    assert_eq!(read_link(&tree, "/proc/1/cwd").unwrap(), "/");
-    assert_eq!(read_link(&tree, "/proc/1/root").unwrap(), "/");
+    assert_eq!(tree.read_link("/proc/1/exe").unwrap(), "/bin/init");
+    assert_eq!(tree.read_link("/proc/7/exe"), Err(Errno::ENOENT));
+    assert_eq!(tree.read_link("/proc/1/cwd").unwrap(), "/");
+    assert_eq!(tree.read_link("/proc/1/root").unwrap(), "/");
     let through = tree.stat("/proc/1/cwd/proc/1/root/dev/null");
     assert_eq!(through.file_type, FileType::CharDevice);
     assert_eq!(source.pids().len(), 2);

@@ -59,7 +59,9 @@ impl FileContent {
     /// Pages that have a frame, plus those lent.
     pub(super) fn pages(&self) -> u64 {
         let lent = self.lent.len().div_ceil(PAGE) as u64;
-        lent + self.frames.range(lent..).count() as u64
+        // A page that is lent and has a frame counts once; without lent ones nothing is walked.
+        let both = if lent == 0 { 0 } else { self.frames.range(..lent).count() };
+        lent + (self.frames.len() - both) as u64
     }
 
     /// How many frames it holds.

@@ -2,7 +2,8 @@
 
 use wayfarer_proto::linux::termios::{LocalFlags, Special, Termios};
 
-use super::input::Input;
+use super::input::{Input, echo};
+use super::latin1::is_word;
 use super::output::{Output, is_continuation};
 
 impl Input {
@@ -20,8 +21,7 @@ impl Input {
         let mut in_word = false;
         while let Some(length) = self.last_character(termios) {
             let first = self.edited[self.edited.len() - length];
-            // Linux takes bytes of Latin-1 for letters, so those of UTF-8 characters count too.
-            if first.is_ascii_alphanumeric() || first == b'_' || first >= 0x80 {
+            if is_word(first) {
                 in_word = true;
             } else if in_word {
                 break;
@@ -42,7 +42,8 @@ impl Input {
         if !local.contains(one_by_one) {
             self.edited.clear();
             if local.contains(LocalFlags::ECHO) {
-                self.echo(termios.special(Special::Kill), termios, output);
+                self.finish_erasing(termios, output);
+                echo(termios.special(Special::Kill), termios, output);
                 if local.contains(LocalFlags::ECHOK) {
                     output.put(b'\n', termios);
                 }
@@ -57,12 +58,12 @@ impl Input {
 
     /// REPRINT: the line again, on a new one.
     pub(super) fn reprint(&mut self, byte: u8, termios: &Termios, output: &mut Output) {
-        self.echo(byte, termios, output);
+        self.finish_erasing(termios, output);
+        echo(byte, termios, output);
         output.put(b'\n', termios);
-        self.start_column = output.column();
         for index in 0..self.edited.len() {
             let byte = self.edited[index];
-            self.echo(byte, termios, output);
+            echo(byte, termios, output);
         }
     }
 
@@ -98,10 +99,10 @@ impl Input {
             self.edited.truncate(start);
         } else if !rub_out {
             self.edited.truncate(start);
-            self.echo(termios.special(Special::Erase), termios, output);
+            echo(termios.special(Special::Erase), termios, output);
         } else if first == b'\t' {
             self.edited.truncate(start);
-            output.rub_out_tab(self.column_of_end(termios));
+            output.rub_out_tab(self.column_of_end(termios, output.line_column()));
         } else {
             self.edited.truncate(start);
             let carets = local.contains(LocalFlags::ECHOCTL);
@@ -121,14 +122,16 @@ impl Input {
         if !core::mem::replace(&mut self.erasing, true) {
             output.put(b'\\', termios);
         }
-        for byte in &self.edited[start..] {
+        echo(self.edited[start], termios, output);
+        for byte in &self.edited[start + 1..] {
             output.put(*byte, termios);
+            output.count_back();
         }
     }
 
-    /// The column after the line's last character. After a tab only what follows it counts, since
-    /// a tab ends at a multiple of eight.
-    fn column_of_end(&self, termios: &Termios) -> usize {
+    /// The column after the line's last character, if it began at `line_column`. After a tab only
+    /// what follows it counts, since a tab ends at a multiple of eight.
+    fn column_of_end(&self, termios: &Termios, line_column: usize) -> usize {
         let tab = self.edited.iter().rposition(|byte| *byte == b'\t');
         let carets = termios.local_flags().contains(LocalFlags::ECHOCTL);
         let columns = self.edited[tab.map_or(0, |tab| tab + 1)..].iter().map(|byte| {
@@ -138,7 +141,7 @@ impl Input {
                 false => usize::from(!is_continuation(*byte, termios)),
             }
         });
-        columns.sum::<usize>() + if tab.is_some() { 0 } else { self.start_column }
+        columns.sum::<usize>() + if tab.is_some() { 0 } else { line_column }
     }
 
     fn erased(&mut self, termios: &Termios, output: &mut Output) {

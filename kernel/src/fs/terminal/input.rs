@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::linux::termios::{InputFlags, LocalFlags, Special, Termios};
 
+use super::latin1::to_lower;
 use super::output::Output;
 
 /// Bytes that wait for a reader, the line being edited included (`N_TTY_BUF_SIZE` less one).
@@ -39,8 +40,6 @@ pub(super) struct Input {
     literal_next: bool,
     /// Whether erased characters are being printed between \ and / (`ECHOPRT`).
     pub(super) erasing: bool,
-    /// The column at which the edited line began.
-    pub(super) start_column: usize,
 }
 
 impl Input {
@@ -106,7 +105,7 @@ impl Input {
 
     /// Forgets everything (`TCIFLUSH`, or a signal without `NOFLSH`).
     pub(super) fn clear(&mut self) {
-        *self = Self { start_column: self.start_column, ..Self::default() };
+        *self = Self::default();
     }
 
     /// Adjusts to new settings: what was typed so far becomes readable without line editing, and
@@ -136,10 +135,10 @@ impl Input {
         let (input, local) = (termios.input_flags(), termios.local_flags());
         let mut byte = if input.contains(InputFlags::ISTRIP) { byte & 0x7f } else { byte };
         if input.contains(InputFlags::IUCLC) && local.contains(LocalFlags::IEXTEN) {
-            byte = byte.to_ascii_lowercase();
+            byte = to_lower(byte);
         }
         if core::mem::take(&mut self.literal_next) {
-            self.take_in(byte, termios, output);
+            self.take_in(byte, byte, termios, output);
             return None;
         }
         if flow_control(byte, termios, output) {
@@ -151,7 +150,7 @@ impl Input {
         }
         match translate(byte, input) {
             Some(byte) if local.contains(LocalFlags::ICANON) => self.edit(byte, termios, output),
-            Some(byte) => self.take_in(byte, termios, output),
+            Some(translated) => self.take_in(translated, byte, termios, output),
             None => {}
         }
         None
@@ -168,7 +167,7 @@ impl Input {
             output.stopped = false;
         }
         if local.contains(LocalFlags::ECHO) {
-            self.echo(byte, termios, output);
+            echo(byte, termios, output);
         }
     }
 
@@ -184,8 +183,10 @@ impl Input {
             self.erase_word(termios, output);
         } else if extended && termios.is_special(Special::LiteralNext, byte) {
             self.literal_next = true;
-            if local.contains(LocalFlags::ECHO | LocalFlags::ECHOCTL) {
+            if local.contains(LocalFlags::ECHO) {
                 self.finish_erasing(termios, output);
+            }
+            if local.contains(LocalFlags::ECHO | LocalFlags::ECHOCTL) {
                 output.put(b'^', termios);
                 output.put(b'\x08', termios);
             }
@@ -196,7 +197,6 @@ impl Input {
             self.reprint(byte, termios, output);
         } else if byte == b'\n' {
             if local.intersects(LocalFlags::ECHO | LocalFlags::ECHONL) {
-                self.finish_erasing(termios, output);
                 output.put(b'\n', termios);
             }
             self.end_line(byte, LineEnd::Yes);
@@ -206,16 +206,20 @@ impl Input {
             || (extended && termios.is_special(Special::EndOfLine2, byte))
         {
             if local.contains(LocalFlags::ECHO) {
-                self.echo(byte, termios, output);
+                if self.edited.is_empty() {
+                    output.begin_line();
+                }
+                echo(byte, termios, output);
             }
             self.end_line(byte, LineEnd::Yes);
         } else {
-            self.take_in(byte, termios, output);
+            self.take_in(byte, byte, termios, output);
         }
     }
 
-    /// A byte that is data.
-    fn take_in(&mut self, byte: u8, termios: &Termios, output: &mut Output) {
+    /// A byte that is data. `typed` is what it was before CR and NL were translated: a NL that was
+    /// a CR is echoed as a new line, one that was typed is a control character like others.
+    fn take_in(&mut self, byte: u8, typed: u8, termios: &Termios, output: &mut Output) {
         let local = termios.local_flags();
         let edits = local.contains(LocalFlags::ICANON);
         if self.ready.len() + self.edited.len() >= QUEUE {
@@ -227,11 +231,11 @@ impl Input {
         if local.contains(LocalFlags::ECHO) {
             self.finish_erasing(termios, output);
             if self.edited.is_empty() {
-                self.start_column = output.column();
+                output.begin_line();
             }
             match byte {
-                b'\n' => output.put(byte, termios),
-                _ => self.echo(byte, termios, output),
+                b'\n' if typed == b'\r' => output.put(byte, termios),
+                _ => echo(byte, termios, output),
             }
         }
         if edits {
@@ -251,16 +255,15 @@ impl Input {
         self.ready.push_back(Ready { byte, end });
         self.lines += usize::from(end != LineEnd::No);
     }
+}
 
-    /// Echoes a byte, control characters as `^X` (`echo_char`).
-    pub(super) fn echo(&mut self, byte: u8, termios: &Termios, output: &mut Output) {
-        self.finish_erasing(termios, output);
-        let carets = termios.local_flags().contains(LocalFlags::ECHOCTL);
-        if carets && byte.is_ascii_control() && byte != b'\t' {
-            output.put_caret(byte);
-        } else {
-            output.put(byte, termios);
-        }
+/// Echoes a byte, control characters as `^X` (`echo_char`).
+pub(super) fn echo(byte: u8, termios: &Termios, output: &mut Output) {
+    let carets = termios.local_flags().contains(LocalFlags::ECHOCTL);
+    if carets && byte.is_ascii_control() && byte != b'\t' {
+        output.put_caret(byte);
+    } else {
+        output.put(byte, termios);
     }
 }
 

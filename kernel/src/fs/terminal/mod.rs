@@ -7,6 +7,7 @@
 mod erase;
 mod input;
 mod job_control;
+mod latin1;
 mod output;
 mod requests;
 

@@ -4,6 +4,8 @@ use alloc::collections::VecDeque;
 
 use wayfarer_proto::linux::termios::{OutputFlags, Termios};
 
+use super::latin1::to_upper;
+
 /// Bytes that writers may have waiting.
 const QUEUE: usize = 4096;
 /// Bytes that echoes may add beyond that; more are lost, as in Linux.
@@ -18,6 +20,9 @@ const TAB: usize = 8;
 pub(super) struct Output {
     queue: VecDeque<u8>,
     column: usize,
+    /// The column at which the line being edited began, as far as output since then leaves it
+    /// (`canon_column` of n_tty).
+    line_column: usize,
     /// Whether ^S has stopped it.
     pub(super) stopped: bool,
 }
@@ -32,8 +37,14 @@ impl Output {
         self.queue.len()
     }
 
-    pub(super) const fn column(&self) -> usize {
-        self.column
+    /// Notes that a line begins where the cursor is.
+    pub(super) const fn begin_line(&mut self) {
+        self.line_column = self.column;
+    }
+
+    /// The column at which it began.
+    pub(super) const fn line_column(&self) -> usize {
+        self.line_column
     }
 
     /// What can be sent now, in one piece.
@@ -65,6 +76,7 @@ impl Output {
                 if flags.intersects(OutputFlags::ONLCR | OutputFlags::ONLRET) {
                     self.column = 0;
                 }
+                self.begin_line();
                 self.push(b'\n');
             }
             b'\r' => self.put_return(flags),
@@ -78,7 +90,7 @@ impl Output {
                     self.column += 1;
                 }
                 let upper = flags.contains(OutputFlags::OLCUC);
-                self.push(if upper { byte.to_ascii_uppercase() } else { byte });
+                self.push(if upper { to_upper(byte) } else { byte });
             }
         }
     }
@@ -90,11 +102,13 @@ impl Output {
         if flags.contains(OutputFlags::OCRNL) {
             if flags.contains(OutputFlags::ONLRET) {
                 self.column = 0;
+                self.begin_line();
             }
             self.push(b'\n');
             return;
         }
         self.column = 0;
+        self.begin_line();
         self.push(b'\r');
     }
 
@@ -113,6 +127,11 @@ impl Output {
         self.push(b'^');
         self.push(byte ^ 0o100);
         self.column += 2;
+    }
+
+    /// Counts a byte that was put as one that does not move the cursor.
+    pub(super) const fn count_back(&mut self) {
+        self.column = self.column.saturating_sub(1);
     }
 
     /// Moves the cursor back over a tab that begins at this column.

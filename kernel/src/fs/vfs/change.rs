@@ -8,8 +8,8 @@ use wayfarer_proto::linux::fcntl::PATH_MAX;
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType};
 
 use super::Vfs;
-use crate::fs::path::{Walker, lookup_child};
-use crate::fs::{Asker, Dentry, FollowLast, Last, NewContent, NewInode};
+use crate::fs::path::{Last, Walker, lookup_child};
+use crate::fs::{Asker, Dentry, NewContent, NewInode};
 
 /// A place for a new name: a directory that does not have it.
 struct Vacancy {
@@ -188,20 +188,6 @@ impl Vfs {
             return Err(Errno::ENOENT);
         }
         Ok(Vacancy { directory, name })
-    }
-
-    /// The file that link(2) gives a new name: `path` itself, or where it leads as a link.
-    ///
-    /// # Errors
-    /// As [`resolve`](Self::resolve).
-    pub fn link_source(
-        &self,
-        start: &Rc<Dentry>,
-        path: &[u8],
-        follow: FollowLast,
-        asker: &dyn Asker,
-    ) -> Result<Rc<Dentry>, Errno> {
-        self.resolve(start, path, follow, asker)
     }
 }
 

@@ -8,6 +8,8 @@ mod open;
 mod rename;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 use alloc::format;
@@ -17,15 +19,15 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::{OpenFlags, X_OK};
-use wayfarer_proto::linux::stat::{FileType, PROC_SUPER_MAGIC, Statfs};
+use wayfarer_proto::linux::fcntl::OpenFlags;
+use wayfarer_proto::linux::stat::{FileType, PROC_SUPER_MAGIC};
 
 pub use rename::RenameMode;
 
 use super::device::Devices;
 use super::path::Walker;
 use super::pipe::PipeFs;
-use super::{Asker, AttributeChange, Dentry, FollowLast, Inode, Metadata, OpenFile, OpenFiles};
+use super::{Asker, Dentry, FollowLast, Inode, Metadata, OpenFile, OpenFiles};
 
 /// All mounted file systems of a node, as one tree.
 pub struct Vfs {
@@ -128,68 +130,6 @@ impl Vfs {
         }
     }
 
-    /// stat(2) and lstat(2).
-    ///
-    /// # Errors
-    /// As [`resolve`](Self::resolve).
-    pub fn metadata(
-        &self,
-        start: &Rc<Dentry>,
-        path: &[u8],
-        follow: FollowLast,
-        asker: &dyn Asker,
-    ) -> Result<Metadata, Errno> {
-        Ok(self.resolve(start, path, follow, asker)?.inode().metadata())
-    }
-
-    /// readlink(2): the text, not shortened.
-    ///
-    /// # Errors
-    /// As [`resolve`](Self::resolve); `EINVAL` if it is no symbolic link.
-    pub fn read_link(
-        &self,
-        start: &Rc<Dentry>,
-        path: &[u8],
-        asker: &dyn Asker,
-    ) -> Result<Vec<u8>, Errno> {
-        self.resolve(start, path, FollowLast::No, asker)?.inode().read_link(asker)
-    }
-
-    /// access(2). Programs run as root, who may do everything except execute a file that nobody
-    /// may execute.
-    ///
-    /// # Errors
-    /// As [`resolve`](Self::resolve); `EACCES`.
-    pub fn access(
-        &self,
-        start: &Rc<Dentry>,
-        path: &[u8],
-        mode: u32,
-        follow: FollowLast,
-        asker: &dyn Asker,
-    ) -> Result<(), Errno> {
-        let found = self.resolve(start, path, follow, asker)?;
-        if mode & X_OK != 0 && !may_execute(&found.inode().metadata()) {
-            return Err(Errno::EACCES);
-        }
-        Ok(())
-    }
-
-    /// chmod(2), chown(2), utimensat(2).
-    ///
-    /// # Errors
-    /// As [`resolve`](Self::resolve) and [`Inode::change_attributes`].
-    pub fn change_attributes(
-        &self,
-        start: &Rc<Dentry>,
-        path: &[u8],
-        follow: FollowLast,
-        change: &AttributeChange,
-        asker: &dyn Asker,
-    ) -> Result<(), Errno> {
-        self.resolve(start, path, follow, asker)?.inode().change_attributes(change)
-    }
-
     /// truncate(2).
     ///
     /// # Errors
@@ -207,19 +147,6 @@ impl Vfs {
             FileType::Regular => found.inode().set_size(size),
             _ => Err(Errno::EINVAL),
         }
-    }
-
-    /// statfs(2).
-    ///
-    /// # Errors
-    /// As [`resolve`](Self::resolve).
-    pub fn statfs(
-        &self,
-        start: &Rc<Dentry>,
-        path: &[u8],
-        asker: &dyn Asker,
-    ) -> Result<Statfs, Errno> {
-        Ok(self.resolve(start, path, FollowLast::Yes, asker)?.inode().file_system())
     }
 
     /// getcwd(2), without the NUL.

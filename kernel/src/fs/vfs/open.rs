@@ -7,8 +7,8 @@ use wayfarer_proto::linux::fcntl::{NAME_MAX, OpenFlags};
 use wayfarer_proto::linux::stat::FileType;
 
 use super::Vfs;
-use crate::fs::path::Walker;
-use crate::fs::{Asker, Dentry, FileObject, Last, NewContent, NewInode, OpenFile};
+use crate::fs::path::{Last, Walker};
+use crate::fs::{Asker, Dentry, FileObject, NewContent, NewInode, OpenFile};
 
 /// What `O_PATH` opens: a name, neither readable nor writable.
 struct NameOnly;
@@ -63,10 +63,7 @@ impl Vfs {
     }
 
     /// Opens what a dentry names, as open(2) opens an existing file.
-    ///
-    /// # Errors
-    /// As open(2).
-    pub fn open_existing(
+    fn open_existing(
         &self,
         dentry: &Rc<Dentry>,
         flags: OpenFlags,

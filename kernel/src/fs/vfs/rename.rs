@@ -8,8 +8,8 @@ use wayfarer_proto::linux::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};
 use wayfarer_proto::linux::stat::FileType;
 
 use super::Vfs;
-use crate::fs::path::{Walker, lookup_child};
-use crate::fs::{Asker, Dentry, Last};
+use crate::fs::path::{Last, Walker, lookup_child};
+use crate::fs::{Asker, Dentry};
 
 /// What renaming does about a name that exists already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

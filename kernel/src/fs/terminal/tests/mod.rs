@@ -3,6 +3,7 @@
 mod editing;
 mod job_control;
 mod modes;
+mod oneoff;
 
 use alloc::string::String;
 use alloc::vec;
