@@ -293,8 +293,9 @@ impl Cluster {
     }
 
     fn tails(&self) -> LogTail {
-        let label = |vm: &Vm| format!("node {}:\n{}\n", vm.node, vm.tail().0);
-        LogTail(self.vms.iter().map(label).collect())
+        let told = self.vms.iter().map(|vm| (vm.node, vm.tail().0));
+        let told = told.filter(|(_, tail)| !tail.trim().is_empty());
+        LogTail(told.map(|(node, tail)| format!("node {node}:\n{tail}\n")).collect())
     }
 
     fn vm(&self, node: NodeId) -> &Vm {

@@ -3,12 +3,14 @@
 pub(crate) mod cli;
 mod demo;
 mod failure;
+mod prepare;
 mod progress;
 mod report;
 mod run;
 mod show;
 mod signals;
 mod terminal;
+pub(crate) mod usage;
 
 use cli::{Cli, Command};
 use failure::Failure;

@@ -19,8 +19,9 @@ use wayfarer_proto::errno::Errno;
 /// `wayfarer run` of `true` on this fake node.
 fn run(fake: &Fake) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wayfarer"));
-    command.args(["run", "--timeout", "20", "--kernel", "/kernel", "--qemu"]);
-    command.arg(fake.program()).args(["busybox", "true", "--nodes"]);
+    // Any file will do for a kernel that no fake reads.
+    command.args(["run", "--timeout", "20", "--kernel"]).arg(fake.program());
+    command.arg("--qemu").arg(fake.program()).args(["busybox", "true", "--nodes"]);
     command
 }
 

@@ -5,8 +5,13 @@ use std::process::{Command, Output, Stdio};
 
 /// `wayfarer run` with these words.
 fn run(words: &[&str], input: &[u8]) -> Output {
+    limited(60, words, input)
+}
+
+/// The same with this time limit in seconds.
+fn limited(seconds: u32, words: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_wayfarer"))
-        .args(["run", "--timeout", "60"])
+        .args(["run", "--timeout", &seconds.to_string()])
         .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -66,4 +71,41 @@ fn files_of_the_host_are_there() {
     let output = run(&["--file", manifest, "cat", "/root/manifest"], b"");
     let expected = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
     assert_eq!(text(&output.stdout), text(&expected));
+}
+
+#[test]
+fn a_static_program_of_the_host_runs() {
+    let program = wayfarer::artifacts::guest("wander").unwrap();
+    let output = run(&[&program.to_string_lossy(), "/no/input"], b"");
+    assert!(text(&output.stderr).starts_with("wander: No such file"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn time_limit_ends_what_never_ends() {
+    let output = limited(2, &["sleep", "1000"], b"");
+    assert_eq!(output.status.code(), Some(125));
+    let said = text(&output.stderr);
+    assert!(said.contains("--timeout"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+/// The capture holds frames of both directions, each as long as its header says.
+#[test]
+fn frames_between_nodes_are_captured() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_string_lossy().into_owned();
+    let output = run(&["--nodes", "2", "--roam", "3", "--pcap", &path, "uname"], b"");
+    assert_eq!(text(&output.stdout), "Linux\n", "{}", text(&output.stderr));
+    let bytes = std::fs::read(file.path()).unwrap();
+    assert_eq!(bytes[..4], 0xa1b2_c3d4_u32.to_le_bytes(), "pcap-savefile(5)");
+    let mut senders = std::collections::BTreeSet::new();
+    let mut at = 24;
+    while at < bytes.len() {
+        let length = u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap());
+        senders.insert(bytes[at + 16 + 6..at + 16 + 12].to_vec());
+        at += 16 + usize::try_from(length).unwrap();
+    }
+    assert_eq!(at, bytes.len(), "whole records");
+    assert_eq!(senders.len(), 2, "both nodes sent: {senders:?}");
 }

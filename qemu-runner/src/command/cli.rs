@@ -11,6 +11,9 @@ use wayfarer_proto::roam::Roam;
 /// How long the nodes of `run` and `shell` live at most when `--timeout` says nothing.
 const DAY: u64 = 24 * 3600;
 
+/// The longest `--timeout`, in seconds.
+const YEAR: u64 = 366 * DAY;
+
 /// How long the demo may take.
 const DEMO_LIMIT: u64 = 300;
 
@@ -100,7 +103,7 @@ pub(crate) struct Common {
     #[arg(long)]
     pub(crate) gdb: bool,
     /// End the nodes after this many seconds [default: a day; demo: 300]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) timeout: Option<u64>,
     /// Move every process to the next node before every Nth call it makes (N), or once, before its
     /// Nth call at home (once:N)
@@ -263,6 +266,7 @@ mod tests {
             "wayfarer run --memory 5 ls",
             "wayfarer run --file here ls",
             "wayfarer shell --timeout 0",
+            "wayfarer shell --timeout 99999999999999999",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -18,7 +18,7 @@ use super::cli::{Defaults, DemoOptions};
 use super::failure::Failure;
 use super::progress::Progress;
 use super::report::Report;
-use super::{run, show, signals};
+use super::{prepare, show, signals};
 
 /// Where the demo's programs are at home.
 const HOME: NodeId = NodeId(1);
@@ -72,8 +72,11 @@ pub(crate) fn demo(options: &DemoOptions) -> Result<u8, Failure> {
     if nodes < 3 {
         return Err(Failure::TooFewNodes(nodes));
     }
-    let kernel = run::kernel(&options.common)?;
-    let wander = run::build(Artifact::Guest("wander"))?;
+    if let Some(path) = &options.json {
+        prepare::writable(path)?;
+    }
+    let kernel = prepare::kernel(&options.common)?;
+    let wander = prepare::build(Artifact::Guest("wander"))?;
     let progress = Progress::new("making the reference");
     let input = pseudo_random(INPUT_SIZE);
     let references = references(&wander, &input)?;

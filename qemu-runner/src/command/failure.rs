@@ -22,6 +22,12 @@ pub(crate) enum Failure {
         "{program}: not found (neither a busybox applet nor in PATH; a file here is ./{program})"
     )]
     NoProgram { program: String },
+    #[error("cannot read {path}: {source}")]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{0}: neither a kernel file nor a package of this workspace")]
+    NoKernel(PathBuf),
+    #[error("cannot find {0}; ./setup installs QEMU")]
+    NoEmulator(PathBuf),
     #[error("cannot use the terminal: {0}")]
     Terminal(io::Error),
     #[error("cannot write {path}: {source}")]
@@ -44,6 +50,10 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::NoProgram { .. } => NOT_FOUND,
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                NOT_FOUND
+            }
+            Self::Unreadable { .. } => NOT_EXECUTABLE,
             Self::Initrd(InitrdError::NotRunnable { .. }) => NOT_EXECUTABLE,
             Self::Program(ProgramError::NotStarted { errno: Errno::ENOENT, .. }) => NOT_FOUND,
             Self::Program(ProgramError::NotStarted { .. }) => NOT_EXECUTABLE,

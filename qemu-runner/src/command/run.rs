@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use wayfarer::artifacts::{self, Artifact};
+use wayfarer::artifacts;
 use wayfarer::{Cluster, Initrd, program};
 use wayfarer_proto::console::{FromNode, Start, ToNode};
 use wayfarer_proto::id::NodeId;
@@ -13,7 +13,7 @@ use super::cli::{Common, Defaults, RunOptions, ShellOptions};
 use super::failure::Failure;
 use super::progress::Progress;
 use super::terminal::{self, RawMode};
-use super::{show, signals};
+use super::{prepare, show, signals};
 
 /// Where programs start.
 const FIRST: NodeId = NodeId(1);
@@ -54,7 +54,8 @@ fn pack(initrd: &mut Initrd, program: &str) -> Result<String, Failure> {
         return Ok(program.to_owned());
     }
     let missing = || Failure::NoProgram { program: program.to_owned() };
-    let mut host = find(program).ok_or_else(missing)?;
+    let mut host = prepare::find(program).ok_or_else(missing)?;
+    prepare::readable(&host)?;
     if host.extension().is_some_and(|extension| extension == "c") {
         host = artifacts::c_program(&host)?;
     }
@@ -63,39 +64,8 @@ fn pack(initrd: &mut Initrd, program: &str) -> Result<String, Failure> {
     Ok(name)
 }
 
-fn find(program: &str) -> Option<PathBuf> {
-    if program.contains('/') {
-        return Some(PathBuf::from(program));
-    }
-    let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path).map(|directory| directory.join(program));
-    found.into_iter().find(|candidate| candidate.is_file())
-}
-
-/// The kernel the options name, built first if it is a package. A path has a slash or names a file.
-pub(crate) fn kernel(common: &Common) -> Result<PathBuf, Failure> {
-    let named = &common.kernel;
-    match named.to_str() {
-        Some(package) if !package.contains('/') && !named.is_file() => {
-            build(Artifact::Image(package))
-        }
-        _ => Ok(named.clone()),
-    }
-}
-
-/// Builds a program, showing a person how far it is.
-pub(crate) fn build(artifact: Artifact<'_>) -> Result<PathBuf, Failure> {
-    let progress = Progress::new("building");
-    let compiling = |line: &str| {
-        if let Some(package) = line.strip_prefix("Compiling ") {
-            progress.say(format!("building: {package}"));
-        }
-    };
-    Ok(artifact.build(compiling)?)
-}
-
 fn execute(common: &Common, initrd: &Initrd, mut start: Start) -> Result<u8, Failure> {
-    let kernel = kernel(common)?;
+    let kernel = prepare::kernel(common)?;
     let mut cluster = boot(common, &kernel, initrd)?;
     start.trace = common.trace;
     start.tty = terminal::is_lent();
@@ -171,6 +141,7 @@ mod tests {
         assert_eq!(missing.status(), 127);
         let unreadable = pack(&mut initrd, "./no-such-file").unwrap_err();
         assert!(unreadable.to_string().starts_with("cannot read ./no-such-file"), "{unreadable}");
+        assert_eq!(unreadable.status(), 127);
     }
 
     #[test]
