@@ -284,7 +284,8 @@ pub trait Inode: Any {
     /// mapping maps, and a private one maps without write access. `None` beyond the end.
     ///
     /// # Errors
-    /// `ENODEV` if this cannot be mapped, `ENOMEM`.
+    /// `ENODEV` if this cannot be mapped; `ENOSPC` if it is a hole and there is no room to fill it;
+    /// `ENOMEM`.
     fn page(&self, _index: u64) -> Result<Option<Frame>, Errno> {
         Err(Errno::ENODEV)
     }

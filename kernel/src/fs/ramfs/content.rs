@@ -16,10 +16,15 @@ const SIZE_MAX: u64 = i64::MAX as u64;
 ///
 /// A page is found first among the frames, then in what was lent, else it is a hole and reads as
 /// zeroes. Beyond the size, frames hold zeroes and nothing is lent, so growing shows no old bytes.
+///
+/// A frame that stands for a page lent is not counted against the file system's limit: a program
+/// must be able to run when the file system is full.
 #[derive(Default)]
 pub(super) struct FileContent {
     size: u64,
     frames: BTreeMap<u64, Frame>,
+    /// Frames of pages that are not lent.
+    counted: u64,
     /// Bytes that belong to somebody else (the initial archive), from offset 0 on.
     lent: &'static [u8],
 }
@@ -49,7 +54,7 @@ fn parts(start: u64, length: usize) -> impl Iterator<Item = Part> {
 impl FileContent {
     /// Content that is read where it lies.
     pub(super) fn lent(bytes: &'static [u8]) -> Self {
-        Self { size: bytes.len() as u64, frames: BTreeMap::new(), lent: bytes }
+        Self { size: bytes.len() as u64, frames: BTreeMap::new(), counted: 0, lent: bytes }
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -58,15 +63,16 @@ impl FileContent {
 
     /// Pages that have a frame, plus those lent.
     pub(super) fn pages(&self) -> u64 {
-        let lent = self.lent.len().div_ceil(PAGE) as u64;
-        // A page that is lent and has a frame counts once; without lent ones nothing is walked.
-        let both = if lent == 0 { 0 } else { self.frames.range(..lent).count() };
-        lent + (self.frames.len() - both) as u64
+        self.lent_pages() + self.counted
     }
 
-    /// How many frames it holds.
-    pub(super) fn frame_count(&self) -> usize {
-        self.frames.len()
+    /// Frames that count against the file system's limit.
+    pub(super) fn counted(&self) -> u64 {
+        self.counted
+    }
+
+    fn lent_pages(&self) -> u64 {
+        self.lent.len().div_ceil(PAGE) as u64
     }
 
     /// Copies bytes out; how many there were.
@@ -133,11 +139,18 @@ impl FileContent {
     /// The frame of a page, made if there is none.
     ///
     /// # Errors
-    /// `ENOSPC`.
+    /// `ENOSPC`; `ENOMEM` for a page lent, which needs memory but no room.
     pub(super) fn frame(&mut self, fs: &RamFs, index: u64) -> Result<&Frame, Errno> {
         if !self.frames.contains_key(&index) {
-            let frame = fs.allocate_page()?;
-            frame.write(0, self.lent_page(index));
+            let frame = if index < self.lent_pages() {
+                let frame = fs.pool.allocate_zeroed().map_err(|_| Errno::ENOMEM)?;
+                frame.write(0, self.lent_page(index));
+                frame
+            } else {
+                let frame = fs.allocate_page()?;
+                self.counted += 1;
+                frame
+            };
             self.frames.insert(index, frame);
         }
         Ok(&self.frames[&index])
@@ -152,10 +165,12 @@ impl FileContent {
             return Err(Errno::EFBIG);
         }
         if size < self.size {
+            let mut cut = self.frames.split_off(&size.div_ceil(PAGE as u64));
+            let counted = cut.split_off(&self.lent_pages()).len() as u64;
+            self.counted -= counted;
+            fs.release_pages(counted);
             let kept = usize::try_from(size).unwrap_or(usize::MAX).min(self.lent.len());
             self.lent = &self.lent[..kept];
-            let cut = self.frames.split_off(&size.div_ceil(PAGE as u64));
-            fs.release_pages(cut.len());
             let tail = (size % PAGE as u64) as usize;
             if let Some(frame) = self.frames.get(&(size / PAGE as u64)) {
                 frame.fill_zero_range(tail, PAGE - tail);
@@ -169,7 +184,7 @@ impl FileContent {
     /// size at the latest.
     pub(super) fn seek(&self, offset: u64, data: bool) -> u64 {
         let mut index = offset / PAGE as u64;
-        let lent_pages = self.lent.len().div_ceil(PAGE) as u64;
+        let lent_pages = self.lent_pages();
         let end = self.size.div_ceil(PAGE as u64);
         while index < end {
             let present = index < lent_pages || self.frames.contains_key(&index);

@@ -358,7 +358,7 @@ impl Inode for RamInode {
         if index >= content.size().div_ceil(PAGE as u64) {
             return Ok(None);
         }
-        let frame = content.frame(&self.fs, index).map_err(|_| Errno::ENOMEM)?;
+        let frame = content.frame(&self.fs, index)?;
         Ok(Some(frame.clone()))
     }
 }
@@ -390,7 +390,7 @@ impl RamInode {
 impl Drop for RamInode {
     fn drop(&mut self) {
         if let Content::File(content) = &self.content {
-            self.fs.release_pages(content.borrow().frame_count());
+            self.fs.release_pages(content.borrow().counted());
         }
         self.fs.release_inode();
     }

@@ -24,6 +24,9 @@ use super::{Clock, Inode, NewContent, NewInode};
 use content::PAGE;
 pub use inode::RamInode;
 
+/// Files leave this part of the pool's frames alone.
+const KEPT_PART: usize = 16;
+
 /// How much a RAM file system may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RamLimits {
@@ -68,7 +71,7 @@ impl RamFs {
 
     /// A zeroed frame for a page of content, counted until [`release_pages`](Self::release_pages).
     fn allocate_page(&self) -> Result<Frame, Errno> {
-        if self.pages.get() >= self.limits.pages {
+        if self.pages.get() >= self.limits.pages || self.memory_left() == 0 {
             return Err(Errno::ENOSPC);
         }
         let frame = self.pool.allocate_zeroed().map_err(|_| Errno::ENOSPC)?;
@@ -76,8 +79,15 @@ impl RamFs {
         Ok(frame)
     }
 
-    fn release_pages(&self, count: usize) {
-        self.pages.set(self.pages.get() - count as u64);
+    /// Frames that files may still take: programs and the kernel keep a part of memory, however
+    /// many file systems there are.
+    fn memory_left(&self) -> u64 {
+        let counts = self.pool.counts();
+        counts.free.saturating_sub(counts.total / KEPT_PART) as u64
+    }
+
+    fn release_pages(&self, count: u64) {
+        self.pages.set(self.pages.get() - count);
     }
 
     /// Counts one inode, or one more name of an inode: both take kernel memory.
@@ -99,7 +109,7 @@ impl RamFs {
 
     fn statfs(&self) -> Statfs {
         let left = self.limits.pages.saturating_sub(self.pages.get());
-        let free = left.min(self.pool.counts().free as u64);
+        let free = left.min(self.memory_left());
         Statfs {
             kind: TMPFS_MAGIC,
             block_size: PAGE as i64,

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
 
 use super::*;
+use crate::fs::OpenFile;
 use crate::fs::testing::{TEST_PAGES, TestTree};
 
 const READ_WRITE_NEW: OpenFlags = OpenFlags::CREATE.union(OpenFlags::READ_WRITE);
@@ -246,4 +247,30 @@ proptest! {
             prop_assert_eq!(tree.read("/file").unwrap(), expected.clone());
         }
     }
+}
+
+#[test]
+fn what_was_lent_can_be_mapped_when_the_file_system_is_full() {
+    let tree = TestTree::new();
+    tree.write("/program", b"");
+    let lent: &'static [u8] = vec![3; 10_000].leak();
+    let program: Rc<dyn core::any::Any> = tree.stat_inode("/program");
+    program.downcast::<RamInode>().unwrap().lend(lent).unwrap();
+    let full = tree.open("/full", READ_WRITE_NEW).unwrap();
+    full.write(&vec![7; (TEST_PAGES as usize + 1) * 4096], &full.io(&tree.asker)).unwrap();
+    let program = tree.open("/program", OpenFlags::READ_WRITE).unwrap();
+    let frames: Vec<_> = (0..3).map(|index| program.inode().page(index).unwrap()).collect();
+    assert!(frames.iter().all(Option::is_some));
+    assert_eq!(program.metadata().blocks, 3 * 8);
+    program.set_size(12_289).unwrap();
+    assert_eq!(program.inode().page(3).err(), Some(Errno::ENOSPC), "a hole needs room");
+    let free = |at: &OpenFile| at.inode().file_system().blocks_free;
+    full.set_size(0).unwrap();
+    program.inode().page(3).unwrap();
+    assert_eq!(free(&full), TEST_PAGES - 1);
+    program.set_size(5_000).unwrap();
+    assert_eq!(free(&full), TEST_PAGES, "pages lent are given back without having been counted");
+    program.set_size(20_000).unwrap();
+    assert!(program.write_at(8_192, b"x", &program.io(&tree.asker)).is_ok());
+    assert_eq!(free(&full), TEST_PAGES - 1);
 }
