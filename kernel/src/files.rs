@@ -21,9 +21,9 @@ use crate::stdio::NOBODY;
 
 /// Files may take this part of the memory that is free at boot.
 const PAGES_DIVISOR: usize = 2;
-/// Inodes and names of one file system for each page: what they take of the heap, up to half a
-/// kilobyte each (measured with 100,000 files of one byte), then stays below a quarter of the pages.
-const INODES_PER_PAGE: u64 = 2;
+/// Inodes and names of one file system for each page, as in tmpfs. They take up to a kilobyte of
+/// the heap each (measured with 100,000 files of a byte): a quarter of the pages.
+const INODES_PER_PAGE: u64 = 1;
 
 /// Why a node has no files.
 #[derive(Debug)]

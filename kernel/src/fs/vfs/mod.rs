@@ -8,8 +8,6 @@ mod open;
 mod rename;
 
 #[cfg(test)]
-mod oracle;
-#[cfg(test)]
 mod tests;
 
 use alloc::format;

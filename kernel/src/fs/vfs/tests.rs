@@ -1,5 +1,7 @@
 //! Names, links and open files over the RAM file system.
 
+mod oracle;
+
 use alloc::format;
 use alloc::string::String;
 

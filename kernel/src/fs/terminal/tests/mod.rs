@@ -3,7 +3,6 @@
 mod editing;
 mod job_control;
 mod modes;
-mod oneoff;
 
 use alloc::string::String;
 use alloc::vec;

@@ -238,7 +238,10 @@ impl Drop for HostDirectory {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(300)
+    })]
 
     #[test]
     fn random_calls_answer_as_linux_does(
@@ -250,7 +253,8 @@ proptest! {
             if !operation.paths().iter().all(|path| stays_inside(path)) {
                 continue;
             }
-            prop_assert_eq!(operation.on_tree(&tree), operation.on_host(&host.0), "{:?}", operation);
+            let (ours, theirs) = (operation.on_tree(&tree), operation.on_host(&host.0));
+            prop_assert_eq!(ours, theirs, "{:?}", operation);
         }
         let (mut expected, mut found) = (BTreeMap::new(), BTreeMap::new());
         host_names(&host.0, "", &mut expected);
