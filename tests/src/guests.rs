@@ -58,6 +58,7 @@ pub const GUESTS: &[Guest] = &[
     rust("process", &[]),
     rust("signals", &[]),
     rust("threads", &[]),
+    c("closes"),
     c("longjmp"),
     c("pthread"),
     c("startup"),
