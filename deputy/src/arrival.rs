@@ -24,6 +24,7 @@ impl Session {
                 self.event(Event::Admit { requirements, epoch });
             }
             Target::Away { node, channel } => {
+                self.cost.round_trips += 1;
                 let hello = hello(Purpose::NewBody { process, epoch, requirements });
                 self.channels.insert(channel, Channel::dialing(hello));
                 self.event(Event::Connect { channel, node });

@@ -11,7 +11,7 @@ use wayfarer_proto::time::Instant;
 
 use crate::io::{Event, LostReason, Target};
 use crate::link::Channel;
-use crate::migration::{Move, MoveCost, Phase, failed, hold};
+use crate::migration::{Move, Phase, failed, hold};
 use crate::session::{Place, Session};
 
 impl Session {
@@ -40,7 +40,9 @@ impl Session {
         if let Some(movement) = &mut self.movement {
             movement.token = token;
         }
-        self.cost = MoveCost { frozen_since: Some(now), bytes: 0 };
+        // The target has admitted the body.
+        self.cost.frozen_since = Some(now);
+        self.cost.round_trips += 1;
         self.enter(Phase::Freeze, now + self.config.keep_alive);
         self.say(self.place, DeputyMessage::Freeze);
         if self.config.mutant != Mutant::SkipHold {
@@ -60,6 +62,8 @@ impl Session {
             Target::Here => self.process.home,
             Target::Away { node, .. } => node,
         };
+        // This answer, and the connection that the image goes by.
+        self.cost.round_trips += 2;
         self.enter(Phase::Stream, Instant::NEVER);
         self.say(self.place, DeputyMessage::Depart { node, token });
     }
@@ -128,6 +132,7 @@ impl Session {
     }
 
     fn ask_target(&mut self, now: Instant, requirements: Requirements) {
+        self.cost.round_trips += 1;
         self.enter(Phase::Admission, now + self.config.keep_alive);
         self.request_admission(requirements);
     }

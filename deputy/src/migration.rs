@@ -43,6 +43,8 @@ pub struct MoveCost {
     pub frozen_since: Option<Instant>,
     /// Bytes of the image that arrived.
     pub bytes: u64,
+    /// Exchanges that followed one another: answers waited for, and connections set up.
+    pub round_trips: u32,
 }
 
 /// A move that is going on.
@@ -105,6 +107,7 @@ impl Session {
             Place::Here | Place::Away(_) => {
                 let until = now + self.config.keep_alive;
                 let phase = Phase::Survey;
+                self.cost = MoveCost::default();
                 self.movement = Some(Move { target, phase, until, token: 0, source_lost: false });
                 self.enter(Phase::Survey, until);
                 return self.say(self.place, DeputyMessage::Survey);
@@ -117,6 +120,7 @@ impl Session {
     /// The new body is whole: it is the one from now on (decision D6).
     pub(crate) fn commit(&mut self, now: Instant) {
         let Some(movement) = self.movement.take() else { return };
+        self.cost.round_trips += 1;
         let target = movement.target;
         let old = core::mem::replace(&mut self.place, target.place());
         self.mark_commit(old, movement.source_lost);

@@ -63,6 +63,8 @@ pub struct Kernel {
     pub extensions: Extensions,
     /// Whether calls are traced.
     pub trace: Cell<bool>,
+    /// The runner wants the machine off; its last output goes out first.
+    pub shut_down: Cell<bool>,
     /// When the time slice of the user thread that runs ends.
     slice_end: Cell<Instant>,
     /// The longest poll of a task since this was last asked.
@@ -139,6 +141,7 @@ impl Kernel {
             roam: parts.roam,
             extensions: parts.extensions,
             trace: Cell::new(parts.trace),
+            shut_down: Cell::new(false),
             slice_end: Cell::new(Instant(0)),
             longest_poll: Cell::new(Duration::ZERO),
             random: parts.random,

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
 use wayfarer_machine::{Clock, Machine};
-use wayfarer_proto::boot::{BootWords, NetKind};
+use wayfarer_proto::boot::{BootWords, EXIT_ORDERLY, NetKind};
 use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello};
 use wayfarer_proto::roam::Roam;
 use wayfarer_proto::time::Instant;
@@ -22,6 +22,12 @@ use crate::net::{Config, ConfigError, ListenError, Network, Port, QueueFull};
 use crate::random::{Random, SEED_SIZE};
 use crate::split::doors;
 use crate::{files, proc_source, runner};
+
+/// How long the host's entropy is waited for at boot.
+const ENTROPY_LIMIT: Duration = Duration::from_millis(100);
+
+/// How long the runner may take the last output of a node that it shuts down.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Bytes taken from the console port at once.
 const CONSOLE_PIECE: usize = 16 * 1024;
@@ -87,7 +93,7 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
     let timers = Timers::new();
     let console = Rc::new(Console::default());
     let epoch = Duration::from_nanos(words.epoch_ns);
-    let random = Rc::new(RefCell::new(Random::new(seed(&mut devices))));
+    let random = Rc::new(RefCell::new(Random::new(seed(&mut devices, machine.clock))));
     let vfs = files::assemble(machine, epoch, &random).map_err(BootError::Files)?;
     let memory =
         MemorySource::new(&machine.frames, &machine.kernel_half).map_err(|_| BootError::Memory)?;
@@ -174,10 +180,10 @@ impl Port for MachinePort {
 }
 
 /// A seed from every source there is; never from the clock alone (decision D10).
-fn seed(devices: &mut Devices) -> [u8; SEED_SIZE] {
+fn seed(devices: &mut Devices, clock: Clock) -> [u8; SEED_SIZE] {
     let mut seed = [0; SEED_SIZE];
     if let Some(port) = &mut devices.entropy {
-        EntropyPort::fill(port, &mut seed);
+        fill_from_host(port, &mut seed, clock);
     }
     for piece in seed.chunks_exact_mut(8) {
         let hardware = wayfarer_machine::hardware_random().unwrap_or_default().to_le_bytes();
@@ -186,10 +192,25 @@ fn seed(devices: &mut Devices) -> [u8; SEED_SIZE] {
     seed
 }
 
+/// The host answers at once unless it has little entropy itself; it is not waited for for ever.
+fn fill_from_host(port: &mut EntropyPort, seed: &mut [u8], clock: Clock) {
+    let limit = clock.now_ns() + ENTROPY_LIMIT.as_nanos() as u64;
+    let mut filled = 0;
+    while filled < seed.len() && clock.now_ns() < limit {
+        match port.fill(&mut seed[filled..]) {
+            0 => clock.idle_until(Some(limit)),
+            count => filled += count,
+        }
+    }
+}
+
 impl Node {
     fn serve(&mut self) -> ! {
         loop {
             let progress = self.turn();
+            if self.kernel.shut_down.get() {
+                self.say_farewell();
+            }
             if !progress && !self.executor.has_ready() {
                 let network = self.network.as_ref().and_then(Network::poll_at);
                 let timers = self.kernel.timers.next_deadline();
@@ -198,6 +219,20 @@ impl Node {
                 self.kernel.end_slice();
             }
         }
+    }
+
+    /// Powers the machine off once the host has taken all output.
+    fn say_farewell(&mut self) -> ! {
+        let limit = self.clock.now_ns() + FAREWELL_LIMIT.as_nanos() as u64;
+        while self.clock.now_ns() < limit {
+            self.transmit();
+            let flushed = self.console_port.as_mut().is_none_or(ConsolePort::is_flushed);
+            if flushed && self.kernel.console.is_idle() {
+                break;
+            }
+            self.clock.idle_until(Some(limit));
+        }
+        wayfarer_machine::exit(EXIT_ORDERLY)
     }
 
     /// One round: time, input, tasks, output. Says whether there was input or output.

@@ -2,7 +2,6 @@
 
 use alloc::rc::Rc;
 
-use wayfarer_proto::boot::EXIT_ORDERLY;
 use wayfarer_proto::console::{Counts, Exit, ExitStatus, FromNode, Start, Started, ToNode};
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::process::WaitStatus;
@@ -29,7 +28,7 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
             });
         }
         ToNode::QueryCounts => kernel.console.send(&FromNode::Counts(counts(kernel))),
-        ToNode::Shutdown => wayfarer_machine::exit(EXIT_ORDERLY),
+        ToNode::Shutdown => kernel.shut_down.set(true),
     }
 }
 

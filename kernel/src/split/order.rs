@@ -24,7 +24,6 @@ pub struct Watch {
     from: NodeId,
     to: NodeId,
     began: Instant,
-    round_trips: u64,
     done: Promise<Result<(), Refusal>>,
 }
 
@@ -70,8 +69,7 @@ impl Kernel {
         if deputy.order.borrow().is_some() {
             return Err(refusal(Errno::EBUSY, "it is already moving"));
         }
-        let (began, round_trips) = (self.now(), deputy.round_trips.get());
-        let watch = Watch { from, to: node, began, round_trips, done };
+        let watch = Watch { from, to: node, began: self.now(), done };
         *deputy.order.borrow_mut() = Some(watch);
         let target = deputy.target(node);
         deputy.input(Input::Move { target });
@@ -243,7 +241,7 @@ impl DeputyDriver {
             bytes: cost.bytes,
             total_us: now.since(watch.began).as_micros() as u64,
             frozen_us,
-            round_trips: (self.round_trips.get() - watch.round_trips) as u32,
+            round_trips: cost.round_trips,
             result: result.as_ref().map_err(|refusal| refusal.errno).copied(),
         }));
         watch.done.fulfil(result);

@@ -279,7 +279,8 @@ record! {
         total_us: u64,
         /// How long no thread could run, in microseconds.
         frozen_us: u64,
-        /// Round trips between the nodes concerned.
+        /// Exchanges between the nodes concerned that followed one another: answers waited for, and
+        /// connections set up.
         round_trips: u32,
         /// Whether it moved; on an error it runs on where it was.
         result: Result<(), Errno>,

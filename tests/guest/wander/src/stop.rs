@@ -1,7 +1,7 @@
 //! What happens at each stop besides hashing: an alarm, a signal from home, a child with a pipe.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use guest_common::child::{self, End};
 use guest_common::signal;
@@ -10,6 +10,33 @@ use crate::helper::Helper;
 
 /// Soon enough to come while a piece is being hashed.
 const ALARM_AFTER: Duration = Duration::from_millis(20);
+
+/// What a stop finds out about the process itself without asking home; time and identity must go
+/// on as if it had never moved.
+pub(crate) struct Own {
+    pid: u32,
+    time: Instant,
+}
+
+impl Own {
+    /// Notes pid and time.
+    pub(crate) fn now() -> Self {
+        Self { pid: std::process::id(), time: Instant::now() }
+    }
+
+    /// Compares them with those of the stop before.
+    pub(crate) fn compare(&mut self) -> io::Result<()> {
+        let now = Self::now();
+        if now.pid != self.pid {
+            return Err(io::Error::other(format!("the pid was {}, is {}", self.pid, now.pid)));
+        }
+        if now.time.checked_duration_since(self.time).is_none() {
+            return Err(io::Error::other("CLOCK_MONOTONIC went back"));
+        }
+        *self = now;
+        Ok(())
+    }
+}
 
 /// Sets an alarm that shall come while the process is busy.
 pub(crate) fn expect_alarm() {
