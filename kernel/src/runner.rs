@@ -43,6 +43,7 @@ fn begin(kernel: &Rc<Kernel>, order: Start) {
             let kernel = Rc::clone(kernel);
             kernel.spawner.clone().spawn(Priority::Service, async move {
                 program.ended().await;
+                kernel.stdin.close(program.input);
                 report_end(&kernel, &program.home);
             });
         }

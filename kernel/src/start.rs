@@ -17,13 +17,15 @@ use crate::process::{
     first_context, spawn_reaper,
 };
 use crate::signal::Handlers;
-use crate::stdio::{NOBODY, pump_input, pump_output};
+use crate::stdio::{NOBODY, Reader, pump_input, pump_output};
 use crate::tty;
 
 /// A program that was started, and where its output comes from.
 pub struct Program {
     /// Its home half.
     pub home: Rc<Home>,
+    /// Its standard input.
+    pub input: Reader,
     output: Output,
 }
 
@@ -77,9 +79,10 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
     let space = program.image.apply(kernel.memory())?;
     let context = first_context(program.image.entry, program.image.stack);
     home.become_program(program);
+    let input = kernel.stdin.begin();
     let output = match order.tty {
-        true => open_terminal(kernel, &home, order.size)?,
-        false => open_pipes(kernel, &home)?,
+        true => open_terminal(kernel, &home, order.size, input)?,
+        false => open_pipes(kernel, &home, input)?,
     };
 
     let init = kernel.init();
@@ -96,14 +99,14 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
     let process = ProcessCell::whole(Rc::clone(&body), Rc::clone(&home));
     kernel.processes.insert(Rc::clone(&process));
     Running { kernel: Rc::clone(kernel), process, body, thread }.start();
-    Ok(Program { home, output })
+    Ok(Program { home, input, output })
 }
 
 /// Gives the program three pipes, whose other ends are the runner's.
-fn open_pipes(kernel: &Rc<Kernel>, home: &Home) -> Result<Output, Errno> {
+fn open_pipes(kernel: &Rc<Kernel>, home: &Home, reader: Reader) -> Result<Output, Errno> {
     let (input, feeder) = kernel.vfs.make_pipe(OpenFlags::empty())?;
     insert(home, 0, input)?;
-    kernel.spawner.spawn(Priority::Service, pump_input(Rc::clone(kernel), feeder));
+    kernel.spawner.spawn(Priority::Service, pump_input(Rc::clone(kernel), reader, feeder));
     let stdout = open_output(kernel, home, 1, FromNode::Stdout)?;
     let stderr = open_output(kernel, home, 2, FromNode::Stderr)?;
     Ok(Output::Pipes([stdout, stderr]))
@@ -124,8 +127,13 @@ fn open_output(
 }
 
 /// Gives the program the console as its controlling terminal.
-fn open_terminal(kernel: &Rc<Kernel>, home: &Home, size: WindowSize) -> Result<Output, Errno> {
-    let terminal = tty::make_console(kernel, size);
+fn open_terminal(
+    kernel: &Rc<Kernel>,
+    home: &Home,
+    size: WindowSize,
+    reader: Reader,
+) -> Result<Output, Errno> {
+    let terminal = tty::make_console(kernel, size, reader);
     terminal.control(home.session.get(), home.group.get());
     let flags = OpenFlags::READ_WRITE | OpenFlags::NO_CONTROLLING_TTY;
     let file = kernel.vfs.open(kernel.vfs.root(), b"/dev/console", flags, 0, &NOBODY)?;

@@ -14,15 +14,38 @@ use crate::executor::WaitQueue;
 use crate::fs::{Asker, OpenFile};
 use crate::kernel::Kernel;
 
-/// Input from the runner that no program has read yet. The runner keeps it below its window.
+/// Input from the runner that no program has read yet. The runner keeps it below its window. It is
+/// that of one program at a time.
 #[derive(Default)]
 pub struct Stdin {
     bytes: RefCell<VecDeque<u8>>,
     ended: Cell<bool>,
+    /// Counts the programs.
+    program: Cell<u64>,
     changed: WaitQueue,
 }
 
+/// Whose input it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Reader(u64);
+
 impl Stdin {
+    /// The input of another program begins; that of the one before, read or not, is over.
+    pub fn begin(&self) -> Reader {
+        self.program.set(self.program.get() + 1);
+        self.bytes.borrow_mut().clear();
+        self.ended.set(false);
+        self.changed.wake_all();
+        Reader(self.program.get())
+    }
+
+    /// The program has ended, which nobody types for any more.
+    pub fn close(&self, reader: Reader) {
+        if reader.0 == self.program.get() {
+            self.begin();
+        }
+    }
+
     /// Adds bytes that the runner sent.
     pub fn push(&self, bytes: &[u8]) {
         self.bytes.borrow_mut().extend(bytes);
@@ -36,8 +59,11 @@ impl Stdin {
     }
 
     /// Takes at most [`STDIO_CHUNK`] bytes; `None` at the end.
-    pub async fn take(&self) -> Option<Vec<u8>> {
+    pub async fn take(&self, reader: Reader) -> Option<Vec<u8>> {
         let ready = || {
+            if reader.0 != self.program.get() {
+                return Some(None);
+            }
             let mut bytes = self.bytes.borrow_mut();
             if bytes.is_empty() {
                 return self.ended.get().then_some(None);
@@ -50,8 +76,8 @@ impl Stdin {
 }
 
 /// Writes the runner's input into the program's standard input until either ends.
-pub async fn pump_input(kernel: Rc<Kernel>, pipe: Rc<OpenFile>) {
-    while let Some(bytes) = kernel.stdin.take().await {
+pub async fn pump_input(kernel: Rc<Kernel>, reader: Reader, pipe: Rc<OpenFile>) {
+    while let Some(bytes) = kernel.stdin.take(reader).await {
         if write_all(&pipe, &bytes).await.is_err() {
             return;
         }

@@ -13,6 +13,7 @@ use crate::console::Console;
 use crate::executor::Priority;
 use crate::fs::{FileObject, Sink, Terminal};
 use crate::kernel::Kernel;
+use crate::stdio::Reader;
 
 /// Shows a terminal's output on the runner's screen.
 struct Screen(Rc<Console>);
@@ -29,15 +30,16 @@ impl Sink for Screen {
 }
 
 /// Makes the console a terminal of this size, and starts the tasks that feed and drain it.
-pub fn make_console(kernel: &Rc<Kernel>, size: WindowSize) -> Rc<Terminal> {
+pub fn make_console(kernel: &Rc<Kernel>, size: WindowSize, reader: Reader) -> Rc<Terminal> {
     let weak = Rc::downgrade(kernel);
     let signal = Box::new(move |group, signal| signal_group(&weak, group, signal));
     let terminal = Terminal::new(Rc::new(Screen(Rc::clone(&kernel.console))), signal);
     terminal.set_window(window(size));
     kernel.vfs.devices().set_console(Rc::clone(&terminal));
     let spawner = &kernel.spawner;
-    spawner.spawn(Priority::Service, type_in(Rc::clone(kernel), Rc::clone(&terminal)));
-    spawner.spawn(Priority::Service, show(Rc::clone(&kernel.console), Rc::clone(&terminal)));
+    spawner.spawn(Priority::Service, type_in(Rc::clone(kernel), reader, Rc::clone(&terminal)));
+    let shown = Rc::downgrade(&terminal);
+    spawner.spawn(Priority::Service, show(Rc::clone(&kernel.console), shown));
     terminal
 }
 
@@ -60,8 +62,8 @@ fn signal_group(kernel: &Weak<Kernel>, group: Pid, signal: Signal) {
 }
 
 /// Gives the terminal what the runner's user types; the end of it hangs up.
-async fn type_in(kernel: Rc<Kernel>, terminal: Rc<Terminal>) {
-    while let Some(bytes) = kernel.stdin.take().await {
+async fn type_in(kernel: Rc<Kernel>, reader: Reader, terminal: Rc<Terminal>) {
+    while let Some(bytes) = kernel.stdin.take(reader).await {
         let mut done = 0;
         while done < bytes.len() {
             done += match terminal.push_input(&bytes[done..]) {
@@ -78,10 +80,12 @@ async fn type_in(kernel: Rc<Kernel>, terminal: Rc<Terminal>) {
     terminal.hang_up();
 }
 
-/// Goes on showing output when the way to the runner has room again.
-async fn show(console: Rc<Console>, terminal: Rc<Terminal>) {
+/// Goes on showing output when the way to the runner has room again, as long as there is the
+/// terminal.
+async fn show(console: Rc<Console>, terminal: Weak<Terminal>) {
     loop {
         console.drained().wait().await;
+        let Some(terminal) = terminal.upgrade() else { return };
         terminal.flush_output();
     }
 }

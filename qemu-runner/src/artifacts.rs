@@ -128,12 +128,14 @@ pub fn c_guest(name: &str) -> Result<PathBuf, BuildError> {
 /// # Errors
 /// Any [`BuildError`].
 pub fn c_program(source: &Path) -> Result<PathBuf, BuildError> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let name = &*source.file_stem().unwrap_or(source.as_os_str()).to_string_lossy();
     let directory = guest_target().join("c");
     let program = directory.join(name);
     let no_tool = |source| BuildError::NoTool { tool: "cc".to_owned(), source };
     std::fs::create_dir_all(&directory).map_err(no_tool)?;
-    // Two builds at once must not see each other's half-written file.
+    // Another process's build must not see a half-written file.
     let partial = directory.join(format!("{name}.{}", std::process::id()));
     let mut command = Command::new("cc");
     command.args(["-static", "-O1", "-g", "-Wall", "-pthread", "-o"]).arg(&partial).arg(source);

@@ -112,6 +112,11 @@ impl Initrd {
         self.insert(path, Entry::File { permissions, content });
     }
 
+    /// Adds a directory, as [`add_file`](Self::add_file) does.
+    pub fn add_directory(&mut self, path: &str) {
+        self.insert(path, Entry::Directory { permissions: 0o755 });
+    }
+
     /// Adds a symbolic link, as [`add_file`](Self::add_file) does.
     pub fn add_link(&mut self, path: &str, target: &str) {
         self.insert(path, Entry::Link { target: target.to_owned() });

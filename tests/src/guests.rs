@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wayfarer::Initrd;
 use wayfarer::artifacts::{self, BuildError};
+use wayfarer::program::command;
 
 use crate::native::{self, Run};
 use crate::terminal::Reply;
+use crate::vm::{Start, VmError};
 
 /// What a guest is written in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,15 +47,19 @@ const fn c(name: &'static str) -> Guest {
 pub const WANDER: Guest =
     Guest { input_bytes: 16 << 20, ..rust("wander", &["input.bin", "output.txt", "1,2,3,2,1"]) };
 
-/// Every guest. Each ends with status 0, and its standard output is always the same.
+/// All that `hostile` can do, which takes long where processes move.
+pub const HOSTILE: Guest = rust("hostile", &["1", "1"]);
+
+/// Every guest that needs no terminal. Each ends with status 0, and its standard output is always
+/// the same.
 pub const GUESTS: &[Guest] = &[
     WANDER,
     rust("clocks", &[]),
     rust("files", &[]),
     rust("filesystem", &[]),
     rust("fpu", &[]),
-    rust("hop", &["12", "2,3,1", "256"]),
-    rust("hostile", &["1", "1"]),
+    rust("hop", &["12", "2,3,1", "256", "anywhere"]),
+    rust("hostile", &["1", "1", "7"]),
     rust("memory", &[]),
     rust("pipes", &[]),
     rust("process", &[]),
@@ -134,6 +141,31 @@ impl Guest {
             Language::Rust => artifacts::guest(self.name),
             Language::C => artifacts::c_guest(self.name),
         }
+    }
+
+    /// Its directory on a node.
+    pub fn directory(&self) -> String {
+        format!("/home/{}", self.name)
+    }
+
+    /// Builds it and adds it, and its directory with all it wants, to what nodes find.
+    ///
+    /// # Errors
+    /// If it cannot be built or read.
+    pub fn pack(&self, initrd: &mut Initrd) -> Result<(), VmError> {
+        initrd.add_program(&format!("/bin/{}", self.name), &self.build()?)?;
+        initrd.add_directory(&self.directory());
+        if self.input_bytes > 0 {
+            let path = format!("{}/input.bin", self.directory());
+            initrd.add_file(&path, 0o644, input(self.input_bytes));
+        }
+        Ok(())
+    }
+
+    /// How nodes run it, in its directory.
+    pub fn start(&self) -> Start {
+        let argv: Vec<&str> = [self.name].iter().chain(self.args).copied().collect();
+        Start { cwd: self.directory().into(), ..command(&argv) }
     }
 
     /// Runs it on the host's Linux, in a directory that is gone afterwards: the reference.

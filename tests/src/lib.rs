@@ -11,6 +11,7 @@ pub mod guests;
 pub mod native;
 pub mod pair;
 pub mod sim;
+pub mod stage;
 pub mod terminal;
 pub mod tidy;
 pub mod vm;

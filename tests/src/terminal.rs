@@ -21,6 +21,45 @@ pub struct Reply {
     pub keys: &'static [u8],
 }
 
+/// Knows which reply is due, from what the terminal has shown.
+#[derive(Clone, Debug)]
+pub struct Typist<'a> {
+    waiting: &'a [Reply],
+    shown: Vec<u8>,
+    looked: usize,
+}
+
+impl<'a> Typist<'a> {
+    /// One who types these replies, in their order.
+    pub fn new(replies: &'a [Reply]) -> Self {
+        Self { waiting: replies, shown: Vec::new(), looked: 0 }
+    }
+
+    /// Sees what is shown; gives the keys that are due now.
+    pub fn see(&mut self, more: &[u8]) -> Vec<u8> {
+        self.shown.extend(more);
+        let mut keys = Vec::new();
+        while let [reply, rest @ ..] = self.waiting
+            && let Some(found) = find(&self.shown[self.looked..], reply.after.as_bytes())
+        {
+            self.looked += found + reply.after.len();
+            self.waiting = rest;
+            keys.extend(reply.keys);
+        }
+        keys
+    }
+
+    /// What the next reply waits for.
+    pub fn awaits(&self) -> Option<&'a str> {
+        self.waiting.first().map(|reply| reply.after)
+    }
+
+    /// All that was shown.
+    pub fn shown(self) -> Vec<u8> {
+        self.shown
+    }
+}
+
 /// Lines and columns of the terminal.
 pub const SIZE: (u16, u16) = (24, 80);
 
@@ -87,27 +126,23 @@ fn converse(
     replies: &[Reply],
     deadline: Instant,
 ) -> io::Result<Vec<u8>> {
-    let mut shown = Vec::new();
-    let mut looked = 0;
-    let mut waiting = replies.iter().peekable();
+    let mut typist = Typist::new(replies);
+    let mut more = Vec::new();
     loop {
-        while let Some(reply) = waiting.peek()
-            && let Some(found) = find(&shown[looked..], reply.after.as_bytes())
-        {
-            looked += found + reply.after.len();
-            keyboard.write_all(reply.keys)?;
-            waiting.next();
-        }
-        match screen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(more) => shown.extend(more),
-            Err(RecvTimeoutError::Disconnected) if waiting.peek().is_none() => return Ok(shown),
+        keyboard.write_all(&typist.see(&more))?;
+        more = match screen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(more) => more,
+            Err(RecvTimeoutError::Disconnected) if typist.awaits().is_none() => {
+                return Ok(typist.shown());
+            }
             Err(why) => {
+                let still = typist.awaits();
+                let shown = typist.shown();
                 let shown = String::from_utf8_lossy(&shown);
-                let still = waiting.peek().map(|reply| reply.after);
                 let message = format!("{why}; shown: {shown:?}; waiting for {still:?}");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
-        }
+        };
     }
 }
 

@@ -12,6 +12,7 @@ use wayfarer_proto::id::{NodeId, Pid};
 pub use wayfarer_proto::console::Start;
 
 use crate::native::Run;
+use crate::terminal::{Reply, Typist};
 
 /// The node that programs start on: their home.
 pub const HOME: NodeId = NodeId(1);
@@ -118,6 +119,36 @@ impl Nodes {
             FromNode::Exit(Exit { status, .. }) => Some(status.clone()),
             _ => None,
         })?;
+        Ok(Outcome { status, ..outcome })
+    }
+
+    /// Runs a program on the terminal of [`HOME`] for at most `limit`, typing as `replies` say.
+    ///
+    /// # Errors
+    /// Any [`VmError`].
+    pub fn converse(
+        &mut self,
+        start: &Start,
+        replies: &[Reply],
+        limit: Duration,
+    ) -> Result<Outcome, VmError> {
+        self.begin(&Start { tty: true, ..start.clone() })?;
+        let keyboard = self.cluster.node(HOME).clone();
+        let mut typist = Typist::new(replies);
+        let mut typed = Ok(());
+        let mut outcome = Outcome::new(ExitStatus::Exited(0));
+        let status = self.watch(limit, &mut outcome, |_, frame| match frame {
+            FromNode::Exit(Exit { status, .. }) => Some(status.clone()),
+            FromNode::Stdout(bytes) => {
+                let keys = typist.see(bytes);
+                if !keys.is_empty() && typed.is_ok() {
+                    typed = keyboard.send(&ToNode::Stdin(keys));
+                }
+                None
+            }
+            _ => None,
+        })?;
+        typed?;
         Ok(Outcome { status, ..outcome })
     }
 

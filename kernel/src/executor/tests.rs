@@ -68,6 +68,26 @@ fn timers_fire_in_order_and_timeouts_drop_what_they_waited_for() {
 }
 
 #[test]
+fn the_end_of_a_timeout_is_not_taken_for_a_wake() {
+    let executor = Executor::new();
+    let (queue, timers) = (Rc::new(WaitQueue::new()), Timers::new());
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    for deadline in [10, 30] {
+        let (queue, timers, seen) = (Rc::clone(&queue), timers.clone(), Rc::clone(&seen));
+        executor.spawner().spawn(Priority::User, async move {
+            let waited = timers.timeout(Some(Instant(deadline)), queue.wait()).await;
+            seen.borrow_mut().push((deadline, waited));
+        });
+    }
+    drain(&executor);
+    timers.fire(Instant(10));
+    drain(&executor);
+    queue.wake_all();
+    drain(&executor);
+    assert_eq!(*seen.borrow(), [(10, Err(Elapsed)), (30, Ok(()))]);
+}
+
+#[test]
 fn a_cancelled_task_never_runs_again() {
     let executor = Executor::new();
     let queue = Rc::new(WaitQueue::new());

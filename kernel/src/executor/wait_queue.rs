@@ -40,10 +40,18 @@ impl WaitQueue {
         .await
     }
 
-    /// Waits for one wake, whatever the reason.
+    /// Waits for one wake, whatever the reason. To be polled again is not to be woken: a task
+    /// that waits for several things is polled for each.
     pub async fn wait(&self) {
-        let mut entered = false;
-        self.wait_until(|| core::mem::replace(&mut entered, true).then_some(())).await;
+        let mut place = Place { queue: self, key: None };
+        poll_fn(|context| {
+            if place.was_woken() {
+                return Poll::Ready(());
+            }
+            place.enter(context.waker());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Registers a waker directly, for a future that waits on several queues at once. The entry
@@ -66,6 +74,11 @@ impl Place<'_> {
         let key =
             *self.key.get_or_insert_with(|| self.queue.next.replace(self.queue.next.get() + 1));
         self.queue.waiters.borrow_mut().insert(key, waker.clone());
+    }
+
+    /// Whether it was entered, and has left with a wake.
+    fn was_woken(&self) -> bool {
+        self.key.is_some_and(|key| !self.queue.waiters.borrow().contains_key(&key))
     }
 }
 

@@ -40,6 +40,7 @@ impl AddressSpace {
             return self.remap_to(old, pages, new_address);
         }
         if pages <= old.pages() {
+            self.regions.find(old.first()).ok_or(Errno::EFAULT)?;
             if let Some(rest) = PageRange::new(old.first() + pages, old.end()) {
                 self.unmap_range(rest);
             }

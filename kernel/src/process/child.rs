@@ -130,6 +130,24 @@ impl Running {
         Rc::new(thread)
     }
 
+    /// Makes the only thread the leader, after execve(2).
+    pub fn become_leader(&self) {
+        let leader = self.body.key.pid.leader();
+        let old = self.thread.tid.replace(leader);
+        if old == leader {
+            return;
+        }
+        let mut threads = self.body.threads.borrow_mut();
+        threads.remove(&old);
+        threads.insert(leader, Rc::clone(&self.thread));
+        drop(threads);
+        // Home may have wanted the leader's attention when there was none.
+        self.thread.attention.set(true);
+        if let Some(driver) = self.process.body_driver() {
+            driver.input(wayfarer_body::Input::ThreadGone { thread: old });
+        }
+    }
+
     /// Stores the new id where the flags say. clone(2) has no error for a bad address.
     pub async fn store_ids(&self, parent: &Self, args: &CloneArgs, tid: Tid) {
         let id = tid.0.to_le_bytes();
@@ -151,7 +169,8 @@ impl Body {
         others.into_iter().map(|(tid, _)| tid).collect()
     }
 
-    /// Puts a new program in place of the old one, in the thread that called execve(2).
+    /// Puts a new program in place of the old one, in the thread that called execve(2). It takes
+    /// the leader's id when its call ends, and not before: that is how home knows it.
     ///
     /// # Errors
     /// `ENOMEM` if there is no memory for it, `EINVAL` for regions that make no address space.
@@ -168,9 +187,6 @@ impl Body {
         caller.alt_stack.set(NO_ALT_STACK);
         *self.name.borrow_mut() = image.name.clone();
         drop(self.replace_memory(Memory::new(space)));
-        let mut threads = self.threads.borrow_mut();
-        threads.remove(&caller.tid.replace(image.leader));
-        threads.insert(image.leader, Rc::clone(caller));
         Ok(())
     }
 }

@@ -182,14 +182,15 @@ impl Running {
     fn exception(&self, vector: u8) -> SigInfo {
         let (signal, code) = match vector {
             0 => (Signal::SIGFPE, FPE_INTDIV),
-            1 | 3 => (Signal::SIGTRAP, TRAP_BRKPT),
+            1 => (Signal::SIGTRAP, TRAP_BRKPT),
+            3 => (Signal::SIGTRAP, SI_KERNEL),
             4 | 5 | 13 => (Signal::SIGSEGV, SI_KERNEL),
             16 | 19 => (Signal::SIGFPE, FPE_FLTINV),
             11 | 12 | 17 => (Signal::SIGBUS, BUS_ADRERR),
             _ => (Signal::SIGILL, ILL_ILLOPN),
         };
         let address = match vector {
-            4 | 5 | 13 => 0,
+            3 | 4 | 5 | 13 => 0,
             _ => self.thread.context.borrow().registers.rip,
         };
         SigInfo { signal, code, detail: SigDetail::Fault { address } }

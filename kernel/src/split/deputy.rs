@@ -306,6 +306,10 @@ impl DeputyDriver {
             }
         }
         self.input(Input::Finish { thread, seq, result: reply.result, actions });
+        if self.home.thread(thread).is_none() {
+            // It executed a program and is the leader from now on.
+            self.input(Input::ThreadGone { thread });
+        }
     }
 
     fn count_signal(&self) {

@@ -174,7 +174,12 @@ impl RemoteMemory {
     /// # Errors
     /// What the body's node says.
     pub async fn end_other_threads(&self) -> Result<(), Errno> {
-        self.ask_done(MemoryRequest::KillOthers).await
+        self.ask_done(MemoryRequest::KillOthers).await?;
+        let threads: Vec<Tid> = self.deputy.home.threads.borrow().keys().copied().collect();
+        for thread in threads.into_iter().filter(|tid| *tid != self.thread) {
+            self.deputy.input(wayfarer_deputy::Input::ThreadGone { thread });
+        }
+        Ok(())
     }
 
     /// As [`UserMemory::exec`](crate::syscall::UserMemory::exec).

@@ -54,6 +54,7 @@ impl Running {
             match call.sysno {
                 Sysno::mmap => reply.result = local::map_file(self, &call, MapId(value as u32)),
                 Sysno::clone => self.finish_clone(&call, value).await,
+                Sysno::execve => self.become_leader(),
                 _ => {}
             }
         }

@@ -114,6 +114,7 @@ fn mremap_grows_in_place_or_moves_with_content() {
     assert_eq!(space.remap(at(19), 2 * PAGE, 3 * PAGE, none, null), Err(Errno::EFAULT));
     assert_eq!(space.remap(at(19), PAGE, PAGE, fixed, at(19)), Err(Errno::EINVAL));
     assert_eq!(space.remap(at(19), PAGE, 0, none, null), Err(Errno::EINVAL));
+    assert_eq!(space.remap(at(20), PAGE, PAGE, none, null), Err(Errno::EFAULT), "nothing there");
 }
 
 #[test]

@@ -19,19 +19,25 @@ pub type Case = (&'static str, fn());
 /// The case under way, for the message of a panic.
 static RUNNING: Mutex<&str> = Mutex::new("start");
 
-/// Runs the cases named on the command line, or all of them, printing `ok NAME` for each.
+/// Runs the cases named on the command line, or all but those named after the word `but`, printing
+/// `ok NAME` for each.
 ///
 /// The first failure prints `FAIL NAME: why` on standard error and ends the process with status 1,
 /// in a forked child too (where the parent sees the status).
 pub fn run(cases: &[Case]) -> ExitCode {
     fail_on_panic();
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(unknown) = wanted.iter().find(|name| !cases.iter().any(|case| case.0 == **name)) {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (all_but, named) = match &*args {
+        [] => (true, &args[..]),
+        [word, names @ ..] if word == "but" => (true, names),
+        names => (false, names),
+    };
+    if let Some(unknown) = named.iter().find(|name| !cases.iter().any(|case| case.0 == **name)) {
         eprintln!("no case is called {unknown}");
         return ExitCode::from(2);
     }
     for (name, check) in cases {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+        if named.iter().any(|named| named == name) != all_but {
             *RUNNING.lock().expect("only the main thread starts cases") = name;
             check();
             say(&format!("ok {name}"));

@@ -1,4 +1,5 @@
-//! `hostile [SEED [ROUNDS]]`: every system call number with wrong arguments.
+//! `hostile [SEED [ROUNDS [STEP]]]`: every system call number, or every STEPth, with wrong
+//! arguments.
 //!
 //! The kernel must refuse, or do something harmless, or end the process that asks; it must not
 //! hang, and this process must see every child end. Each number has children of their own, with
@@ -23,13 +24,14 @@ const CALLS: usize = 24;
 fn main() -> ExitCode {
     guest_common::fail_on_panic();
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
-    let (seed, rounds) = (args.next().unwrap_or(Ok(1)), args.next().unwrap_or(Ok(1)));
-    let (Ok(seed), Ok(rounds)) = (seed, rounds) else {
-        eprintln!("usage: hostile [SEED [ROUNDS]]");
+    let mut next = || args.next().unwrap_or(Ok(1));
+    let (Ok(seed), Ok(rounds), Ok(step @ 1..)) = (next(), next(), next()) else {
+        eprintln!("usage: hostile [SEED [ROUNDS [STEP]]]");
         return ExitCode::from(2);
     };
+    let numbers = || NUMBERS.step_by(step as usize).filter(|number| !avoid::is_avoided(*number));
     for round in 0..rounds {
-        for number in NUMBERS.filter(|number| !avoid::is_avoided(*number)) {
+        for number in numbers() {
             let mut arguments = Arguments::new(seed + round, number);
             let child = child::fork(|| attack(number, &mut arguments));
             match child::wait(child) {

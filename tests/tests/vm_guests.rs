@@ -1,0 +1,129 @@
+//! Every guest program on real nodes: at home, moved once and roaming it says what it says on the
+//! host's Linux.
+//!
+//! The guests of one way share a boot. `WAYFARER_GUEST=NAME` runs only those with that in their
+//! name.
+
+use std::time::Duration;
+
+use wayfarer::{Initrd, Outcome};
+use wayfarer_proto::console::ExitStatus;
+use wayfarer_tests::guests::{GUESTS, Guest, HOSTILE, TERMINAL, TERMINAL_KEYS};
+use wayfarer_tests::native::Run;
+use wayfarer_tests::stage::Stage;
+use wayfarer_tests::vm::{Nodes, VmError, Way};
+
+/// How long a guest may take on a node.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a guest cannot do on a node yet.
+struct Known {
+    /// The guest.
+    guest: &'static str,
+    /// Its arguments without what it cannot do, and with nothing else.
+    without: &'static [&'static str],
+    alone: &'static [&'static str],
+    reason: &'static str,
+}
+
+/// It is tried all the same, and that it fails is printed.
+const KNOWN: &[Known] = &[
+    Known {
+        guest: "memory",
+        without: &["but", "shared_file_mapping"],
+        alone: &["shared_file_mapping"],
+        reason: "files cannot be mapped shared and writable",
+    },
+    Known {
+        guest: "signals",
+        without: &["but", "virtual_timer"],
+        alone: &["virtual_timer"],
+        reason: "there is no ITIMER_VIRTUAL",
+    },
+];
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What the guest did wrong, if it did.
+fn compare(native: &Run, outcome: &Outcome) -> Result<(), String> {
+    let (here, natively) = (text(&outcome.stdout), text(&native.stdout));
+    if (&outcome.status, &here) == (&ExitStatus::Exited(0), &natively) {
+        return Ok(());
+    }
+    let lines = here.lines().zip(natively.lines());
+    let same = lines.take_while(|(here, natively)| here == natively).count();
+    let differs = [&here, &natively].map(|text| text.lines().nth(same).map(str::to_owned));
+    let said = text(&outcome.stderr);
+    Err(format!("{:?} {:?} {said} {:?}", outcome.status, differs, outcome.log))
+}
+
+fn check(stage: &mut Stage, guest: &Guest) -> Result<(), String> {
+    let native = guest.run_natively().map_err(|error| error.to_string())?;
+    let run = |nodes: &mut Nodes| nodes.run(&guest.start(), LIMIT);
+    let outcome = stage.with::<_, VmError>(run).map_err(|error| error.to_string())?;
+    compare(&native, &outcome)
+}
+
+/// It checks by itself what the terminal does; what is shown depends on when keys are typed.
+fn check_terminal(stage: &mut Stage) -> Result<(), String> {
+    let run = |nodes: &mut Nodes| nodes.converse(&TERMINAL.start(), TERMINAL_KEYS, LIMIT);
+    let outcome = stage.with::<_, VmError>(run).map_err(|error| error.to_string())?;
+    match outcome.status {
+        ExitStatus::Exited(0) => Ok(()),
+        status => Err(format!("{status:?}: {} {:?}", text(&outcome.stdout), outcome.log)),
+    }
+}
+
+fn run_all(way: Way, guests: &[Guest]) {
+    let wanted = std::env::var("WAYFARER_GUEST").unwrap_or_default();
+    let mut initrd = Initrd::new().unwrap();
+    let guests = || guests.iter().filter(|guest| guest.name.contains(&wanted));
+    guests().for_each(|guest| guest.pack(&mut initrd).unwrap());
+    // Some move themselves, whatever the way.
+    let mut stage = Stage::new(way.cluster().nodes(3), initrd);
+    let mut failed = Vec::new();
+    for guest in guests() {
+        let known = KNOWN.iter().find(|known| known.guest == guest.name);
+        let args = known.map_or(guest.args, |known| known.without);
+        let result = match guest.name {
+            "terminal" => check_terminal(&mut stage),
+            _ => check(&mut stage, &Guest { args, ..*guest }),
+        };
+        if let Err(why) = result {
+            println!("{} ({way:?}): {why}", guest.name);
+            failed.push(guest.name);
+        }
+        if let Some(Known { alone, reason, .. }) = known {
+            let passes = check(&mut stage, &Guest { args: alone, ..*guest }).is_ok();
+            println!("{} {alone:?}: {reason}: passes now: {passes}", guest.name);
+        }
+    }
+    assert!(failed.is_empty(), "{} guests fail: {}", failed.len(), failed.join(" "));
+}
+
+fn all() -> Vec<Guest> {
+    GUESTS.iter().chain([&TERMINAL]).copied().collect()
+}
+
+#[test]
+fn guests_at_home_do_what_they_do_natively() {
+    run_all(Way::Home, &all());
+}
+
+#[test]
+fn guests_moved_once_do_what_they_do_natively() {
+    run_all(Way::Once, &all());
+}
+
+#[test]
+fn roaming_guests_do_what_they_do_natively() {
+    run_all(Way::Roaming, &all());
+}
+
+#[test]
+#[ignore = "minutes"]
+fn no_call_with_wrong_arguments_harms_a_node() {
+    Way::ALL.into_iter().for_each(|way| run_all(way, &[HOSTILE]));
+}
