@@ -14,7 +14,7 @@ use wayfarer_proto::roam::Roam;
 use wayfarer_proto::time::Instant;
 
 use crate::console::Console;
-use crate::executor::{Spawner, Timers};
+use crate::executor::{Meter, Spawner, Timers};
 use crate::extensions::Extensions;
 use crate::fs::Vfs;
 use crate::memory::MemorySource;
@@ -67,8 +67,8 @@ pub struct Kernel {
     pub shut_down: Cell<bool>,
     /// When the time slice of the user thread that runs ends.
     slice_end: Cell<Instant>,
-    /// The longest poll of a task since this was last asked.
-    pub longest_poll: Cell<Duration>,
+    /// How long tasks hold the processor.
+    pub meter: Rc<Meter>,
     /// The node's random numbers.
     pub random: Rc<RefCell<Random>>,
     /// Calls without a row in the table that programs have made.
@@ -98,6 +98,8 @@ pub struct Parts {
     pub memory: MemorySource,
     /// Starts tasks.
     pub spawner: Spawner,
+    /// Measures their polls.
+    pub meter: Rc<Meter>,
     /// Waiting for a moment.
     pub timers: Timers,
     /// The files.
@@ -143,7 +145,7 @@ impl Kernel {
             trace: Cell::new(parts.trace),
             shut_down: Cell::new(false),
             slice_end: Cell::new(Instant(0)),
-            longest_poll: Cell::new(Duration::ZERO),
+            meter: parts.meter,
             random: parts.random,
             unknown_calls: Cell::new(0),
             cpu: parts.cpu,
@@ -234,6 +236,7 @@ impl Kernel {
             body.halt();
             home.note_usage(&body.usage());
             body.threads.borrow_mut().clear();
+            body.shed_memory().await;
         }
         cell.set_joint(None);
     }

@@ -14,7 +14,7 @@ use wayfarer_proto::roam::Roam;
 use wayfarer_proto::time::Instant;
 
 use crate::console::Console;
-use crate::executor::{Executor, Timers};
+use crate::executor::{Executor, Meter, Timers};
 use crate::extensions::Extensions;
 use crate::kernel::{Kernel, Parts};
 use crate::memory::MemorySource;
@@ -89,7 +89,9 @@ impl core::fmt::Display for BootError {
 fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError> {
     let words: BootWords = machine.command_line.parse().map_err(BootError::Words)?;
     let mut devices = core::mem::take(&mut machine.devices);
-    let executor = Executor::new();
+    let clock = machine.clock;
+    let meter = Rc::new(Meter::new(move || Instant(clock.now_ns())));
+    let executor = Executor::with_meter(Rc::clone(&meter));
     let timers = Timers::new();
     let console = Rc::new(Console::default());
     let epoch = Duration::from_nanos(words.epoch_ns);
@@ -111,6 +113,7 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         frames: machine.frames.clone(),
         memory,
         spawner: executor.spawner(),
+        meter,
         timers,
         vfs,
         console,

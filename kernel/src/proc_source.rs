@@ -14,7 +14,7 @@ use wayfarer_proto::linux::stat::DeviceNumber;
 use wayfarer_proto::linux::time::Timespec;
 use wayfarer_proto::message::Query;
 
-use crate::executor::Priority;
+use crate::executor::{LongPolls, PollKind, Priority};
 use crate::fs::proc::{Answer, NodeFacts, ProcFs, ProcSource, ProcessFacts, ProcessState};
 use crate::fs::{Dentry, OpenFile, device};
 use crate::kernel::Kernel;
@@ -165,10 +165,7 @@ impl ProcSource for Source {
 
     fn counts(&self) -> Vec<(&'static str, u64)> {
         let kernel = self.kernel();
-        // Reading the counts for the runner resets the longest poll; reading them here does not.
-        let longest_poll = kernel.longest_poll.get();
         let counts = counts(&kernel);
-        kernel.longest_poll.set(longest_poll);
         Vec::from([
             ("node", kernel.node.0.into()),
             ("frames_total", counts.frames_total),
@@ -182,6 +179,14 @@ impl ProcSource for Source {
             ("longest_poll_us", counts.longest_poll_us),
             ("unknown_calls", kernel.unknown_calls.get()),
         ])
+    }
+
+    fn long_polls(&self) -> Vec<String> {
+        let long = self.kernel().meter.long_polls();
+        let line = |(kind, polls): &(PollKind, LongPolls)| {
+            format!("{kind} {} {}", polls.count, polls.longest.as_micros())
+        };
+        long.iter().map(line).collect()
     }
 }
 

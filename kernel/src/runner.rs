@@ -27,7 +27,10 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
                 let _ = kernel.order_move(order.pid, order.node).await;
             });
         }
-        ToNode::QueryCounts => kernel.console.send(&FromNode::Counts(counts(kernel))),
+        ToNode::QueryCounts => {
+            kernel.console.send(&FromNode::Counts(counts(kernel)));
+            kernel.meter.take_longest();
+        }
         ToNode::Shutdown => kernel.shut_down.set(true),
     }
 }
@@ -89,7 +92,7 @@ pub fn counts(kernel: &Kernel) -> Counts {
         tasks: kernel.spawner.tasks() as u64,
         descriptors: kernel.vfs.open_files().count() as u64,
         processes: kernel.processes.homes().len() as u64,
-        longest_poll_us: kernel.longest_poll.take().as_micros() as u64,
+        longest_poll_us: kernel.meter.longest().as_micros() as u64,
         heap_used: wayfarer_machine::memory::heap::usage().0 as u64,
     }
 }

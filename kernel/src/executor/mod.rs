@@ -5,11 +5,13 @@
 //! with a quota, so that neither class starves the other (decision D2). Wakers only put a task's
 //! number into a queue: waking twice costs nothing, waking a finished task does nothing.
 
+mod meter;
 mod oneshot;
 mod task;
 mod timers;
 mod wait_queue;
 
+pub use meter::{LongPolls, Meter, PollKind};
 pub use oneshot::{Promise, Slot};
 pub use task::{Executor, Priority, Spawner, TaskHandle, TaskId};
 pub use timers::{Elapsed, Sleep, Timers};

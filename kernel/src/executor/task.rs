@@ -6,10 +6,13 @@ use alloc::rc::{Rc, Weak};
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use core::cell::{Cell, RefCell};
+use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use spin::Mutex;
+
+use super::Meter;
 
 /// Service tasks polled in a round before user threads get their turn.
 const SERVICE_QUOTA: usize = 64;
@@ -35,6 +38,8 @@ struct Task {
     /// `None` while the task is being polled.
     future: Option<BoxedTask>,
     waker: Waker,
+    /// Where in the source it was started: what kind of task it is.
+    started: Location<'static>,
 }
 
 /// The ready queues: the only part that wakers share, hence the lock.
@@ -80,6 +85,7 @@ struct Inner {
     tasks: RefCell<BTreeMap<TaskId, (Task, Arc<TaskWaker>)>>,
     ready: Arc<Mutex<Ready>>,
     next: Cell<u64>,
+    meter: Rc<Meter>,
 }
 
 /// Runs tasks; the kernel has one.
@@ -104,6 +110,11 @@ impl Executor {
     /// An executor without tasks.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An executor without tasks whose polls are measured.
+    pub fn with_meter(meter: Rc<Meter>) -> Self {
+        Self { inner: Rc::new(Inner { meter, ..Inner::default() }) }
     }
 
     /// A handle that starts tasks.
@@ -140,9 +151,9 @@ impl Executor {
 
 impl Inner {
     fn poll(&self, id: TaskId) {
-        let Some((mut future, waker)) = self.take(id) else { return };
-        let done =
-            matches!(future.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(()));
+        let Some((mut future, waker, started)) = self.take(id) else { return };
+        let poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
+        let done = matches!(self.meter.measure(started, poll), Poll::Ready(()));
         let mut tasks = self.tasks.borrow_mut();
         if done {
             tasks.remove(&id);
@@ -155,16 +166,17 @@ impl Inner {
         drop(future);
     }
 
-    fn take(&self, id: TaskId) -> Option<(BoxedTask, Waker)> {
+    fn take(&self, id: TaskId) -> Option<(BoxedTask, Waker, Location<'static>)> {
         let mut tasks = self.tasks.borrow_mut();
         let (task, waker) = tasks.get_mut(&id)?;
         *waker.queued.lock() = false;
-        Some((task.future.take()?, task.waker.clone()))
+        Some((task.future.take()?, task.waker.clone(), task.started))
     }
 }
 
 impl Spawner {
     /// Starts a task. After the executor is gone this does nothing.
+    #[track_caller]
     pub fn spawn(
         &self,
         priority: Priority,
@@ -174,6 +186,7 @@ impl Spawner {
     }
 
     /// Starts a task that is boxed already (a handler that was polled once on the spot).
+    #[track_caller]
     pub fn spawn_boxed(&self, priority: Priority, future: BoxedTask) -> TaskHandle {
         let id = TaskId(
             self.inner.upgrade().map_or(0, |inner| inner.next.replace(inner.next.get() + 1)),
@@ -185,7 +198,11 @@ impl Spawner {
                 queued: Mutex::new(false),
                 ready: Arc::clone(&inner.ready),
             });
-            let task = Task { future: Some(future), waker: Waker::from(Arc::clone(&waker)) };
+            let task = Task {
+                future: Some(future),
+                waker: Waker::from(Arc::clone(&waker)),
+                started: *Location::caller(),
+            };
             inner.tasks.borrow_mut().insert(id, (task, Arc::clone(&waker)));
             waker.wake_by_ref();
         }

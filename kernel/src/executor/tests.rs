@@ -116,3 +116,27 @@ fn a_broken_promise_is_noticed() {
     drain(&executor);
     assert_eq!(seen.get(), None);
 }
+
+#[test]
+fn long_polls_are_remembered_by_kind_without_user_time() {
+    let clock = Rc::new(Cell::new(0));
+    let theirs = Rc::clone(&clock);
+    let meter = Rc::new(Meter::new(move || Instant(theirs.get())));
+    let executor = Executor::with_meter(Rc::clone(&meter));
+    for (microseconds, user, subject) in [(90, 0, ""), (300, 250, ""), (500, 0, "munmap")] {
+        let (clock, meter) = (Rc::clone(&clock), Rc::clone(&meter));
+        executor.spawner().spawn(Priority::User, async move {
+            meter.subject(subject);
+            clock.set(clock.get() + microseconds * 1000);
+            meter.excuse(core::time::Duration::from_micros(user));
+        });
+    }
+    drain(&executor);
+    assert_eq!(meter.longest().as_micros(), 500);
+    let long = meter.long_polls();
+    let [(kind, polls)] = long.as_slice() else { panic!("{long:?}") };
+    let text = std::format!("{kind}");
+    assert!(text.starts_with("executor/tests.rs:") && text.ends_with(":munmap"), "{text}");
+    assert_eq!((polls.count, polls.longest.as_micros()), (1, 500));
+    assert_eq!((meter.take_longest().as_micros(), meter.longest().as_micros()), (500, 0));
+}

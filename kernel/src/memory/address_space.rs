@@ -209,6 +209,6 @@ impl AddressSpace {
 }
 
 /// Rounds an address or length up to a whole page; `None` on overflow.
-pub(super) fn page_up(bytes: u64) -> Option<u64> {
+pub fn page_up(bytes: u64) -> Option<u64> {
     bytes.checked_next_multiple_of(PAGE)
 }

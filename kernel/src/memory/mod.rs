@@ -35,11 +35,13 @@ mod region_map;
 mod remap;
 mod shared;
 mod source;
+mod steps;
 
-pub use address_space::{AddressSpace, Layout, MMAP_BASE, MappedFile, STACK_LIMIT};
+pub use address_space::{AddressSpace, Layout, MMAP_BASE, MappedFile, STACK_LIMIT, page_up};
 pub use arrival::Arrival;
 pub use copy::{Blocked, Progress, StringProgress};
 pub use fault::{FaultOutcome, FaultSignal, Installed, PageRequest};
+pub use fork::ForkStep;
 pub use futex::{FutexKey, SpaceId};
 pub use image::{CleanFilePages, Footprint, ImageError, Immovable, ImmovableReason, PageRun};
 pub use map::{FileMapping, MapRequest, protection_from_raw};

@@ -40,6 +40,12 @@ impl RegionMap {
         self.find(page).or_else(|| self.regions.range(page..).next().map(|(_, region)| region))
     }
 
+    /// The regions that end after `page`, in order of address.
+    pub fn iter_from(&self, page: u64) -> impl Iterator<Item = &Region> {
+        let first = self.find(page).map_or(page, |region| region.range.first());
+        self.regions.range(first..).map(|(_, region)| region)
+    }
+
     /// The last region that begins below `page`.
     pub fn find_below(&self, page: u64) -> Option<&Region> {
         self.regions.range(..page).next_back().map(|(_, region)| region)

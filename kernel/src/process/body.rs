@@ -6,13 +6,14 @@ use alloc::string::String;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
+use wayfarer_machine::OutOfFrames;
 use wayfarer_proto::id::{CallSeq, ProcessKey, Tid};
 use wayfarer_proto::message::Usage;
 
 use super::BodyThread;
-use crate::executor::WaitQueue;
+use crate::executor::{WaitQueue, yield_now};
 use crate::futex::Futexes;
-use crate::memory::AddressSpace;
+use crate::memory::{AddressSpace, ForkStep};
 
 /// An address space and who waits for its words; a vfork child borrows its parent's.
 pub struct Memory {
@@ -23,6 +24,31 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// A copy for a child of fork(2), made in steps.
+    ///
+    /// # Errors
+    /// [`OutOfFrames`] when there are none for its page table.
+    pub async fn fork(&self) -> Result<Rc<Self>, OutOfFrames> {
+        let mut child = self.space.borrow().begin_fork()?;
+        let mut page = 0;
+        loop {
+            let step = self.space.borrow_mut().fork_step(&mut child, page)?;
+            match step {
+                ForkStep::At(next) => page = next,
+                ForkStep::Done => return Ok(Self::new(child)),
+            }
+            yield_now().await;
+        }
+    }
+
+    /// Frees an old address space in steps, unless somebody else has it too.
+    pub async fn dissolve(memory: Rc<Self>) {
+        let Some(memory) = Rc::into_inner(memory) else { return };
+        while memory.space.borrow_mut().shed() {
+            yield_now().await;
+        }
+    }
+
     /// Wraps an address space nobody waits in.
     pub fn new(space: AddressSpace) -> Rc<Self> {
         Rc::new(Self { space: RefCell::new(space), futexes: Futexes::default() })
@@ -60,6 +86,9 @@ pub struct Body {
     stopped: Cell<bool>,
     resumed: WaitQueue,
     freezing: Cell<bool>,
+    /// Operations on the address space that home does and that must not be moved half done.
+    pinned: Cell<usize>,
+    unpinned: WaitQueue,
     seq: Cell<CallSeq>,
 }
 
@@ -78,6 +107,8 @@ impl Body {
             stopped: Cell::new(false),
             resumed: WaitQueue::new(),
             freezing: Cell::new(false),
+            pinned: Cell::new(0),
+            unpinned: WaitQueue::new(),
             seq: Cell::default(),
         })
     }
@@ -166,7 +197,27 @@ impl Body {
             let Some(busy) = busy else { break };
             busy.stopped.wait_until(|| busy.is_stoppable().then_some(())).await;
         }
+        self.unpinned.wait_until(|| (self.pinned.get() == 0).then_some(())).await;
         self.halt();
+    }
+
+    /// Keeps a freeze waiting while the guard lives.
+    pub fn pin(&self) -> Pinned<'_> {
+        self.pinned.set(self.pinned.get() + 1);
+        Pinned { body: self }
+    }
+
+    /// Frees the memory of a body whose threads have ended, in steps, unless somebody else has it
+    /// too.
+    pub async fn shed_memory(&self) {
+        while self.shed_some() {
+            yield_now().await;
+        }
+    }
+
+    fn shed_some(&self) -> bool {
+        let memory = self.memory.borrow();
+        Rc::strong_count(&memory) == 1 && memory.space.borrow_mut().shed()
     }
 
     /// Lets threads run again.
@@ -180,5 +231,17 @@ impl Body {
         for thread in threads {
             thread.halt();
         }
+    }
+}
+
+/// A stretch in which a body is not frozen.
+pub struct Pinned<'a> {
+    body: &'a Body,
+}
+
+impl Drop for Pinned<'_> {
+    fn drop(&mut self) {
+        self.body.pinned.set(self.body.pinned.get() - 1);
+        self.body.unpinned.wake_all();
     }
 }

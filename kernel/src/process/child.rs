@@ -96,11 +96,17 @@ impl Running {
     ///
     /// # Errors
     /// `ENOMEM` if there is no memory for its page tables.
-    pub fn make_body(&self, args: &CloneArgs, pid: Pid, kind: Kind) -> Result<Rc<Body>, Errno> {
+    pub async fn make_body(
+        &self,
+        args: &CloneArgs,
+        pid: Pid,
+        kind: Kind,
+    ) -> Result<Rc<Body>, Errno> {
+        let _pinned = self.body.pin();
         let parent = self.body.memory();
         let memory = match kind {
             Kind::Vfork => parent,
-            _ => Memory::new(parent.space.borrow_mut().fork().map_err(|_| Errno::ENOMEM)?),
+            _ => parent.fork().await.map_err(|_| Errno::ENOMEM)?,
         };
         let key = ProcessKey { home: self.body.key.home, pid };
         let body = Body::new(key, self.body.name.borrow().clone(), memory);
@@ -170,7 +176,8 @@ impl Body {
     }
 
     /// Puts a new program in place of the old one, in the thread that called execve(2). It takes
-    /// the leader's id when its call ends, and not before: that is how home knows it.
+    /// the leader's id when its call ends, and not before: that is how home knows it. Gives the
+    /// old program's memory, to be [dissolved](Memory::dissolve).
     ///
     /// # Errors
     /// `ENOMEM` if there is no memory for it, `EINVAL` for regions that make no address space.
@@ -179,15 +186,14 @@ impl Body {
         source: &MemorySource,
         caller: &Rc<BodyThread>,
         image: &message::ExecImage,
-    ) -> Result<(), Errno> {
+    ) -> Result<Rc<Memory>, Errno> {
         let space = ExecImage::from(image).apply(source)?;
         *caller.context.borrow_mut() = first_context(image.entry, image.stack);
         caller.clear_child_tid.take();
         caller.robust_list.take();
         caller.alt_stack.set(NO_ALT_STACK);
         *self.name.borrow_mut() = image.name.clone();
-        drop(self.replace_memory(Memory::new(space)));
-        Ok(())
+        Ok(self.replace_memory(Memory::new(space)))
     }
 }
 

@@ -94,8 +94,9 @@ impl Running {
             let space = memory.space.borrow();
             self.thread.context.borrow_mut().run(space.page_table())
         };
-        let used = self.kernel.now().since(before).as_nanos() as u64;
-        self.body.cpu.set(self.body.cpu.get() + used);
+        let used = self.kernel.now().since(before);
+        self.kernel.meter.excuse(used);
+        self.body.cpu.set(self.body.cpu.get() + used.as_nanos() as u64);
         trap
     }
 
@@ -115,6 +116,7 @@ impl Running {
                     (_, true) => AccessKind::Execute,
                     _ => AccessKind::Read,
                 };
+                self.kernel.meter.subject("page fault");
                 match self.local_memory().resolve(UserAddr(address), kind).await {
                     Ok(()) => Next::Run,
                     Err(Unresolved::Signal(info)) => self.fault(info).await,

@@ -14,7 +14,7 @@ use super::body::BodyDriver;
 use super::deputy::DeputyDriver;
 use crate::executor::{Priority, Slot};
 use crate::memory::AccessKind;
-use crate::process::{CloneArgs, Home, Kind, ProcessCell, Running};
+use crate::process::{CloneArgs, Home, Kind, Memory, ProcessCell, Running};
 use crate::syscall::{Call, MemoryError};
 
 /// The memory of a body that is away, for one call.
@@ -241,7 +241,14 @@ impl BodyDriver {
             }
             MemoryRequest::Exec { image } => {
                 let source = self.kernel.memory();
-                done(running.body.become_program(source, &running.thread, &image))
+                drop(memory);
+                match running.body.become_program(source, &running.thread, &image) {
+                    Ok(old) => {
+                        Memory::dissolve(old).await;
+                        MemoryReply::Done
+                    }
+                    Err(errno) => MemoryReply::Failed { errno },
+                }
             }
         }
     }
@@ -256,7 +263,7 @@ impl BodyDriver {
     ) -> Result<(), Errno> {
         let call = parent.thread.in_call.get().and_then(|state| state.call).ok_or(Errno::EINVAL)?;
         let args = CloneArgs::of(&call);
-        let body = parent.make_body(&args, child.pid, kind)?;
+        let body = parent.make_body(&args, child.pid, kind).await?;
         body.set_last_seq(CallSeq(1));
         let session = wayfarer_body::Session::child(self.kernel.session_config(), child, token);
         let driver = BodyDriver::new(&self.kernel, session, Some(Rc::clone(&body)));

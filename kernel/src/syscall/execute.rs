@@ -29,6 +29,7 @@ impl Running {
     pub async fn execute(&self, call: Call, deadline: Option<Instant>) -> Next {
         let class = route(&call);
         self.count_call(class);
+        self.kernel.meter.subject(call.sysno.row().name);
         // Until home is asked or the result is in place, the call can be made again.
         self.thread.in_call.set(Some(InCall { call: Some(call), awaits: None, deadline }));
         if class == Class::Local {

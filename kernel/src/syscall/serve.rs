@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
 use wayfarer_proto::errno::Errno;
@@ -24,6 +25,10 @@ pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Option<Reply> {
     if !thread.open(seq) {
         return Some(Errno::EBUSY.into());
     }
+    let subject = match request {
+        Request::Call(call) => call.sysno.row().name,
+        _ => "",
+    };
     let kernel = Rc::clone(&caller.kernel);
     let home = Rc::clone(&caller.home);
     let mut handler = Box::pin(async move { answer(&caller, request).await });
@@ -31,8 +36,13 @@ pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Option<Reply> {
         thread.close();
         return Some(reply);
     }
+    let meter = Rc::clone(&kernel.meter);
     kernel.spawner.spawn(Priority::Service, async move {
-        let reply = handler.await;
+        let reply = poll_fn(|context| {
+            meter.subject(subject);
+            handler.as_mut().poll(context)
+        })
+        .await;
         thread.close();
         if let Some(cell) = home.cell() {
             cell.answer(&thread, seq, reply);

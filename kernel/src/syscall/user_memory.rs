@@ -10,7 +10,7 @@ use wayfarer_proto::message::ExecImage;
 use super::Call;
 use crate::kernel::Kernel;
 use crate::memory::AccessKind;
-use crate::process::{CloneArgs, Home, Kind, LocalMemory, ProcessCell, Running};
+use crate::process::{CloneArgs, Home, Kind, LocalMemory, Memory, ProcessCell, Running};
 use crate::split::memory::RemoteMemory;
 
 /// Why user memory could not be copied.
@@ -132,7 +132,7 @@ impl UserMemory {
         }
         let running = self.running().ok_or(Errno::ESRCH)?;
         let args = CloneArgs::of(call);
-        let body = running.make_body(&args, child.pid, kind)?;
+        let body = running.make_body(&args, child.pid, kind).await?;
         let process = ProcessCell::whole(Rc::clone(&body), Rc::clone(child));
         self.kernel.processes.insert(Rc::clone(&process));
         let tid = child.pid.leader();
@@ -166,7 +166,9 @@ impl UserMemory {
             return memory.exec(image).await;
         }
         let running = self.running().ok_or(Errno::ESRCH)?;
-        running.body.become_program(self.kernel.memory(), &running.thread, image)
+        let old = running.body.become_program(self.kernel.memory(), &running.thread, image)?;
+        Memory::dissolve(old).await;
+        Ok(())
     }
 
     /// The calling thread, if its body is here.

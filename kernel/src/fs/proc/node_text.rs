@@ -33,6 +33,9 @@ pub(super) fn text(source: &dyn ProcSource, file: NodeFile) -> String {
             for (name, value) in source.counts() {
                 add(&mut text, format_args!("{name} {value}\n"));
             }
+            for line in source.long_polls() {
+                add(&mut text, format_args!("long_poll {line}\n"));
+            }
             text
         }
     }

@@ -41,6 +41,9 @@ pub trait ProcSource {
     fn mounts(&self) -> String;
     /// The kernel's own counts for `/proc/wayfarer`: names and values.
     fn counts(&self) -> Vec<(&'static str, u64)>;
+    /// Which tasks held the processor for too long: a line each of where they were started and
+    /// what they did, how often, and for how many microseconds at most.
+    fn long_polls(&self) -> Vec<String>;
 }
 
 /// The state of a process as ps(1) shows it.

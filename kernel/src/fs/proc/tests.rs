@@ -114,6 +114,10 @@ impl ProcSource for TestSource {
     fn counts(&self) -> Vec<(&'static str, u64)> {
         vec![("frames_free", 5), ("tasks", 2)]
     }
+
+    fn long_polls(&self) -> Vec<String> {
+        vec!["process/run.rs:51:munmap 3 400".into()]
+    }
 }
 
 fn tree() -> (TestTree, Rc<TestSource>) {
@@ -183,7 +187,10 @@ fn the_node_is_described() {
     assert!(tree.read_text("/proc/cpuinfo").contains("flags\t\t: fpu sse\n"));
     assert!(tree.read_text("/proc/stat").starts_with("cpu  234 0 0 1000 0 0 0 0 0 0\n"));
     assert_eq!(tree.read_text("/proc/loadavg"), "1.00 1.00 1.00 1/2 9\n");
-    assert_eq!(tree.read_text("/proc/wayfarer"), "frames_free 5\ntasks 2\n");
+    assert_eq!(
+        tree.read_text("/proc/wayfarer"),
+        "frames_free 5\ntasks 2\nlong_poll process/run.rs:51:munmap 3 400\n"
+    );
     assert_eq!(tree.read_link("/proc/mounts").unwrap(), "self/mounts");
     assert_eq!(tree.read_text("/proc/mounts"), "tmpfs / tmpfs rw 0 0\n");
     assert_eq!(tree.read_text("/proc/version"), "Linux version 6\n");

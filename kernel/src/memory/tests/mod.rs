@@ -4,6 +4,7 @@ mod faults;
 mod images;
 mod maps;
 mod model;
+mod steps;
 
 use std::string::ToString;
 use std::vec::Vec;

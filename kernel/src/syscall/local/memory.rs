@@ -1,10 +1,13 @@
 //! Changes to the address space, which is where the body is.
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::MapId;
-use wayfarer_proto::linux::mman::RemapFlags;
+use wayfarer_proto::id::{MapId, UserAddr};
+use wayfarer_proto::linux::mman::{MADV_DONTNEED, RemapFlags};
 
-use crate::memory::{FileMapping, MapRequest, MappedFile, protection_from_raw};
+use crate::executor::yield_now;
+use crate::memory::{
+    AddressSpace, FileMapping, MapRequest, MappedFile, page_up, protection_from_raw,
+};
 use crate::process::Running;
 use crate::syscall::{Call, SysResult};
 
@@ -30,23 +33,66 @@ fn map(running: &Running, request: &MapRequest) -> SysResult {
     Ok(address.0)
 }
 
+/// Does an operation on the pages of a range in steps, with others running in between.
+///
+/// # Errors
+/// The operation's first; what lies before it is done.
+async fn in_steps(
+    running: &Running,
+    (address, length): (UserAddr, u64),
+    mut act: impl FnMut(&mut AddressSpace, UserAddr, u64) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let memory = running.body.memory();
+    let mut done = 0;
+    loop {
+        let at = address.offset(done);
+        {
+            let mut space = memory.space.borrow_mut();
+            let step = space.step(at, length - done);
+            act(&mut space, at, step)?;
+            done += step;
+        }
+        if done == length {
+            return Ok(());
+        }
+        yield_now().await;
+    }
+}
+
 /// munmap(2).
-pub(super) fn unmap(running: &Running, call: &Call) -> SysResult {
-    running.body.memory().space.borrow_mut().unmap(call.addr(0), call.args[1])?;
+pub(super) async fn unmap(running: &Running, call: &Call) -> SysResult {
+    let range = (call.addr(0), call.args[1]);
+    in_steps(running, range, |space, at, length| space.unmap(at, length)).await?;
     Ok(0)
 }
 
 /// mprotect(2).
-pub(super) fn protect(running: &Running, call: &Call) -> SysResult {
+pub(super) async fn protect(running: &Running, call: &Call) -> SysResult {
     let protection = protection_from_raw(call.args[2])?;
-    let memory = running.body.memory();
-    memory.space.borrow_mut().protect(call.addr(0), call.args[1], protection)?;
+    let range = (call.addr(0), call.args[1]);
+    in_steps(running, range, |space, at, length| space.protect(at, length, protection)).await?;
     Ok(0)
 }
 
 /// brk(2): gives the new program break, which is the old one if it cannot be moved.
-pub(super) fn brk(running: &Running, call: &Call) -> SysResult {
-    Ok(running.body.memory().space.borrow_mut().set_break(call.addr(0)).0)
+pub(super) async fn brk(running: &Running, call: &Call) -> SysResult {
+    let memory = running.body.memory();
+    let shrinks = {
+        let layout = memory.space.borrow().layout();
+        let freed = (page_up(call.args[0]), page_up(layout.heap_end.0));
+        match freed {
+            (Some(new), Some(old)) if new >= layout.heap_start.0 && new < old => {
+                Some((UserAddr(new), old - new))
+            }
+            _ => None,
+        }
+    };
+    if let Some(range) = shrinks {
+        // The pages go first; what set_break() then finds to unmap is empty.
+        let drop = |space: &mut AddressSpace, at, length| space.advise(at, length, MADV_DONTNEED);
+        in_steps(running, range, drop).await.ok();
+    }
+    Ok(memory.space.borrow_mut().set_break(call.addr(0)).0)
 }
 
 /// mremap(2).
@@ -64,8 +110,14 @@ pub(super) fn remap(running: &Running, call: &Call) -> SysResult {
     Ok(address.0)
 }
 
-/// madvise(2).
-pub(super) fn advise(running: &Running, call: &Call) -> SysResult {
-    running.body.memory().space.borrow_mut().advise(call.addr(0), call.args[1], call.args[2])?;
-    Ok(0)
+/// madvise(2). What follows a hole is advised, too.
+pub(super) async fn advise(running: &Running, call: &Call) -> SysResult {
+    let mut hole = false;
+    let advise = |space: &mut AddressSpace, at, length| {
+        let result = space.advise(at, length, call.args[2]);
+        hole |= result == Err(Errno::ENOMEM);
+        if result == Err(Errno::ENOMEM) { Ok(()) } else { result }
+    };
+    in_steps(running, (call.addr(0), call.args[1]), advise).await?;
+    if hole { Err(Errno::ENOMEM) } else { Ok(0) }
 }

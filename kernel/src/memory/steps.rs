@@ -1,0 +1,45 @@
+//! Operations on many pages in steps, so that no task holds the processor for long (decision D2).
+//!
+//! Between two steps others see the operation half done, as they would on Linux with another
+//! processor; what must not be seen so is decided before the first step.
+
+use wayfarer_proto::id::UserAddr;
+
+use super::address_space::{AddressSpace, page_up};
+use super::page_range::{END_PAGE, PAGE, PageRange, user_page};
+
+/// Present pages that one step touches at most.
+pub(super) const STEP_PAGES: usize = 64;
+
+impl AddressSpace {
+    /// How many of the `length` bytes at `address` an operation on pages may do in one step. All
+    /// of them where they are no range of pages: the operation has an error to give then.
+    pub fn step(&self, address: UserAddr, length: u64) -> u64 {
+        let range = page_up(length).and_then(|length| PageRange::from_bytes(address, length));
+        let Some(range) = range else { return length };
+        let end = self.step_end(range);
+        if end == range.end() { length } else { (end - range.first()) * PAGE }
+    }
+
+    /// The page after those of `range` that one step may touch.
+    fn step_end(&self, range: PageRange) -> u64 {
+        let mut from = range.first();
+        for _ in 0..STEP_PAGES {
+            match self.table.next_present(user_page(from)) {
+                Some((page, _)) if page.number() + 1 < range.end() => from = page.number() + 1,
+                _ => return range.end(),
+            }
+        }
+        from
+    }
+
+    /// Gives up some of the pages of an address space that nobody runs in any more. Says whether
+    /// there may be more.
+    pub fn shed(&mut self) -> bool {
+        let Some((first, _)) = self.table.next_present(user_page(0)) else { return false };
+        let Some(all) = PageRange::new(first.number(), END_PAGE) else { return false };
+        let Some(range) = PageRange::new(all.first(), self.step_end(all)) else { return false };
+        self.drop_pages(range);
+        true
+    }
+}
