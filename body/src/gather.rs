@@ -10,6 +10,12 @@ use wayfarer_proto::table::{ArgKind, Row, Sysno};
 
 /// Bytes of `struct iovec`.
 const IOVEC: usize = 16;
+/// Bytes of `struct msghdr`.
+const MESSAGE: usize = 56;
+/// Bytes of `struct mmsghdr`: a message and the count of its bytes.
+const COUNTED_MESSAGE: usize = 64;
+/// Bytes of the longest socket address (`struct sockaddr_storage`).
+const SOCKET_ADDRESS: usize = 128;
 /// Bytes of a pointer.
 const POINTER: usize = 8;
 /// Pointers of `argv` and `envp` that are read at a time.
@@ -55,6 +61,11 @@ enum Kind {
     /// An array of `struct iovec`.
     Vector {
         out: bool,
+    },
+    /// Structures that begin with a `struct msghdr`, each of `size` bytes.
+    Messages {
+        out: bool,
+        size: usize,
     },
     /// A NULL-terminated array of strings; how many may still come.
     Pointers {
@@ -115,6 +126,21 @@ impl Gather {
             ArgKind::InOutArray { count, size: element } => {
                 self.want_both(addr, size(count).saturating_mul(element.into()));
             }
+            ArgKind::OutArray { count, size: element } => {
+                self.want(addr, size(count).saturating_mul(element.into()), Kind::Out);
+            }
+            ArgKind::InMessage => self.want_messages(addr, 1, MESSAGE, false),
+            ArgKind::OutMessage => self.want_messages(addr, 1, MESSAGE, true),
+            ArgKind::InMessages { count } => {
+                let count = size(count).min(limits::VECTOR);
+                self.want_messages(addr, count, COUNTED_MESSAGE, false);
+                // The handler writes how much of each was sent.
+                self.want(addr, count * COUNTED_MESSAGE, Kind::Out);
+            }
+            ArgKind::OutMessages { count } => {
+                let count = size(count);
+                self.want_messages(addr, count, COUNTED_MESSAGE, true);
+            }
             ArgKind::InVector { count } => {
                 let len = size(count).min(limits::VECTOR) * IOVEC;
                 self.want(addr, len, Kind::Vector { out: false });
@@ -148,6 +174,14 @@ impl Gather {
         }
     }
 
+    fn want_messages(&mut self, addr: UserAddr, count: usize, size: usize, out: bool) {
+        let len = count.min(limits::VECTOR) * size;
+        self.want(addr, len, Kind::Messages { out, size });
+        if out {
+            self.want(addr, len, Kind::Out);
+        }
+    }
+
     fn want_both(&mut self, addr: UserAddr, len: usize) {
         self.want(addr, len, Kind::Bytes);
         self.want(addr, len, Kind::Out);
@@ -165,9 +199,10 @@ impl Gather {
             let (budget, memory) = match item.kind {
                 Kind::Out => (self.out_budget, Memory::Write),
                 Kind::Text => (self.in_budget, Memory::Text),
-                Kind::Bytes | Kind::Vector { .. } | Kind::Pointers { .. } => {
-                    (self.in_budget, Memory::Read)
-                }
+                Kind::Bytes
+                | Kind::Vector { .. }
+                | Kind::Messages { .. }
+                | Kind::Pointers { .. } => (self.in_budget, Memory::Read),
             };
             let lists_full = self.ins.len().max(self.outs.len()) >= limits::LIST;
             if budget > 0 && !lists_full {
@@ -212,6 +247,9 @@ impl Gather {
                     self.want(UserAddr(base), usize::try_from(len).unwrap_or(usize::MAX), kind);
                 }
             }
+            Kind::Messages { out, size } => {
+                bytes.chunks_exact(size).for_each(|message| self.follow_message(message, out));
+            }
             Kind::Pointers { left } => {
                 let strings = bytes.as_chunks::<POINTER>().0;
                 for pointer in strings {
@@ -226,6 +264,17 @@ impl Gather {
             Kind::Bytes | Kind::Text | Kind::Out => {}
         }
         self.items.rotate_left(planned);
+    }
+
+    /// The name, the vector and the control data of a `struct msghdr` (recvmsg(2)).
+    fn follow_message(&mut self, message: &[u8], out: bool) {
+        let size = |index| usize::try_from(word(message, index)).unwrap_or(usize::MAX);
+        let kind = if out { Kind::Out } else { Kind::Bytes };
+        let name_length = (size(1) & 0xffff_ffff).min(SOCKET_ADDRESS);
+        self.want(UserAddr(word(message, 0)), name_length, kind);
+        let vector = size(3).min(limits::VECTOR) * IOVEC;
+        self.want(UserAddr(word(message, 4)), size(5), kind);
+        self.want(UserAddr(word(message, 2)), vector, Kind::Vector { out });
     }
 
     /// The call with all that was found.

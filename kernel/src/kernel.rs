@@ -17,6 +17,7 @@ use crate::console::Console;
 use crate::executor::{Meter, Spawner, Timers};
 use crate::extensions::Extensions;
 use crate::fs::Vfs;
+use crate::fs::nameless::Nameless;
 use crate::memory::MemorySource;
 use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
@@ -41,6 +42,8 @@ pub struct Kernel {
     pub processes: ProcessTable,
     /// The files of this node.
     pub vfs: Rc<Vfs>,
+    /// Where event descriptors and sockets live.
+    pub nameless: Nameless,
     /// Frames to and from the runner.
     pub console: Rc<Console>,
     /// Input for the started program.
@@ -125,6 +128,9 @@ pub struct Parts {
 impl Kernel {
     /// Puts a node together.
     pub fn new(parts: Parts) -> Rc<Self> {
+        let (clock, epoch) = (parts.clock, parts.epoch);
+        let wall_clock =
+            move || Timespec::from_duration(epoch + Duration::from_nanos(clock.now_ns()));
         Rc::new(Self {
             node: parts.node,
             spawner: parts.spawner,
@@ -132,6 +138,7 @@ impl Kernel {
             frames: parts.frames,
             processes: ProcessTable::default(),
             vfs: parts.vfs,
+            nameless: Nameless::new(Rc::new(wall_clock)),
             console: parts.console,
             stdin: Stdin::default(),
             program: Cell::new(None),

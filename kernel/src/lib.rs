@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod console;
+pub mod event;
 pub mod exec;
 pub mod executor;
 pub mod extensions;

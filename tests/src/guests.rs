@@ -66,6 +66,7 @@ pub const GUESTS: &[Guest] = &[
     rust("signals", &[]),
     rust("threads", &[]),
     c("closes"),
+    c("events"),
     c("longjmp"),
     c("pthread"),
     c("startup"),

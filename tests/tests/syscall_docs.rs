@@ -12,7 +12,7 @@ use wayfarer_proto::table::{Arg, ArgKind, Class, Row, TABLE};
 const HEAD: &str = "\
 # System calls
 
-<!-- Generated from proto/src/table/rows.rs by tests/tests/syscall_docs.rs; do not edit. -->
+<!-- Generated from proto/src/table by tests/tests/syscall_docs.rs; do not edit. -->
 
 Every call the kernel knows. A call without a row here answers ENOSYS, is counted and logged.
 
@@ -26,7 +26,8 @@ it is made.
 const ARGUMENTS: &str = "
 An argument that names memory says which way it goes and how far: `in` is read by the handler and
 travels with the request, `out` is written and travels with the reply, both up to 16 KiB a message;
-`[n]` is a length in bytes, fixed or held by another argument, `iovec[n]` a vector of n buffers.
+`[n]` is a length in bytes, fixed or held by another argument, `iovec[n]` a vector of n buffers,
+`msghdr` a message with its buffers, name and control data.
 `?` is memory whose extent the row cannot tell: for a few calls the body knows it (select, execve),
 otherwise the handler asks for it.
 
@@ -98,6 +99,11 @@ fn argument(row: &Row, arg: &Arg) -> String {
         ArgKind::OutStruct(size) => format!("out [{size}]"),
         ArgKind::InOutStruct(size) => format!("in out [{size}]"),
         ArgKind::InOutArray { count, size } => format!("in out [{size} x {}]", name(count)),
+        ArgKind::OutArray { count, size } => format!("out [{size} x {}]", name(count)),
+        ArgKind::InMessage => "in msghdr".to_owned(),
+        ArgKind::OutMessage => "out msghdr".to_owned(),
+        ArgKind::InMessages { count } => format!("in mmsghdr[{}]", name(count)),
+        ArgKind::OutMessages { count } => format!("out mmsghdr[{}]", name(count)),
         ArgKind::InVector { count } => format!("in iovec[{}]", name(count)),
         ArgKind::OutVector { count } => format!("out iovec[{}]", name(count)),
         ArgKind::Opaque => "?".to_owned(),

@@ -15,7 +15,7 @@ pub use meter::{LongPolls, Meter, PollKind};
 pub use oneshot::{Promise, Slot};
 pub use task::{Executor, Priority, Spawner, TaskHandle, TaskId};
 pub use timers::{Elapsed, Sleep, Timers};
-pub use wait_queue::WaitQueue;
+pub use wait_queue::{Listener, WaitQueue};
 
 use core::future::poll_fn;
 use core::pin::pin;

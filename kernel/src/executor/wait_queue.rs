@@ -1,30 +1,70 @@
 //! Where tasks wait for a condition that other tasks change.
 
 use alloc::collections::BTreeMap;
+use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
+
+use wayfarer_proto::linux::poll::PollEvents;
+
+/// Something that is told of every wake, at once, instead of waiting as a task (epoll(7)).
+pub trait Listener {
+    /// The queue was woken, because of these events. Whoever wakes may have borrowed what he
+    /// changes, so this only takes a note.
+    fn woken(&self, events: PollEvents);
+}
 
 /// Tasks that wait for something to change. Whoever changes it wakes them all; each looks again.
 #[derive(Default)]
 pub struct WaitQueue {
     waiters: RefCell<BTreeMap<u64, Waker>>,
     next: Cell<u64>,
+    listeners: RefCell<Vec<Weak<dyn Listener>>>,
 }
 
 impl WaitQueue {
     /// A queue in which nobody waits.
     pub const fn new() -> Self {
-        Self { waiters: RefCell::new(BTreeMap::new()), next: Cell::new(0) }
+        Self {
+            waiters: RefCell::new(BTreeMap::new()),
+            next: Cell::new(0),
+            listeners: RefCell::new(Vec::new()),
+        }
     }
 
-    /// Wakes every waiter.
+    /// Wakes every waiter, whatever has changed.
     pub fn wake_all(&self) {
+        self.wake(PollEvents::all());
+    }
+
+    /// Wakes every waiter because a file became ready for `events`. Tasks look for themselves;
+    /// listeners hear of it only if the events concern them.
+    pub fn wake(&self, events: PollEvents) {
+        self.tell(events);
         if self.waiters.borrow().is_empty() {
             return;
         }
         let waiters = core::mem::take(&mut *self.waiters.borrow_mut());
         waiters.into_values().for_each(Waker::wake);
+    }
+
+    /// Tells `listener` of every wake from now on, as long as it exists.
+    pub fn listen(&self, listener: &Rc<dyn Listener>) {
+        let mut listeners = self.listeners.borrow_mut();
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(Rc::downgrade(listener));
+    }
+
+    fn tell(&self, events: PollEvents) {
+        if self.listeners.borrow().is_empty() {
+            return;
+        }
+        let listeners: Vec<_> = self.listeners.borrow().iter().filter_map(Weak::upgrade).collect();
+        for listener in listeners {
+            listener.woken(events);
+        }
     }
 
     /// Waits until `condition` gives a value. It is asked at once, then after every wake.

@@ -16,6 +16,7 @@ pub mod dirent;
 pub mod fill;
 pub mod ioctl;
 pub mod locks;
+pub mod nameless;
 pub mod pipe;
 pub mod proc;
 pub mod ramfs;
@@ -45,4 +46,4 @@ pub use terminal::{Sink, Terminal};
 pub use vfs::{RenameMode, Vfs, may_execute};
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -69,6 +69,11 @@ impl OpenFile {
         make(self.number)
     }
 
+    /// Its number, which no other description of this node has or had.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// What is open.
     pub fn object(&self) -> &Rc<dyn FileObject> {
         &self.object

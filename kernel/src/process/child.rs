@@ -8,7 +8,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Pid, ProcessKey, Tid, UserAddr};
 use wayfarer_proto::linux::process::{
     CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_FS, CLONE_PARENT_SETTID,
-    CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL,
+    CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL,
 };
 use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::message;
@@ -66,6 +66,11 @@ impl CloneArgs {
         }
     }
 
+    /// Whether the caller wants a descriptor of the child (`CLONE_PIDFD`). A thread has none.
+    pub const fn wants_descriptor(&self) -> bool {
+        self.flags & CLONE_PIDFD != 0
+    }
+
     /// What they ask for.
     ///
     /// # Errors
@@ -74,6 +79,7 @@ impl CloneArgs {
         let shared = self.flags & THREAD_FLAGS;
         let child_signal = matches!(self.flags & CSIGNAL, 0 | 17);
         match shared {
+            THREAD_FLAGS if self.wants_descriptor() => Err(Errno::EINVAL),
             THREAD_FLAGS => Ok(Kind::Thread),
             0 if child_signal => Ok(Kind::Fork),
             CLONE_VM if self.flags & CLONE_VFORK != 0 && child_signal => Ok(Kind::Vfork),

@@ -94,8 +94,10 @@ pub struct Home {
     stopped: Cell<Option<Signal>>,
     exiting: Cell<Option<WaitStatus>>,
     zombie: Cell<bool>,
-    /// Woken when the process shall exit, and again when it has.
-    pub exit_changed: WaitQueue,
+    /// Woken when the process shall exit, and again when it has. Process descriptors share it.
+    pub exit_changed: Rc<WaitQueue>,
+    /// Woken when a signal is sent. Signal descriptors share it.
+    pub signal_arrived: Rc<WaitQueue>,
     cell: RefCell<Weak<ProcessCell>>,
 }
 
@@ -138,7 +140,8 @@ impl Home {
             stopped: Cell::new(None),
             exiting: Cell::new(None),
             zombie: Cell::new(false),
-            exit_changed: WaitQueue::new(),
+            exit_changed: Rc::default(),
+            signal_arrived: Rc::default(),
             cell: RefCell::default(),
         });
         home.add_thread(pid.leader());
@@ -221,6 +224,7 @@ impl Home {
         if self.is_discarded(&info, None) || !self.pending.borrow_mut().push(info) {
             return;
         }
+        self.signal_arrived.wake_all();
         let taker = self.taker_of(info.signal);
         if let Some(thread) = taker {
             self.notify(&thread);
@@ -233,6 +237,7 @@ impl Home {
             return;
         }
         if !self.is_discarded(&info, Some(thread)) && thread.pending.borrow_mut().push(info) {
+            self.signal_arrived.wake_all();
             self.notify(thread);
         }
     }

@@ -11,6 +11,7 @@ pub use layout::{Field, Layout};
 pub mod auxv;
 pub mod dirent;
 pub mod elf;
+pub mod event;
 pub mod fcntl;
 pub mod mman;
 pub mod poll;

@@ -18,6 +18,8 @@ pub const CLONE_THREAD: u64 = 0x1_0000;
 pub const CLONE_SYSVSEM: u64 = 0x4_0000;
 /// `CLONE_SETTLS`: set the thread's TLS base.
 pub const CLONE_SETTLS: u64 = 0x8_0000;
+/// `CLONE_PIDFD`.
+pub const CLONE_PIDFD: u64 = 0x1000;
 /// `CLONE_PARENT_SETTID`: store the new tid at `parent_tid`.
 pub const CLONE_PARENT_SETTID: u64 = 0x10_0000;
 /// `CLONE_CHILD_CLEARTID`: clear `child_tid` and wake its futex at exit.

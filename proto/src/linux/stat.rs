@@ -28,6 +28,8 @@ pub enum FileType {
     Symlink,
     /// `S_IFSOCK`.
     Socket,
+    /// None of them: what eventfd(2) and its kin make, whose mode has no type.
+    Anonymous,
 }
 
 impl FileType {
@@ -41,6 +43,7 @@ impl FileType {
             Self::Regular => 0o100000,
             Self::Symlink => 0o120000,
             Self::Socket => 0o140000,
+            Self::Anonymous => 0,
         }
     }
 
@@ -97,6 +100,10 @@ pub const TMPFS_MAGIC: i64 = 0x0102_1994;
 pub const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 /// `PIPEFS_MAGIC`.
 pub const PIPEFS_MAGIC: i64 = 0x5049_5045;
+/// `SOCKFS_MAGIC`.
+pub const SOCKFS_MAGIC: i64 = 0x534f_434b;
+/// `ANON_INODE_FS_MAGIC`.
+pub const ANON_INODE_FS_MAGIC: i64 = 0x0904_1934;
 /// `ST_VALID | ST_RELATIME`: what Linux reports in `f_flags` for an ordinary mount.
 pub const ST_FLAGS: i64 = 0x1020;
 

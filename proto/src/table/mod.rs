@@ -5,6 +5,10 @@
 //! [`Sysno`]), the router, the body's eager marshalling, the deputy's checks, the trace and
 //! `docs/syscalls.md` all come from it. A call without a row answers `ENOSYS`.
 
+#[macro_use]
+mod events;
+#[macro_use]
+mod sockets;
 mod rows;
 
 pub use rows::{Sysno, TABLE};
@@ -81,6 +85,13 @@ pub enum ArgKind {
         /// Bytes of one element.
         size: u8,
     },
+    /// An array the handler writes, of argument `count` elements of `size` bytes.
+    OutArray {
+        /// Index of the argument that counts the elements.
+        count: u8,
+        /// Bytes of one element.
+        size: u8,
+    },
     /// An array of `struct iovec` whose buffers the handler reads; argument `count` counts them.
     InVector {
         /// Index of the argument that counts the elements.
@@ -88,6 +99,20 @@ pub enum ArgKind {
     },
     /// An array of `struct iovec` whose buffers the handler writes.
     OutVector {
+        /// Index of the argument that counts the elements.
+        count: u8,
+    },
+    /// A `struct msghdr` whose buffers and control data the handler reads (sendmsg(2)).
+    InMessage,
+    /// A `struct msghdr` whose buffers, name and control data the handler writes (recvmsg(2)).
+    OutMessage,
+    /// An array of `struct mmsghdr` whose messages the handler reads (sendmmsg(2)).
+    InMessages {
+        /// Index of the argument that counts the elements.
+        count: u8,
+    },
+    /// An array of `struct mmsghdr` whose messages the handler writes (recvmmsg(2)).
+    OutMessages {
         /// Index of the argument that counts the elements.
         count: u8,
     },
@@ -158,6 +183,9 @@ mod tests {
                     ArgKind::InBuffer { len } | ArgKind::OutBuffer { len } => len,
                     ArgKind::InVector { count }
                     | ArgKind::OutVector { count }
+                    | ArgKind::InMessages { count }
+                    | ArgKind::OutMessages { count }
+                    | ArgKind::OutArray { count, .. }
                     | ArgKind::InOutArray { count, .. } => count,
                     _ => continue,
                 };

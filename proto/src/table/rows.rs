@@ -1,14 +1,15 @@
-//! The rows. Sorted by number; the compiler checks that (see the assertion at the end).
+//! The rows of files, processes, signals and memory; those of the other families are in files of
+//! their own, and [`TABLE`] is made of all.
 
 use super::ArgKind::{
     Address, DirFd, Fd, Hex, InBuffer, InOutArray, InOutStruct, InStruct, InVector, Int, Mode,
-    Opaque, OutBuffer, OutStruct, OutVector, Path, Pid, Signal, Size,
+    Opaque, OutArray, OutBuffer, OutStruct, OutVector, Path, Pid, Signal, Size,
 };
 use super::{Arg, Class, Row};
 
 /// Makes [`Sysno`] and [`TABLE`] of one list, so that neither can be without the other.
 macro_rules! syscalls {
-    ($($number:literal $name:ident $class:ident ($($arg:ident: $kind:expr),*);)*) => {
+    ([] { $($number:literal $name:ident $class:ident ($($arg:ident: $kind:expr),*);)* }) => {
         /// The calls that have a row, named as in the manual pages.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[expect(non_camel_case_types, reason = "the manual pages' names are the terms here")]
@@ -18,20 +19,18 @@ macro_rules! syscalls {
         }
 
         /// All rows, sorted by number.
-        pub static TABLE: &[Row] = &[
+        pub static TABLE: &[Row] = &sorted([
             $(Row {
                 sysno: Sysno::$name,
                 name: stringify!($name),
                 class: Class::$class,
                 args: &[$(Arg { name: stringify!($arg), kind: $kind }),*],
             },)*
-        ];
-
-        const NUMBERS: &[u16] = &[$($number),*];
+        ]);
     };
 }
 
-syscalls! {
+socket_rows! { [event_rows syscalls] {
     0 read Remote (fd: Fd, buf: OutBuffer { len: 2 }, count: Size);
     1 write Remote (fd: Fd, buf: InBuffer { len: 2 }, count: Size);
     2 open Remote (path: Path, flags: Hex, mode: Mode);
@@ -247,12 +246,18 @@ syscalls! {
     436 close_range Remote (first: Size, last: Size, flags: Hex);
     439 faccessat2 Remote (dirfd: DirFd, path: Path, mode: Hex, flags: Hex);
     0x1000 migrate Special (node: Int);
-}
+} }
 
-const _: () = {
+/// The rows in the order of their numbers; each number once.
+const fn sorted<const N: usize>(mut rows: [Row; N]) -> [Row; N] {
     let mut index = 1;
-    while index < NUMBERS.len() {
-        assert!(NUMBERS[index - 1] < NUMBERS[index], "rows are sorted by number, each once");
+    while index < N {
+        let mut at = index;
+        while at > 0 && rows[at - 1].sysno as u16 > rows[at].sysno as u16 {
+            rows.swap(at - 1, at);
+            at -= 1;
+        }
         index += 1;
     }
-};
+    rows
+}

@@ -56,7 +56,7 @@ impl Pipe {
         if count == 0 {
             return if self.writers.get() == 0 { Ok(0) } else { Err(Errno::EAGAIN) };
         }
-        self.changes.wake_all();
+        self.changes.wake(PollEvents::WRITABLE);
         Ok(count)
     }
 
@@ -71,7 +71,7 @@ impl Pipe {
         }
         let length = room.min(data.len());
         let count = self.buffer.borrow_mut().write(&data[..length]).map_err(|_| Errno::ENOMEM)?;
-        self.changes.wake_all();
+        self.changes.wake(PollEvents::READABLE);
         Ok(count)
     }
 

@@ -59,7 +59,7 @@ impl Vfs {
         };
         let content = match file_type {
             FileType::Directory => return Err(Errno::EPERM),
-            FileType::Symlink => return Err(Errno::EINVAL),
+            FileType::Symlink | FileType::Anonymous => return Err(Errno::EINVAL),
             FileType::Regular => NewContent::File,
             FileType::CharDevice | FileType::BlockDevice => NewContent::Special(file_type, device),
             FileType::Fifo | FileType::Socket => {

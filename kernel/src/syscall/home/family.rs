@@ -4,8 +4,10 @@ use alloc::rc::Rc;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{NodeId, Pid, Tid};
+use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::process::WaitStatus;
 
+use super::events;
 use crate::process::{CloneArgs, Home, Kind, spawn_reaper};
 use crate::syscall::{Call, Caller, SysResult};
 
@@ -15,7 +17,8 @@ use crate::syscall::{Call, Caller, SysResult};
 /// `EINVAL` for flags that make neither a thread, a vfork child nor a fork child; `EAGAIN` if no
 /// id is free; `ENOMEM` if the child's body cannot be made.
 pub(super) async fn clone(c: &Caller, call: &Call) -> SysResult {
-    let kind = CloneArgs::of(call).kind()?;
+    let args = CloneArgs::of(call);
+    let kind = args.kind()?;
     if kind == Kind::Thread {
         return new_thread(c);
     }
@@ -23,6 +26,10 @@ pub(super) async fn clone(c: &Caller, call: &Call) -> SysResult {
     if let Err(errno) = c.memory.make_child(&child, call, kind).await {
         abandon(c, &child);
         return Err(errno);
+    }
+    if args.wants_descriptor() {
+        let fd = events::open_process(c, &child, OpenFlags::empty())? as u32;
+        c.memory.copy_out(call.addr(2), &fd.to_le_bytes()).await?;
     }
     if kind == Kind::Vfork {
         let returned = || (!child.borrows_memory.get()).then_some(());

@@ -1,6 +1,7 @@
 //! The home handlers: written once, against [`UserMemory`](super::UserMemory), whether their
 //! caller's body is here or far away.
 
+mod events;
 mod exec;
 mod family;
 mod files;
@@ -48,6 +49,29 @@ pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         Sysno::getrlimit => limits::getrlimit(c, call).await,
         Sysno::setrlimit => limits::setrlimit(c, call).await,
         Sysno::prlimit64 => limits::prlimit64(c, call).await,
+        _ => dispatch_descriptors(c, call).await,
+    }
+}
+
+/// Executes a call on descriptors: of events, of files.
+async fn dispatch_descriptors(c: &Caller, call: &Call) -> SysResult {
+    match call.sysno {
+        Sysno::epoll_create
+        | Sysno::epoll_create1
+        | Sysno::epoll_ctl
+        | Sysno::epoll_wait
+        | Sysno::epoll_pwait
+        | Sysno::epoll_pwait2
+        | Sysno::eventfd
+        | Sysno::eventfd2
+        | Sysno::timerfd_create
+        | Sysno::timerfd_settime
+        | Sysno::timerfd_gettime
+        | Sysno::signalfd
+        | Sysno::signalfd4
+        | Sysno::pidfd_open
+        | Sysno::pidfd_send_signal
+        | Sysno::pidfd_getfd => events::dispatch(c, call).await,
         _ => files::dispatch(c, call).await,
     }
 }

@@ -149,14 +149,15 @@ fn other(c: &Caller) -> Option<Option<SigInfo>> {
 }
 
 /// The signal argument of kill(2) and its kin; `None` is 0, which only checks.
-fn signal_argument(raw: u64) -> Result<Option<Signal>, Errno> {
+pub(super) fn signal_argument(raw: u64) -> Result<Option<Signal>, Errno> {
     match raw as u32 {
         0 => Ok(None),
         number => Signal::new(number.into()).map(Some).ok_or(Errno::EINVAL),
     }
 }
 
-fn sent_by(c: &Caller, signal: Signal, code: i32) -> SigInfo {
+/// A signal as a process sends it.
+pub(super) fn sent_by(c: &Caller, signal: Signal, code: i32) -> SigInfo {
     SigInfo { signal, code, detail: SigDetail::Sender { pid: c.home.pid.0, uid: 0 } }
 }
 

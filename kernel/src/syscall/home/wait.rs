@@ -3,6 +3,7 @@
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::Layout;
+use wayfarer_proto::linux::event::P_PIDFD;
 use wayfarer_proto::linux::process::{
     P_ALL, P_PGID, P_PID, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED,
 };
@@ -45,6 +46,7 @@ pub(super) async fn waitid(c: &Caller, call: &Call) -> SysResult {
     let which = match call.args[0] {
         P_ALL => Which::Any,
         P_PID if call.int(1) > 0 => Which::Child(Pid(call.int(1))),
+        P_PIDFD => Which::Child(super::events::process_of(c, call.int(1))?),
         P_PGID if call.int(1) == 0 => Which::Group(c.home.group.get()),
         P_PGID if call.int(1) > 0 => Which::Group(Pid(call.int(1))),
         _ => return Err(Errno::EINVAL),

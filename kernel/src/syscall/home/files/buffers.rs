@@ -12,7 +12,7 @@ use wayfarer_proto::linux::fcntl::{IOV_MAX, IoVec, MAX_RW_COUNT};
 use crate::syscall::{Call, Caller, MemoryError};
 
 /// User buffers, one after the other.
-pub(super) struct Buffers {
+pub(in crate::syscall::home) struct Buffers {
     parts: Vec<(UserAddr, usize)>,
     length: usize,
 }
@@ -21,7 +21,7 @@ pub(super) struct Buffers {
 ///
 /// # Errors
 /// `ENOMEM`.
-pub(super) fn kernel_buffer(length: usize) -> Result<Vec<u8>, Errno> {
+pub(in crate::syscall::home) fn kernel_buffer(length: usize) -> Result<Vec<u8>, Errno> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
     buffer.resize(length, 0);
@@ -44,7 +44,7 @@ impl Buffers {
     ///
     /// # Errors
     /// `EINVAL` for too many or for a length below zero; `EFAULT`.
-    pub(super) async fn vector(c: &Caller, call: &Call) -> Result<Self, Errno> {
+    pub(in crate::syscall::home) async fn vector(c: &Caller, call: &Call) -> Result<Self, Errno> {
         let (address, count) = (call.addr(1), call.args[2]);
         if count > IOV_MAX {
             return Err(Errno::EINVAL);
@@ -65,7 +65,7 @@ impl Buffers {
     }
 
     /// How many bytes they hold.
-    pub(super) const fn length(&self) -> usize {
+    pub(in crate::syscall::home) const fn length(&self) -> usize {
         self.length
     }
 
@@ -85,7 +85,11 @@ impl Buffers {
     ///
     /// # Errors
     /// `EFAULT` if not even the first can.
-    pub(super) async fn prepare(&self, c: &Caller, offset: usize) -> Result<usize, Errno> {
+    pub(in crate::syscall::home) async fn prepare(
+        &self,
+        c: &Caller,
+        offset: usize,
+    ) -> Result<usize, Errno> {
         let mut prepared = 0;
         for (address, length) in self.window(offset) {
             match c.memory.prepare_out(address, length).await {
@@ -106,7 +110,7 @@ impl Buffers {
     ///
     /// # Errors
     /// `EFAULT` if memory that could be written no longer can.
-    pub(super) async fn scatter(
+    pub(in crate::syscall::home) async fn scatter(
         &self,
         c: &Caller,
         offset: usize,
@@ -127,7 +131,11 @@ impl Buffers {
     ///
     /// # Errors
     /// `EFAULT` if not even the first can be read; `ENOMEM`.
-    pub(super) async fn gather(&self, c: &Caller, offset: usize) -> Result<Vec<u8>, Errno> {
+    pub(in crate::syscall::home) async fn gather(
+        &self,
+        c: &Caller,
+        offset: usize,
+    ) -> Result<Vec<u8>, Errno> {
         let mut data = kernel_buffer((self.length - offset).min(WINDOW))?;
         let mut done = 0;
         for (address, length) in self.window(offset) {

@@ -5,21 +5,21 @@
 //! wakes; see [`wait`].
 
 mod attributes;
-mod buffers;
+pub(super) mod buffers;
 mod change;
 mod descriptor;
 mod directory;
 mod ioctl;
 mod lock;
-mod names;
+pub(super) mod names;
 mod open;
-mod poll;
+pub(super) mod poll;
 mod position;
 mod read;
 mod select;
 mod send_file;
 mod time;
-mod wait;
+pub(super) mod wait;
 mod write;
 
 use wayfarer_proto::errno::Errno;

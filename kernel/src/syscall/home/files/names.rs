@@ -20,12 +20,15 @@ use crate::syscall::{Call, Caller, SysResult};
 ///
 /// # Errors
 /// `EFAULT`, `ENAMETOOLONG`.
-pub(super) async fn path(c: &Caller, address: UserAddr) -> Result<Vec<u8>, Errno> {
+pub(in crate::syscall::home) async fn path(
+    c: &Caller,
+    address: UserAddr,
+) -> Result<Vec<u8>, Errno> {
     Ok(c.memory.copy_in_str(address, PATH_MAX).await?)
 }
 
 /// The current directory.
-pub(super) fn start_here(c: &Caller) -> Rc<Dentry> {
+pub(in crate::syscall::home) fn start_here(c: &Caller) -> Rc<Dentry> {
     c.home.files.directory()
 }
 
@@ -75,7 +78,7 @@ impl Name {
 }
 
 /// Permission bits of something new.
-pub(super) fn masked(c: &Caller, mode: u64) -> u32 {
+pub(in crate::syscall::home) fn masked(c: &Caller, mode: u64) -> u32 {
     mode as u32 & !c.home.files.umask.get()
 }
 
@@ -178,7 +181,7 @@ pub(super) async fn readlink(c: &Caller, call: &Call) -> SysResult {
 }
 
 /// Copies a structure of `N` bytes in.
-pub(super) async fn structure<const N: usize>(
+pub(in crate::syscall::home) async fn structure<const N: usize>(
     c: &Caller,
     address: UserAddr,
 ) -> Result<[u8; N], Errno> {
@@ -188,7 +191,7 @@ pub(super) async fn structure<const N: usize>(
 }
 
 /// Copies an array of `count` elements of `size` bytes in.
-pub(super) async fn array(
+pub(in crate::syscall::home) async fn array(
     c: &Caller,
     address: UserAddr,
     count: usize,

@@ -46,13 +46,17 @@ pub(super) async fn poll(c: &Caller, call: &Call) -> SysResult {
     Ok(ready.iter().filter(|events| !events.is_empty()).count() as u64)
 }
 
-fn milliseconds(c: &Caller, timeout: i32) -> Option<Instant> {
+/// The deadline that a timeout in milliseconds gives; `None` for one below zero.
+pub(in crate::syscall::home) fn milliseconds(c: &Caller, timeout: i32) -> Option<Instant> {
     let timeout = u64::try_from(timeout).ok()?;
     Some(c.kernel.now() + Duration::from_millis(timeout))
 }
 
 /// The deadline that a `struct timespec` gives; `None` for a null pointer.
-pub(super) async fn timespec(c: &Caller, address: UserAddr) -> Result<Option<Instant>, Errno> {
+pub(in crate::syscall::home) async fn timespec(
+    c: &Caller,
+    address: UserAddr,
+) -> Result<Option<Instant>, Errno> {
     if address.is_null() {
         return Ok(None);
     }
@@ -61,7 +65,11 @@ pub(super) async fn timespec(c: &Caller, address: UserAddr) -> Result<Option<Ins
 }
 
 /// Blocks the signals of the set at `address`, unless null, until the call ends.
-pub(super) async fn apply_mask(c: &Caller, address: UserAddr, size: u64) -> Result<(), Errno> {
+pub(in crate::syscall::home) async fn apply_mask(
+    c: &Caller,
+    address: UserAddr,
+    size: u64,
+) -> Result<(), Errno> {
     if address.is_null() {
         return Ok(());
     }

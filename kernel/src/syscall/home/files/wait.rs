@@ -10,12 +10,12 @@ use crate::fs::{Io, OpenFile};
 use crate::syscall::Caller;
 
 /// The open file that a descriptor argument names.
-pub(super) fn file(c: &Caller, fd: i32) -> Result<Rc<OpenFile>, Errno> {
+pub(in crate::syscall::home) fn file(c: &Caller, fd: i32) -> Result<Rc<OpenFile>, Errno> {
     c.home.files.descriptors.get(Fd(fd))
 }
 
 /// The caller's `RLIMIT_NOFILE`.
-pub(super) fn descriptor_limit(c: &Caller) -> u64 {
+pub(in crate::syscall::home) fn descriptor_limit(c: &Caller) -> u64 {
     c.home.limits.borrow().get(RLIMIT_NOFILE).map_or(0, |limit| limit.current)
 }
 
@@ -23,7 +23,7 @@ pub(super) fn descriptor_limit(c: &Caller) -> u64 {
 ///
 /// # Errors
 /// As [`repeat`].
-pub(super) async fn until_done<T>(
+pub(in crate::syscall::home) async fn until_done<T>(
     c: &Caller,
     file: &OpenFile,
     attempt: impl FnMut(&Io<'_>) -> Result<T, Errno>,
@@ -36,7 +36,7 @@ pub(super) async fn until_done<T>(
 ///
 /// # Errors
 /// The attempt's; `ERESTARTSYS` if a signal came while it waited.
-pub(super) async fn repeat<T>(
+pub(in crate::syscall::home) async fn repeat<T>(
     c: &Caller,
     file: &OpenFile,
     nonblock: bool,
