@@ -1,6 +1,7 @@
 //! Describes a cluster and starts it.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -167,8 +168,9 @@ impl ClusterBuilder {
         wiring::check_nodes(self.nodes, net)?;
         let directory = RunDir::new().map_err(ClusterError::host("make a directory"))?;
         let archive = directory.join("initrd");
-        std::fs::write(&archive, initrd.to_archive()?)
-            .map_err(ClusterError::host("write the initial file system"))?;
+        let file = File::create(&archive);
+        let file = file.map_err(ClusterError::host("write the initial file system"))?;
+        initrd.write_to(BufWriter::new(file))?;
         let network = match net {
             NetKind::Tap => Some(Namespace::new(self.nodes, self.mtu)?),
             _ => None,

@@ -3,6 +3,7 @@
 pub(crate) mod cli;
 mod demo;
 mod failure;
+mod pack;
 mod prepare;
 mod progress;
 mod report;

@@ -1,129 +1,143 @@
 //! Writes the archive that the kernel unpacks into its RAM file system: cpio's "newc" format
 //! (`cpio(5)`; the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`).
 
-/// File type bits of a mode (`inode(7)`).
-const REGULAR: u32 = 0o100_000;
-const DIRECTORY: u32 = 0o040_000;
-const SYMLINK: u32 = 0o120_000;
+use std::io::{self, Read, Write};
+
+/// Bytes of a header.
+const HEADER: usize = 110;
 
 /// Every header, name and content begins at a multiple of this.
-const ALIGN: usize = 4;
+const ALIGN: u64 = 4;
 
-/// An entry whose content or name does not fit the format's 32-bit sizes.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{path}: {size} bytes, and an initial file system holds files below 4 GiB")]
-pub struct TooLarge {
-    /// The entry.
-    pub path: String,
-    /// Its size in bytes.
-    pub size: usize,
+/// What an entry says of a file besides its name and content (`inode(7)`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Attributes {
+    /// Type and permissions.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Seconds since 1970 at the last change of the content.
+    pub modified: u32,
+    /// Major and minor number of a device node.
+    pub device: [u32; 2],
 }
 
 /// An archive being written. Paths are relative to the root and have no leading slash; a directory
 /// comes before what it contains.
-#[derive(Default, Debug)]
-pub struct Archive {
-    bytes: Vec<u8>,
+#[derive(Debug)]
+pub struct Archive<W> {
+    out: W,
+    written: u64,
     entries: u32,
 }
 
-impl Archive {
-    /// An empty archive.
-    pub fn new() -> Self {
-        Self::default()
+impl<W: Write> Archive<W> {
+    /// An archive that is written to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, written: 0, entries: 0 }
     }
 
-    /// Adds a directory with these permission bits.
+    /// Adds an entry with these bytes: a file's content or a symbolic link's target.
     ///
     /// # Errors
-    /// [`TooLarge`] for an endless name.
-    pub fn directory(&mut self, path: &str, permissions: u32) -> Result<(), TooLarge> {
-        self.entry(path, DIRECTORY | permissions, &[])
+    /// As [`entry_from`](Self::entry_from).
+    pub fn entry(&mut self, path: &[u8], attributes: Attributes, bytes: &[u8]) -> io::Result<()> {
+        self.entry_from(path, attributes, &mut &*bytes, bytes.len() as u64)
     }
 
-    /// Adds a regular file with these permission bits.
+    /// Adds an entry with `size` bytes of `source`.
     ///
     /// # Errors
-    /// [`TooLarge`] from 4 GiB on.
-    pub fn file(&mut self, path: &str, permissions: u32, content: &[u8]) -> Result<(), TooLarge> {
-        self.entry(path, REGULAR | permissions, content)
-    }
-
-    /// Adds a symbolic link.
-    ///
-    /// # Errors
-    /// [`TooLarge`] for an endless name.
-    pub fn symlink(&mut self, path: &str, target: &str) -> Result<(), TooLarge> {
-        self.entry(path, SYMLINK | 0o777, target.as_bytes())
-    }
-
-    /// Ends the archive and gives its bytes.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.entries = 0;
-        self.header(0, 0, 11);
-        self.bytes.extend_from_slice(b"TRAILER!!!\0");
-        self.pad();
-        self.bytes
-    }
-
-    fn entry(&mut self, path: &str, mode: u32, content: &[u8]) -> Result<(), TooLarge> {
-        let fit =
-            |size: usize| u32::try_from(size).map_err(|_| TooLarge { path: path.to_owned(), size });
+    /// Those of reading and writing; `FileTooLarge` from 4 GiB on, `UnexpectedEof` when the source
+    /// has fewer bytes.
+    pub fn entry_from(
+        &mut self,
+        path: &[u8],
+        attributes: Attributes,
+        source: &mut dyn Read,
+        size: u64,
+    ) -> io::Result<()> {
+        let fit = |size| u32::try_from(size).map_err(|_| io::ErrorKind::FileTooLarge);
         self.entries += 1;
-        self.header(mode, fit(content.len())?, fit(path.len() + 1)?);
-        self.bytes.extend_from_slice(path.as_bytes());
-        self.bytes.push(0);
-        self.pad();
-        self.bytes.extend_from_slice(content);
-        self.pad();
-        Ok(())
+        let name_size = fit(path.len() as u64 + 1)?;
+        self.header(self.entries, attributes, fit(size)?, name_size)?;
+        self.put(path)?;
+        self.put(&[0])?;
+        self.pad()?;
+        let copied = io::copy(&mut source.take(size), &mut self.out)?;
+        self.written += copied;
+        if copied < size {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.pad()
     }
 
-    /// The magic, then thirteen numbers of eight hexadecimal digits. Owner, time and devices are
-    /// 0: the same input makes the same archive.
-    fn header(&mut self, mode: u32, file_size: u32, name_size: u32) {
-        let links = 1;
-        let (owner, time, device) = (0, 0, 0);
+    /// Ends the archive and gives back what it was written to.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.header(0, Attributes::default(), 0, 11)?;
+        self.put(b"TRAILER!!!\0")?;
+        self.pad()?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    /// The magic, then thirteen numbers of eight hexadecimal digits.
+    fn header(
+        &mut self,
+        inode: u32,
+        attributes: Attributes,
+        file_size: u32,
+        name_size: u32,
+    ) -> io::Result<()> {
+        let Attributes { mode, uid, gid, modified, device: [major, minor] } = attributes;
+        let (links, disk) = (1, 0);
         let numbers = [
-            self.entries,
-            mode,
-            owner,
-            owner,
-            links,
-            time,
-            file_size,
-            device,
-            device,
-            device,
-            device,
-            name_size,
+            inode, mode, uid, gid, links, modified, file_size, disk, disk, major, minor, name_size,
             0,
         ];
-        self.bytes.extend_from_slice(b"070701");
+        let mut header = String::with_capacity(HEADER);
+        header.push_str("070701");
         for number in numbers {
-            self.bytes.extend_from_slice(format!("{number:08X}").as_bytes());
+            header.push_str(&format!("{number:08X}"));
         }
+        self.put(header.as_bytes())
     }
 
-    fn pad(&mut self) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN), 0);
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.written += bytes.len() as u64;
+        self.out.write_all(bytes)
+    }
+
+    fn pad(&mut self) -> io::Result<()> {
+        let zeroes = self.written.next_multiple_of(ALIGN) - self.written;
+        io::copy(&mut io::repeat(0).take(zeroes), &mut self.out)?;
+        self.written += zeroes;
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
     use std::process::{Command, Stdio};
 
     use super::*;
 
     fn sample() -> Vec<u8> {
-        let mut archive = Archive::new();
-        archive.directory("bin", 0o755).unwrap();
-        archive.file("bin/tool", 0o755, b"12345").unwrap();
-        archive.file("empty", 0o600, b"").unwrap();
-        archive.symlink("bin/sh", "tool").unwrap();
-        archive.finish()
+        let mut archive = Archive::new(Vec::new());
+        let mut add = |path: &str, mode, bytes: &[u8]| {
+            let attributes = Attributes { mode, ..Attributes::default() };
+            archive.entry(path.as_bytes(), attributes, bytes).unwrap();
+        };
+        add("bin", 0o040_755, b"");
+        add("bin/tool", 0o100_755, b"12345");
+        add("empty", 0o100_600, b"");
+        add("bin/sh", 0o120_777, b"tool");
+        archive.finish().unwrap()
     }
 
     #[test]
@@ -134,7 +148,14 @@ mod tests {
         assert_eq!(&header[14..22], "000041ED", "directory, rwxr-xr-x");
         assert_eq!(&header[94..102], "00000004", "\"bin\" and its NUL");
         assert_eq!(&bytes[110..116], b"bin\0\0\0", "name, padded to a multiple of four");
-        assert_eq!(bytes.len() % ALIGN, 0);
+        assert_eq!(bytes.len() % 4, 0);
+    }
+
+    #[test]
+    fn source_that_shrinks_is_an_error() {
+        let mut archive = Archive::new(Vec::new());
+        let error = archive.entry_from(b"a", Attributes::default(), &mut &b"12"[..], 3);
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     /// busybox's cpio is an independent reader.

@@ -21,6 +21,8 @@ mod console;
 pub mod cpio;
 pub mod elf;
 pub mod initrd;
+mod languages;
+pub mod libraries;
 mod namespace;
 mod pcap;
 pub mod placement;

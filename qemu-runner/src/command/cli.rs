@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use wayfarer::{Accel, Cluster, ClusterBuilder, artifacts};
+use wayfarer::{Accel, Cluster, ClusterBuilder, Initrd, NodeLimit, artifacts};
 use wayfarer_proto::boot::NetKind;
 use wayfarer_proto::roam::Roam;
 
@@ -58,13 +58,15 @@ pub(crate) struct DemoOptions {
 pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Put the host's file HOST into the file system as GUEST (may be repeated)
-    #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
-    pub(crate) file: Vec<(PathBuf, String)>,
-    /// The program: a static executable of this host, a C source file that is compiled to one
-    /// first, or the name of a busybox applet
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Use the host's directory DIR as the file system: PROGRAM and what it needs are in there
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    pub(crate) root: Option<PathBuf>,
+    /// The program: the name of a busybox applet, an executable or script of this host, which
+    /// comes with its interpreter and libraries, or a C source file that is compiled first
     pub(crate) program: String,
-    /// Its arguments
+    /// Its arguments; files of this host that they name come along
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
 }
@@ -73,9 +75,24 @@ pub(crate) struct RunOptions {
 pub(crate) struct ShellOptions {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Put the host's file HOST into the file system as GUEST (may be repeated)
-    #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
-    pub(crate) file: Vec<(PathBuf, String)>,
+    #[command(flatten)]
+    pub(crate) files: Files,
+}
+
+/// What else of the host is put into the file system.
+#[derive(Args, Debug)]
+pub(crate) struct Files {
+    /// Put the host's file or directory HOST into the file system, as GUEST or at the same path
+    /// (may be repeated)
+    #[arg(long, value_name = "HOST[:GUEST]", value_parser = host_and_guest)]
+    pub(crate) file: Vec<HostFile>,
+}
+
+/// A file or directory of the host, and its path on a node if that is another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct HostFile {
+    pub(crate) host: PathBuf,
+    pub(crate) guest: Option<String>,
 }
 
 /// Options of every command.
@@ -84,9 +101,9 @@ pub(crate) struct Common {
     /// How many nodes to boot [default: 1; demo: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) nodes: Option<u16>,
-    /// Each node's memory, as 128M or 1G
-    #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = memory_mib)]
-    pub(crate) memory: u32,
+    /// Each node's memory, as 128M or 1G [default: 128M and the size of the file system]
+    #[arg(long, value_name = "SIZE", value_parser = memory_mib)]
+    pub(crate) memory: Option<u32>,
     /// How nodes are wired; tap needs root, the others do not
     #[arg(long, value_enum, default_value_t = Net::Dgram)]
     pub(crate) net: Net,
@@ -146,6 +163,20 @@ impl Common {
         self.nodes.unwrap_or(defaults.nodes)
     }
 
+    /// How nodes are wired.
+    fn net_kind(&self) -> NetKind {
+        match self.net {
+            Net::Dgram => NetKind::Dgram,
+            Net::Stream => NetKind::Stream,
+            Net::Tap => NetKind::Tap,
+        }
+    }
+
+    /// Checks the number of nodes against what the wiring can carry.
+    pub(crate) fn check_nodes(&self, defaults: Defaults) -> Result<(), NodeLimit> {
+        wayfarer::check_nodes(self.node_count(defaults), self.net_kind())
+    }
+
     /// What the options add to every node's command line.
     fn words(&self) -> String {
         let roam = self.roam.unwrap_or_default();
@@ -153,17 +184,12 @@ impl Common {
         format!("{roam}{trace}")
     }
 
-    /// The cluster these options describe.
-    pub(crate) fn cluster(&self, defaults: Defaults) -> ClusterBuilder {
-        let net = match self.net {
-            Net::Dgram => NetKind::Dgram,
-            Net::Stream => NetKind::Stream,
-            Net::Tap => NetKind::Tap,
-        };
+    /// The cluster these options describe, for this initial file system.
+    pub(crate) fn cluster(&self, defaults: Defaults, files: &Initrd) -> ClusterBuilder {
         let mut builder = Cluster::builder()
             .nodes(self.node_count(defaults))
-            .memory_mib(self.memory)
-            .net(net)
+            .memory_mib(self.memory.unwrap_or_else(|| enough_mib(files)))
+            .net(self.net_kind())
             .accel(self.accel)
             .debugger(self.gdb)
             .timeout(Duration::from_secs(self.timeout.unwrap_or(defaults.seconds)));
@@ -183,10 +209,20 @@ fn roam(text: &str) -> Result<Roam, String> {
     text.parse().map_err(|_| format!("'{text}' is neither N nor once:N"))
 }
 
+/// The least and the most memory of a node in MiB.
+const LEAST: u32 = 16;
+const MOST: u32 = 64 * 1024;
+
+/// Memory in MiB for programs beside these files, which are held in memory, too.
+fn enough_mib(files: &Initrd) -> u32 {
+    const PROGRAMS: u32 = 128;
+    let held = u32::try_from(files.size() >> 20).unwrap_or(MOST);
+    let beyond_small = held.saturating_sub(PROGRAMS / 8);
+    PROGRAMS.saturating_add(beyond_small).min(MOST)
+}
+
 /// Reads "128", "128M" or "1G" as MiB.
 fn memory_mib(text: &str) -> Result<u32, String> {
-    const LEAST: u32 = 16;
-    const MOST: u32 = 64 * 1024;
     let (digits, factor) = match text.char_indices().next_back() {
         Some((end, 'G' | 'g')) => (&text[..end], 1024),
         Some((end, 'M' | 'm')) => (&text[..end], 1),
@@ -201,13 +237,16 @@ fn memory_mib(text: &str) -> Result<u32, String> {
     }
 }
 
-fn host_and_guest(text: &str) -> Result<(PathBuf, String), String> {
-    match text.rsplit_once(':') {
-        Some((host, guest)) if !host.is_empty() && guest.starts_with('/') => {
-            Ok((PathBuf::from(host), guest.to_owned()))
-        }
-        _ => Err("expected HOST:GUEST, GUEST being an absolute path".to_owned()),
+fn host_and_guest(text: &str) -> Result<HostFile, String> {
+    let (host, guest) = match text.rsplit_once(':') {
+        Some((host, guest)) if guest.starts_with('/') => (host, Some(guest.to_owned())),
+        Some(_) => return Err("expected HOST:GUEST, GUEST being an absolute path".to_owned()),
+        None => (text, None),
+    };
+    if host.is_empty() {
+        return Err("expected HOST or HOST:GUEST".to_owned());
     }
+    Ok(HostFile { host: PathBuf::from(host), guest })
 }
 
 #[cfg(test)]
@@ -264,7 +303,7 @@ mod tests {
             "wayfarer run --nodes x ls",
             "wayfarer run --net pigeon ls",
             "wayfarer run --memory 5 ls",
-            "wayfarer run --file here ls",
+            "wayfarer run --file here:there ls",
             "wayfarer shell --timeout 0",
             "wayfarer shell --timeout 99999999999999999",
         ] {
@@ -279,6 +318,11 @@ mod tests {
         assert_eq!(memory_mib("2G"), Ok(2048));
         assert!(memory_mib("").is_err() && memory_mib("G").is_err());
         assert!(memory_mib("99999999G").is_err());
-        assert_eq!(host_and_guest("a:b:/c"), Ok((PathBuf::from("a:b"), "/c".to_owned())));
+        let file = |host: &str, guest: Option<&str>| {
+            Ok(HostFile { host: PathBuf::from(host), guest: guest.map(str::to_owned) })
+        };
+        assert_eq!(host_and_guest("a:b:/c"), file("a:b", Some("/c")));
+        assert_eq!(host_and_guest("a"), file("a", None));
+        assert!(host_and_guest("a:b").is_err() && host_and_guest(":/c").is_err());
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn demo(options: &DemoOptions) -> Result<u8, Failure> {
     if let Some(path) = &options.json {
         prepare::writable(path)?;
     }
-    let kernel = prepare::kernel(&options.common)?;
+    let kernel = prepare::kernel(&options.common, Defaults::DEMO)?;
     let wander = prepare::build(Artifact::Guest("wander"))?;
     let progress = Progress::new("making the reference");
     let input = pseudo_random(INPUT_SIZE);
@@ -84,7 +84,7 @@ pub(crate) fn demo(options: &DemoOptions) -> Result<u8, Failure> {
     files.add_program("/bin/wander", &wander)?;
     files.add_file(&format!("/home/{INPUT}"), 0o644, input);
     progress.say(format!("booting {nodes} nodes"));
-    let mut cluster = options.common.cluster(Defaults::DEMO).start(&kernel, &files)?;
+    let mut cluster = options.common.cluster(Defaults::DEMO, &files).start(&kernel, &files)?;
     signals::interrupt(cluster.interrupter()).map_err(Failure::Terminal)?;
     let mut report = Report::new();
     for (scene, expected) in SCENES.iter().zip(&references) {

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
         "{program}: not found (neither a busybox applet nor in PATH; a file here is ./{program})"
     )]
     NoProgram { program: String },
+    #[error("{program}: not found in the file system of --root")]
+    NotInRoot { program: String },
     #[error("cannot read {path}: {source}")]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{0}: neither a kernel file nor a package of this workspace")]
@@ -49,7 +51,7 @@ impl Failure {
     /// The exit status of this process.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::NoProgram { .. } => NOT_FOUND,
+            Self::NoProgram { .. } | Self::NotInRoot { .. } => NOT_FOUND,
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 NOT_FOUND
             }

@@ -5,10 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use wayfarer::Accel;
 use wayfarer::artifacts::{self, Artifact};
+use wayfarer::{Accel, ClusterError};
 
-use super::cli::Common;
+use super::cli::{Common, Defaults};
 use super::failure::Failure;
 use super::progress::Progress;
 
@@ -16,7 +16,8 @@ use super::progress::Progress;
 const QEMU: &str = "qemu-system-x86_64";
 
 /// Checks what the options name, and gives the kernel, built first if it is a package.
-pub(crate) fn kernel(common: &Common) -> Result<PathBuf, Failure> {
+pub(crate) fn kernel(common: &Common, defaults: Defaults) -> Result<PathBuf, Failure> {
+    common.check_nodes(defaults).map_err(ClusterError::from)?;
     if let Some(file) = &common.pcap {
         writable(file)?;
     }

@@ -1,5 +1,6 @@
 /* Closes descriptors one after the other on node 2, between two words on standard output: what is
- * on the wire between the words is what the closes cost. Where there is no node 2 it only closes. */
+   on the wire between the words is what the closes cost. Where there is no node 2 it only
+   closes. */
 #include <fcntl.h>
 #include <sys/syscall.h>
 
