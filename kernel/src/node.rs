@@ -130,6 +130,9 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
     }
     proc_source::mount(&kernel).map_err(|errno| BootError::Files(errno.into()))?;
     kernel.init();
+    if let Roam::Period(period) = kernel.roam {
+        crate::split::roam::by_the_clock(&kernel, period);
+    }
     let hello = Hello { version: CONSOLE_VERSION, node: words.node, nodes: words.nodes };
     kernel.console.send(&FromNode::Hello(hello));
     Ok(Node {

@@ -2,12 +2,15 @@
 //! command line.
 //!
 //! ```text
-//! roam=7         every process moves to the next node before every 7th call it makes on a node
-//! roam=once:7    every process moves once, before its 7th call at home
+//! roam=every-call=7   every process moves to the next node before every 7th call it makes on a
+//!                     node; or roam=7
+//! roam=once:7         every process moves once, before its 7th call at home
+//! roam=50ms           every process moves to the next node every 50 ms; or roam=2s
 //! ```
 
 use core::fmt;
 use core::str::FromStr;
+use core::time::Duration;
 
 use crate::boot::BadWord;
 
@@ -21,6 +24,8 @@ pub enum Roam {
     Every(u32),
     /// Once, before the nth call that a process makes at home.
     Once(u32),
+    /// Once in this time, at least a millisecond.
+    Period(Duration),
 }
 
 impl Roam {
@@ -38,14 +43,21 @@ impl FromStr for Roam {
     type Err = BadWord;
 
     fn from_str(text: &str) -> Result<Self, BadWord> {
-        let number = |text: &str| match text.parse() {
-            Ok(calls @ 1..) => Ok(calls),
+        let number = |text: &str| match text.parse::<u32>() {
+            Ok(number @ 1..) => Ok(number),
             _ => Err(BadWord { key: "roam" }),
         };
-        match text.strip_prefix("once:") {
-            Some(calls) => number(calls).map(Self::Once),
-            None => number(text).map(Self::Every),
+        if let Some(calls) = text.strip_prefix("once:") {
+            return number(calls).map(Self::Once);
         }
+        if let Some(millis) = text.strip_suffix("ms") {
+            return number(millis).map(|n| Self::Period(Duration::from_millis(n.into())));
+        }
+        if let Some(seconds) = text.strip_suffix('s') {
+            let millis = number(seconds)?.checked_mul(1000).ok_or(BadWord { key: "roam" })?;
+            return Ok(Self::Period(Duration::from_millis(millis.into())));
+        }
+        number(text.strip_prefix("every-call=").unwrap_or(text)).map(Self::Every)
     }
 }
 
@@ -53,8 +65,9 @@ impl fmt::Display for Roam {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stay => Ok(()),
-            Self::Every(calls) => write!(f, "roam={calls}"),
+            Self::Every(calls) => write!(f, "roam=every-call={calls}"),
             Self::Once(calls) => write!(f, "roam=once:{calls}"),
+            Self::Period(period) => write!(f, "roam={}ms", period.as_millis()),
         }
     }
 }
@@ -67,9 +80,17 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for roam in [Roam::Stay, Roam::Every(7), Roam::Once(1)] {
+        let period = Roam::Period(Duration::from_millis(50));
+        for roam in [Roam::Stay, Roam::Every(7), Roam::Once(1), period] {
             assert_eq!(Roam::from_line(&roam.to_string()), Ok(roam));
         }
-        assert_eq!(Roam::from_line("node=1 roam=0"), Err(BadWord { key: "roam" }));
+        assert_eq!(Roam::from_line("roam=7"), Ok(Roam::Every(7)));
+        assert_eq!(Roam::from_line("roam=2s"), Ok(Roam::Period(Duration::from_secs(2))));
+        for word in
+            ["0", "0ms", "ms", "s", "-1s", "every-call=", "every-call=0", "once:", "4294968s"]
+        {
+            let line = alloc::format!("node=1 roam={word}");
+            assert_eq!(Roam::from_line(&line), Err(BadWord { key: "roam" }), "{word}");
+        }
     }
 }

@@ -109,3 +109,18 @@ fn frames_between_nodes_are_captured() {
     assert_eq!(at, bytes.len(), "whole records");
     assert_eq!(senders.len(), 2, "both nodes sent: {senders:?}");
 }
+
+/// Each way of roaming moves a program that never asks, and it says what it always says.
+#[test]
+fn programs_roam_by_calls_and_by_the_clock() {
+    let script = "i=0; while [ $i -lt 600 ]; do i=$((i+1)); [ -e /bin ]; done; echo $i";
+    for (roam, least) in [("every-call=50", 10), ("40", 10), ("20ms", 2), ("once:9", 1)] {
+        let words = ["--nodes", "3", "--trace", "--roam", roam, "sh", "-c", script];
+        let output = run(&words, b"");
+        let said = text(&output.stderr);
+        assert_eq!(text(&output.stdout), "600\n", "{roam}: {said}");
+        let moves =
+            said.lines().filter(|line| line.starts_with("sh[") && line.contains("] moved "));
+        assert!(moves.count() >= least, "{roam}: {said}");
+    }
+}

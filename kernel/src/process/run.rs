@@ -152,7 +152,7 @@ impl Running {
     fn roams_now(&self) -> bool {
         let at_home = self.body.key.home == self.kernel.node;
         let due = match self.kernel.roam {
-            Roam::Stay => return false,
+            Roam::Stay | Roam::Period(_) => return false,
             Roam::Every(calls) => calls,
             Roam::Once(_) if !at_home => return false,
             Roam::Once(calls) => calls,

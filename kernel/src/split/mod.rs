@@ -21,6 +21,7 @@ pub mod memory;
 pub mod order;
 mod query;
 mod queue;
+pub mod roam;
 mod wire;
 
 pub use body::BodyDriver;

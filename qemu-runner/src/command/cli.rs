@@ -122,9 +122,9 @@ pub(crate) struct Common {
     /// End the nodes after this many seconds [default: a day; demo: 300]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) timeout: Option<u64>,
-    /// Move every process to the next node before every Nth call it makes (N), or once, before its
-    /// Nth call at home (once:N)
-    #[arg(long, value_name = "N|once:N", value_parser = roam)]
+    /// Move every process to the next node every 50 ms (50ms), before every 10th call it makes
+    /// (every-call=10, or 10), or once, before its 10th call at home (once:10)
+    #[arg(long, value_name = "WHEN", value_parser = roam)]
     pub(crate) roam: Option<Roam>,
     /// Boot this kernel: a file, or a package of this workspace (hello-vm) that is built first
     #[arg(long, value_name = "FILE|PACKAGE", default_value = artifacts::KERNEL)]
@@ -206,7 +206,7 @@ impl Common {
 
 /// Reads when processes move.
 fn roam(text: &str) -> Result<Roam, String> {
-    text.parse().map_err(|_| format!("'{text}' is neither N nor once:N"))
+    text.parse().map_err(|_| format!("'{text}' is none of 50ms, every-call=10, once:10"))
 }
 
 /// The least and the most memory of a node in MiB.
