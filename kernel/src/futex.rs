@@ -1,28 +1,29 @@
 //! Threads that wait on a word of their memory (futex(2)).
 //!
-//! The queues belong to an address space, so they are local wherever the body is. Only their
-//! waiters' calls travel: a wait is queued again on arrival, after its word is checked again.
+//! The queues are those of a node, by the memory behind the word, so processes that share memory
+//! meet in them. Only their waiters' calls travel: a wait is queued again on arrival, after its
+//! word is checked again.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 
-use wayfarer_proto::id::UserAddr;
-
 use crate::executor::WaitQueue;
+use crate::memory::FutexKey;
 
 /// One thread's wait.
-#[derive(Default)]
 struct Waiter {
+    /// The word; a requeue changes it.
+    key: Cell<FutexKey>,
     bitset: u32,
     woken: Cell<bool>,
     queue: WaitQueue,
 }
 
-/// The waiters of one address space, by address.
+/// The waiters of a node, by word.
 #[derive(Default)]
 pub struct Futexes {
-    words: RefCell<BTreeMap<UserAddr, VecDeque<Rc<Waiter>>>>,
+    words: RefCell<BTreeMap<FutexKey, VecDeque<Rc<Waiter>>>>,
 }
 
 /// A place in a futex's queue; dropping it leaves the queue.
@@ -32,17 +33,18 @@ pub struct Waiting<'a> {
 }
 
 impl Futexes {
-    /// Queues the caller on the word at `address`.
-    pub fn enqueue(&self, address: UserAddr, bitset: u32) -> Waiting<'_> {
-        let waiter = Rc::new(Waiter { bitset, ..Waiter::default() });
-        self.words.borrow_mut().entry(address).or_default().push_back(Rc::clone(&waiter));
+    /// Queues the caller on a word.
+    pub fn enqueue(&self, key: FutexKey, bitset: u32) -> Waiting<'_> {
+        let (woken, queue) = (Cell::new(false), WaitQueue::new());
+        let waiter = Rc::new(Waiter { key: Cell::new(key), bitset, woken, queue });
+        self.words.borrow_mut().entry(key).or_default().push_back(Rc::clone(&waiter));
         Waiting { futexes: self, waiter }
     }
 
-    /// Wakes up to `count` waiters on `address` whose bit set meets `bitset`; says how many.
-    pub fn wake(&self, address: UserAddr, count: usize, bitset: u32) -> usize {
+    /// Wakes up to `count` waiters on a word whose bit set meets `bitset`; says how many.
+    pub fn wake(&self, key: FutexKey, count: usize, bitset: u32) -> usize {
         let mut words = self.words.borrow_mut();
-        let Some(queue) = words.get_mut(&address) else { return 0 };
+        let Some(queue) = words.get_mut(&key) else { return 0 };
         let mut woken = 0;
         queue.retain(|waiter| {
             if woken == count || waiter.bitset & bitset == 0 {
@@ -54,13 +56,13 @@ impl Futexes {
             false
         });
         if queue.is_empty() {
-            words.remove(&address);
+            words.remove(&key);
         }
         woken
     }
 
     /// Moves up to `count` waiters from one word to another; says how many.
-    pub fn requeue(&self, from: UserAddr, to: UserAddr, count: usize) -> usize {
+    pub fn requeue(&self, from: FutexKey, to: FutexKey, count: usize) -> usize {
         let mut words = self.words.borrow_mut();
         let Some(queue) = words.get_mut(&from) else { return 0 };
         let moved: VecDeque<_> = queue.drain(..count.min(queue.len())).collect();
@@ -68,6 +70,7 @@ impl Futexes {
             words.remove(&from);
         }
         let number = moved.len();
+        moved.iter().for_each(|waiter| waiter.key.set(to));
         if number > 0 {
             words.entry(to).or_default().extend(moved);
         }
@@ -88,11 +91,13 @@ impl Drop for Waiting<'_> {
         if self.waiter.woken.get() {
             return;
         }
-        // A requeue may have moved it, so every queue is asked.
-        self.futexes.words.borrow_mut().retain(|_, queue| {
-            queue.retain(|waiter| !Rc::ptr_eq(waiter, &self.waiter));
-            !queue.is_empty()
-        });
+        let mut words = self.futexes.words.borrow_mut();
+        let key = self.waiter.key.get();
+        let Some(queue) = words.get_mut(&key) else { return };
+        queue.retain(|waiter| !Rc::ptr_eq(waiter, &self.waiter));
+        if queue.is_empty() {
+            words.remove(&key);
+        }
     }
 }
 
@@ -100,8 +105,8 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
 
-    const WORD: UserAddr = UserAddr(0x1000);
-    const OTHER: UserAddr = UserAddr(0x2000);
+    const WORD: FutexKey = FutexKey::Shared { object: 1, offset: 0x1000 };
+    const OTHER: FutexKey = FutexKey::Shared { object: 2, offset: 0x1000 };
 
     #[test]
     fn wakes_in_order_and_by_bits() {

@@ -18,6 +18,7 @@ use crate::executor::{Meter, Spawner, Timers};
 use crate::extensions::Extensions;
 use crate::fs::Vfs;
 use crate::fs::nameless::Nameless;
+use crate::futex::Futexes;
 use crate::memory::MemorySource;
 use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
@@ -38,6 +39,8 @@ pub struct Kernel {
     pub timers: Timers,
     /// Physical memory.
     pub frames: FramePool,
+    /// Threads that wait on a futex(2) word.
+    pub futexes: Futexes,
     /// The processes with a half here.
     pub processes: ProcessTable,
     /// The files of this node.
@@ -136,6 +139,7 @@ impl Kernel {
             spawner: parts.spawner,
             timers: parts.timers,
             frames: parts.frames,
+            futexes: Futexes::default(),
             processes: ProcessTable::default(),
             vfs: parts.vfs,
             nameless: Nameless::new(Rc::new(wall_clock)),

@@ -9,15 +9,16 @@ use core::time::Duration;
 use wayfarer_machine::CpuFeatures;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Fd, NodeId, Pid};
+use wayfarer_proto::image::Region;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
 use wayfarer_proto::linux::stat::DeviceNumber;
 use wayfarer_proto::linux::time::Timespec;
-use wayfarer_proto::message::Query;
 
 use crate::executor::{LongPolls, PollKind, Priority};
 use crate::fs::proc::{Answer, NodeFacts, ProcFs, ProcSource, ProcessFacts, ProcessState};
 use crate::fs::{Dentry, OpenFile, device};
 use crate::kernel::Kernel;
+use crate::memory::maps_text;
 use crate::process::Home;
 use crate::runner::counts;
 use crate::signal::Disposition;
@@ -118,12 +119,14 @@ impl ProcSource for Source {
         };
         let Some(cell) = home.cell() else { return answer.give(Ok(Vec::new())) };
         let Some(deputy) = cell.away() else {
-            let body = cell.body();
-            let text = body.map(|body| body.memory().space.borrow().maps_text().into_bytes());
-            return answer.give(Ok(text.unwrap_or_default()));
+            let regions = cell
+                .body()
+                .map(|body| body.memory().space.borrow().image_regions().collect::<Vec<_>>());
+            return answer.give(Ok(maps_of(&home, regions.unwrap_or_default())));
         };
         self.kernel().spawner.spawn(Priority::Service, async move {
-            answer.give(deputy.query(Query::Maps).await.ok_or(Errno::ESRCH));
+            let regions = deputy.query_regions().await;
+            answer.give(regions.map(|regions| maps_of(&home, regions)).ok_or(Errno::ESRCH));
         });
     }
 
@@ -188,6 +191,11 @@ impl ProcSource for Source {
         };
         long.iter().map(line).collect()
     }
+}
+
+/// The text of `maps`: home knows the files.
+fn maps_of(home: &Home, regions: Vec<Region>) -> Vec<u8> {
+    maps_text(regions, |map| Some(home.maps.get(map)?.describe())).into_bytes()
 }
 
 fn facts(kernel: &Kernel, home: &Home) -> ProcessFacts {

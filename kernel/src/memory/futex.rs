@@ -50,17 +50,20 @@ impl AddressSpace {
         if !address.0.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
+        if private {
+            return Ok(FutexKey::Private { space: self.id(), address });
+        }
         let (page, within) = (address.0 / PAGE, address.0 % PAGE);
         let region = self.regions.find(page).ok_or(Errno::EFAULT)?;
         if !region.permits(AccessKind::Read) {
             return Err(Errno::EFAULT);
         }
         match &region.backing {
-            Backing::Shared { object, .. } if !private => Ok(FutexKey::Shared {
+            Backing::Shared { object, .. } => Ok(FutexKey::Shared {
                 object: object.identity(),
                 offset: region.backing_page(page).wrapping_mul(PAGE) + within,
             }),
-            Backing::File { .. } if !private && region.is_shared_file() => {
+            Backing::File { .. } if region.is_shared_file() => {
                 let mapping = self.table.lookup(user_page(page)).ok_or(Errno::EFAULT)?;
                 Ok(FutexKey::File { frame: mapping.frame.number(), offset: within })
             }

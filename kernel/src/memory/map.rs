@@ -1,6 +1,7 @@
 //! mmap(2) and munmap(2).
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{MapId, UserAddr};
@@ -177,6 +178,23 @@ impl AddressSpace {
             self.drop_pages(region.range);
         }
         removed
+    }
+
+    /// Takes away what is shown of a file's pages that are no more, private copies included, as
+    /// truncate(2) does on Linux. The next access asks for the page again.
+    pub fn drop_file_pages(&mut self, map: MapId, pages: Range<u64>) {
+        let gone = |region: &Region| {
+            let Backing::File { map: shown, page } = region.backing else { return None };
+            let first = pages.start.max(page).checked_sub(page)?;
+            let end = pages.end.checked_sub(page)?.min(region.range.pages());
+            let start = region.range.first();
+            let all = PageRange::new(start.checked_add(first)?, start.checked_add(end)?)?;
+            (shown == map).then_some(all)
+        };
+        let ranges: Vec<PageRange> = self.regions.iter().filter_map(gone).collect();
+        for range in ranges {
+            self.drop_pages(range);
+        }
     }
 
     /// Refuses when there could be too many regions after one more operation.

@@ -3,8 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 
-use wayfarer_proto::id::UserAddr;
-use wayfarer_proto::linux::mman::Protection;
+use wayfarer_proto::id::{MapId, UserAddr};
+use wayfarer_proto::image::Region as ImageRegion;
+use wayfarer_proto::linux::mman::{MapFlags, Protection};
 
 use super::address_space::{AddressSpace, MappedFile};
 use super::page_range::PAGE;
@@ -16,37 +17,55 @@ pub(crate) const STACK_NAME: &str = "[stack]";
 /// The column at which names begin.
 const NAME_COLUMN: usize = 73;
 
-impl AddressSpace {
-    /// The text of `/proc/PID/maps`.
-    pub fn maps_text(&self) -> String {
-        self.regions.iter().map(|region| self.maps_line(region)).collect()
-    }
+/// The text of `/proc/PID/maps` for regions in order of address. What a file is called, and where
+/// it is, is home's to say: `file` gives it, as far as it knows.
+pub fn maps_text(
+    regions: impl IntoIterator<Item = ImageRegion>,
+    file: impl Fn(MapId) -> Option<MappedFile>,
+) -> String {
+    let line = |region: ImageRegion| {
+        let (map, offset) = region.file.unzip();
+        let known = map.and_then(&file);
+        let unknown = MappedFile { path: region.name.clone(), ..MappedFile::default() };
+        maps_line(&region, offset.unwrap_or(0), &known.unwrap_or(unknown))
+    };
+    regions.into_iter().map(line).collect()
+}
 
-    /// The line of a region, as Linux formats it (`show_map_vma()` in `fs/proc/task_mmu.c`).
-    pub fn maps_line(&self, region: &Region) -> String {
-        let nothing = MappedFile::default();
-        let (offset, file) = match &region.backing {
-            Backing::Anonymous => (0, &nothing),
-            Backing::Shared { page, .. } => (page.wrapping_mul(PAGE), &nothing),
-            Backing::File { map, page } => {
-                (page.wrapping_mul(PAGE), self.files.get(map).unwrap_or(&nothing))
-            }
-        };
-        let mut line = format!(
-            "{:08x}-{:08x} {} {offset:08x} {:02x}:{:02x} {} ",
-            region.range.start_address().0,
-            region.range.end_address().0,
-            permissions(region),
-            file.device.0,
-            file.device.1,
-            file.inode,
-        );
-        let name = self.region_name(region);
-        if !name.is_empty() {
-            line = format!("{line:NAME_COLUMN$}{name}");
-        }
-        line.push('\n');
-        line
+/// The line of a region, as Linux formats it (`show_map_vma()` in `fs/proc/task_mmu.c`).
+fn maps_line(region: &ImageRegion, offset: u64, file: &MappedFile) -> String {
+    let end = region.start.0.saturating_add(region.len);
+    let permissions = permissions(region);
+    let mut line = format!(
+        "{:08x}-{end:08x} {permissions} {offset:08x} {:02x}:{:02x} {} ",
+        region.start.0, file.device.0, file.device.1, file.inode,
+    );
+    if !file.path.is_empty() {
+        line = format!("{line:NAME_COLUMN$}{}", file.path);
+    }
+    line.push('\n');
+    line
+}
+
+/// `rwxp` and its variations.
+fn permissions(region: &ImageRegion) -> String {
+    let protection = Protection::from_bits_truncate(region.prot);
+    let mark = |bit, letter| if protection.contains(bit) { letter } else { '-' };
+    let shared = MapFlags::from_bits_truncate(region.flags).contains(MapFlags::SHARED);
+    [
+        mark(Protection::READ, 'r'),
+        mark(Protection::WRITE, 'w'),
+        mark(Protection::EXECUTE, 'x'),
+        if shared { 's' } else { 'p' },
+    ]
+    .into_iter()
+    .collect()
+}
+
+impl AddressSpace {
+    /// The text of `/proc/PID/maps`, with what is known here of the files.
+    pub fn maps_text(&self) -> String {
+        maps_text(self.image_regions(), |map| self.files.get(&map).cloned())
     }
 
     /// What a region is called: `[heap]`, `[stack]`, a path, or nothing.
@@ -70,17 +89,4 @@ impl AddressSpace {
 
 fn holds(region: &Region, address: UserAddr) -> bool {
     region.range.contains(address.0 / PAGE)
-}
-
-/// `rwxp` and its variations.
-fn permissions(region: &Region) -> String {
-    let mark = |bit, letter| if region.protection.contains(bit) { letter } else { '-' };
-    [
-        mark(Protection::READ, 'r'),
-        mark(Protection::WRITE, 'w'),
-        mark(Protection::EXECUTE, 'x'),
-        if region.is_shared() { 's' } else { 'p' },
-    ]
-    .into_iter()
-    .collect()
 }

@@ -46,6 +46,7 @@ pub use futex::{FutexKey, SpaceId};
 pub use image::{CleanFilePages, Footprint, ImageError, Immovable, ImmovableReason, PageRun};
 pub use map::{FileMapping, MapRequest, protection_from_raw};
 pub(crate) use maps_text::STACK_NAME;
+pub use maps_text::maps_text;
 pub use page_range::{END_PAGE, PAGE, PageRange};
 pub use region::{AccessKind, Backing, Region, RegionFlags, STACK_GUARD_PAGES};
 pub use region_map::RegionMap;

@@ -105,6 +105,17 @@ impl AddressSpace {
         self.regions.update(range, |region| region.flags.set(flag, on));
     }
 
+    /// Fails unless all of a range is mapped.
+    ///
+    /// # Errors
+    /// EINVAL for an odd address, ENOMEM where nothing is mapped.
+    pub fn check_mapped(&self, address: UserAddr, length: u64) -> Result<(), Errno> {
+        match advised_range(address, length)? {
+            Some(range) if self.regions.first_hole(range).is_some() => Err(Errno::ENOMEM),
+            _ => Ok(()),
+        }
+    }
+
     /// One byte for each page, 1 if it is in memory (mincore(2)).
     ///
     /// # Errors

@@ -12,15 +12,12 @@ use wayfarer_proto::message::Usage;
 
 use super::BodyThread;
 use crate::executor::{WaitQueue, yield_now};
-use crate::futex::Futexes;
 use crate::memory::{AddressSpace, ForkStep};
 
-/// An address space and who waits for its words; a vfork child borrows its parent's.
+/// An address space; a vfork child borrows its parent's.
 pub struct Memory {
     /// The mappings.
     pub space: RefCell<AddressSpace>,
-    /// Threads that wait on a futex(2) word.
-    pub futexes: Futexes,
 }
 
 impl Memory {
@@ -49,9 +46,9 @@ impl Memory {
         }
     }
 
-    /// Wraps an address space nobody waits in.
+    /// Wraps an address space.
     pub fn new(space: AddressSpace) -> Rc<Self> {
-        Rc::new(Self { space: RefCell::new(space), futexes: Futexes::default() })
+        Rc::new(Self { space: RefCell::new(space) })
     }
 }
 

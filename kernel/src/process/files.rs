@@ -2,13 +2,17 @@
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::id::MapId;
 
 use crate::fs::{Dentry, Descriptors, Inode};
+use crate::memory;
 
+/// What follows the path of a file without a name.
+const DELETED: &str = " (deleted)";
 /// The umask of a new session.
 const DEFAULT_UMASK: u32 = 0o022;
 
@@ -60,6 +64,19 @@ pub struct MappedFile {
     pub path: Vec<u8>,
 }
 
+impl MappedFile {
+    /// What is told of it in `/proc/PID/maps` and in a refusal.
+    pub fn describe(&self) -> memory::MappedFile {
+        let metadata = self.inode.metadata();
+        let mut path = String::from_utf8_lossy(&self.path).into_owned();
+        if metadata.links == 0 && !path.ends_with(DELETED) {
+            path += DELETED;
+        }
+        let device = (metadata.device.major(), metadata.device.minor());
+        memory::MappedFile { path, device, inode: metadata.inode }
+    }
+}
+
 /// The mapped files of a process, by the name its body uses for page-ins. A file stays until the
 /// process executes a new program or ends: which mappings are left is known at the body only.
 #[derive(Default)]
@@ -71,20 +88,25 @@ pub struct MappedFiles {
 impl MappedFiles {
     /// Enters a file. One that is mapped already keeps its name.
     pub fn insert(&self, file: MappedFile) -> MapId {
-        let mut files = self.files.borrow_mut();
-        let known = files.iter().find(|(_, other)| Rc::ptr_eq(&other.inode, &file.inode));
-        if let Some((id, _)) = known {
-            return *id;
+        if let Some(id) = self.find(&file.inode) {
+            return id;
         }
         let id = MapId(self.next.get() + 1);
         self.next.set(id.0);
-        files.insert(id, file);
+        self.files.borrow_mut().insert(id, file);
         id
     }
 
     /// The file with this name.
     pub fn get(&self, id: MapId) -> Option<MappedFile> {
         self.files.borrow().get(&id).cloned()
+    }
+
+    /// The name of a file, if it is mapped.
+    pub fn find(&self, inode: &Rc<dyn Inode>) -> Option<MapId> {
+        let files = self.files.borrow();
+        let known = files.iter().find(|(_, file)| Rc::ptr_eq(&file.inode, inode));
+        known.map(|(id, _)| *id)
     }
 
     /// Takes over another process's files, under the same names (fork(2)).

@@ -48,6 +48,17 @@ impl Kernel {
         result
     }
 
+    /// Moves a process to its home, unless it is there.
+    ///
+    /// # Errors
+    /// As [`Kernel::migrate`].
+    pub async fn bring_home(self: &Rc<Self>, home: &Rc<Home>) -> Result<(), Refusal> {
+        if home.cell().is_some_and(|cell| cell.place() == self.node) {
+            return Ok(());
+        }
+        self.migrate(home, self.node).await
+    }
+
     fn begin_move(
         self: &Rc<Self>,
         home: &Rc<Home>,

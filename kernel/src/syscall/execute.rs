@@ -6,12 +6,12 @@
 //! while it waits.
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{MapId, Tid};
+use wayfarer_proto::id::Tid;
 use wayfarer_proto::linux::mman::MapFlags;
 use wayfarer_proto::table::{Class, Sysno};
 use wayfarer_proto::time::Instant;
 
-use super::{Call, Reply, Request, local};
+use super::{Call, Grant, Reply, Request, local};
 use crate::process::{CloneArgs, InCall, Kind, Next, Running};
 use crate::signal::frame::pop_frame;
 
@@ -53,7 +53,9 @@ impl Running {
     pub async fn finish(&self, call: Option<Call>, mut reply: Reply) -> Next {
         if let (Some(call), Ok(value)) = (call, reply.result) {
             match call.sysno {
-                Sysno::mmap => reply.result = local::map_file(self, &call, MapId(value as u32)),
+                Sysno::mmap => {
+                    reply.result = local::map_file(self, &call, Grant::from_value(value))
+                }
                 Sysno::clone => self.finish_clone(&call, value).await,
                 Sysno::execve => self.become_leader(),
                 _ => {}

@@ -25,7 +25,7 @@ use alloc::vec::Vec;
 
 use wayfarer_machine::Registers;
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::id::{MapId, UserAddr};
 use wayfarer_proto::linux::signal::{SigInfo, SignalSet};
 use wayfarer_proto::table::Sysno;
 
@@ -69,6 +69,41 @@ impl Call {
     /// Argument `index` as an address.
     pub const fn addr(&self, index: usize) -> UserAddr {
         UserAddr(self.args[index])
+    }
+}
+
+/// Home's answer to mmap(2) of a file: what the body may map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Grant {
+    /// Memory of zeroes: the file is `/dev/zero`.
+    Zeroes,
+    /// A file.
+    File {
+        /// Its name for page-ins.
+        map: MapId,
+        /// Whether it is open for writing.
+        writable: bool,
+    },
+}
+
+impl Grant {
+    const WRITABLE: u64 = 1 << 32;
+
+    /// As the result of the call, on its way to the body.
+    pub fn to_value(self) -> u64 {
+        match self {
+            Self::Zeroes => 0,
+            Self::File { map, writable: false } => map.0.into(),
+            Self::File { map, writable: true } => u64::from(map.0) | Self::WRITABLE,
+        }
+    }
+
+    /// What [`to_value`](Self::to_value) was given.
+    pub fn from_value(value: u64) -> Self {
+        match value as u32 {
+            0 => Self::Zeroes,
+            map => Self::File { map: MapId(map), writable: value & Self::WRITABLE != 0 },
+        }
     }
 }
 

@@ -101,3 +101,10 @@ pub const MADV_PAGEOUT: u64 = 21;
 pub const MAX_MAP_COUNT: usize = 65_530;
 /// `vm.mmap_min_addr`: nothing is mapped below.
 pub const MMAP_MIN_ADDRESS: u64 = 0x1_0000;
+
+/// `MS_ASYNC`: msync(2) begins to write back.
+pub const MS_ASYNC: u64 = 1;
+/// `MS_INVALIDATE`: other mappings of the file shall see what was written.
+pub const MS_INVALIDATE: u64 = 2;
+/// `MS_SYNC`: msync(2) waits until it is written back.
+pub const MS_SYNC: u64 = 4;

@@ -74,6 +74,7 @@ socket_rows! { [event_rows syscalls] {
         flags: Hex,
         new_address: Address
     );
+    26 msync Local (addr: Address, length: Size, flags: Hex);
     28 madvise Local (addr: Address, length: Size, advice: Int);
     32 dup Remote (oldfd: Fd);
     33 dup2 Remote (oldfd: Fd, newfd: Fd);

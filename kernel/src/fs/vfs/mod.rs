@@ -128,7 +128,7 @@ impl Vfs {
         }
     }
 
-    /// truncate(2).
+    /// truncate(2): the file that was.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve) and [`Inode::set_size`]; `EISDIR` for a directory.
@@ -138,11 +138,14 @@ impl Vfs {
         path: &[u8],
         size: u64,
         asker: &dyn Asker,
-    ) -> Result<(), Errno> {
+    ) -> Result<Rc<dyn Inode>, Errno> {
         let found = self.resolve(start, path, FollowLast::Yes, asker)?;
         match found.inode().file_type() {
             FileType::Directory => Err(Errno::EISDIR),
-            FileType::Regular => found.inode().set_size(size),
+            FileType::Regular => {
+                found.inode().set_size(size)?;
+                Ok(Rc::clone(found.inode()))
+            }
             _ => Err(Errno::EINVAL),
         }
     }

@@ -1,25 +1,57 @@
 //! mmap(2) of a file at home: may it be mapped, and what is its name for page-ins.
 
 use alloc::rc::Rc;
+use core::ops::Range;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Fd;
+use wayfarer_proto::linux::mman::{MapFlags, Protection};
 use wayfarer_proto::linux::stat::FileType;
 
+use crate::fs::{Inode, device};
 use crate::process::MappedFile;
-use crate::syscall::{Call, Caller, SysResult};
+use crate::syscall::{Call, Caller, Grant, SysResult};
 
-/// Grants a mapping of the file open as `fd`: gives its [`MapId`](wayfarer_proto::id::MapId).
+/// Grants a mapping of the file open as `fd`: gives a [`Grant`].
+///
+/// Stores through a shared mapping go to the file's own pages, which are here: the body comes home
+/// for it, and cannot leave as long as it has the mapping.
 ///
 /// # Errors
-/// `EBADF`, `EACCES` for a file not open for reading, `ENODEV` for one that has no pages.
-pub(super) fn map(c: &Caller, call: &Call) -> SysResult {
+/// `EBADF`; `EACCES` for a file not open as the mapping needs it; `ENODEV` for one that has no
+/// pages, and for one to be written to by a body that cannot come home.
+pub(super) async fn map(c: &Caller, call: &Call) -> SysResult {
     let file = c.home.files.descriptors.get(Fd(call.int(4)))?;
-    file.require_reads().map_err(|_| Errno::EACCES)?;
-    if file.metadata().file_type != FileType::Regular {
-        return Err(Errno::ENODEV);
+    file.require_not_path()?;
+    let writable = file.require_writes().is_ok();
+    let flags = MapFlags::from_bits_truncate(call.args[3] as u32);
+    let protection = Protection::from_bits_truncate(call.args[2] as u32);
+    let shares = flags.contains(MapFlags::SHARED);
+    let writes = shares && protection.contains(Protection::WRITE);
+    if !file.flags().access().reads() || (writes && !writable) {
+        return Err(Errno::EACCES);
+    }
+    let metadata = file.metadata();
+    match metadata.file_type {
+        FileType::Regular => {}
+        FileType::CharDevice if metadata.special_device == device::ZERO => {
+            return Ok(Grant::Zeroes.to_value());
+        }
+        _ => return Err(Errno::ENODEV),
+    }
+    if writes {
+        c.kernel.bring_home(&c.home).await.map_err(|_| Errno::ENODEV)?;
     }
     let path = file.dentry().path();
-    let inode = Rc::clone(file.inode());
-    Ok(c.home.maps.insert(MappedFile { inode, path }).0.into())
+    let map = c.home.maps.insert(MappedFile { inode: Rc::clone(file.inode()), path });
+    Ok(Grant::File { map, writable }.to_value())
+}
+
+/// Tells the processes that map a file that its pages from `from` on up to `end` are no more.
+pub(super) fn pages_gone(c: &Caller, file: &Rc<dyn Inode>, pages: Range<u64>) {
+    for home in c.kernel.processes.homes() {
+        let Some(map) = home.maps.find(file) else { continue };
+        let Some(body) = home.cell().and_then(|cell| cell.body()) else { continue };
+        body.memory().space.borrow_mut().drop_file_pages(map, pages.clone());
+    }
 }

@@ -25,7 +25,7 @@ pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         Sysno::execve => exec::execve(c, call).await,
         Sysno::fork | Sysno::vfork | Sysno::clone => family::clone(c, call).await,
         Sysno::migrate => family::migrate(c, call).await,
-        Sysno::mmap => map::map(c, call),
+        Sysno::mmap => map::map(c, call).await,
         Sysno::rt_sigaction => signal::rt_sigaction(c, call).await,
         Sysno::rt_sigprocmask => signal::rt_sigprocmask(c, call).await,
         Sysno::rt_sigpending => signal::rt_sigpending(c, call).await,

@@ -14,6 +14,7 @@ use wayfarer_proto::time::Instant;
 
 use super::Local;
 use super::wait::{Waited, wait};
+use crate::memory::FutexKey;
 use crate::process::Running;
 use crate::syscall::{Call, SysResult};
 
@@ -31,8 +32,8 @@ pub(super) async fn futex(running: &Running, call: &Call, deadline: Option<Insta
     let result = match operation {
         FUTEX_WAIT => return wait_on(running, call, MATCH_ANY, deadline).await,
         FUTEX_WAIT_BITSET if bitset != 0 => return wait_on(running, call, bitset, deadline).await,
-        FUTEX_WAKE => Ok(wake(running, word, call.int(2), MATCH_ANY)),
-        FUTEX_WAKE_BITSET if bitset != 0 => Ok(wake(running, word, call.int(2), bitset)),
+        FUTEX_WAKE => wake(running, call, 0, call.int(2), MATCH_ANY).await,
+        FUTEX_WAKE_BITSET if bitset != 0 => wake(running, call, 0, call.int(2), bitset).await,
         FUTEX_REQUEUE => requeue(running, call, None).await,
         FUTEX_CMP_REQUEUE => requeue(running, call, Some(call.args[5] as u32)).await,
         FUTEX_WAKE_OP => wake_op(running, call).await,
@@ -42,15 +43,33 @@ pub(super) async fn futex(running: &Running, call: &Call, deadline: Option<Insta
     result.into()
 }
 
-fn wake(running: &Running, word: UserAddr, count: i32, bitset: u32) -> u64 {
+/// The key of the word whose address is argument `index`.
+///
+/// # Errors
+/// `EINVAL`, `EFAULT`.
+async fn key(running: &Running, call: &Call, index: usize) -> Result<FutexKey, Errno> {
+    let (word, private) = (call.addr(index), call.args[1] & FUTEX_PRIVATE_FLAG != 0);
+    if !private {
+        // The page behind a shared word names it, so it must be there.
+        read_word(running, word).await?;
+    }
+    running.body.memory().space.borrow().futex_key(word, private)
+}
+
+/// Wakes waiters on the word whose address is argument `index`.
+async fn wake(running: &Running, call: &Call, index: usize, count: i32, bitset: u32) -> SysResult {
     let count = usize::try_from(count).unwrap_or(0).max(1);
-    running.body.memory().futexes.wake(word, count, bitset) as u64
+    let key = key(running, call, index).await?;
+    Ok(running.kernel.futexes.wake(key, count, bitset) as u64)
 }
 
 /// Clears the word of an ended thread and wakes who joins it (set_tid_address(2)).
 pub async fn wake_word(running: &Running, word: UserAddr) {
     if !word.is_null() && running.local_memory().write(word, &[0; 4]).await.is_ok() {
-        wake(running, word, 1, MATCH_ANY);
+        let key = running.body.memory().space.borrow().futex_key(word, false);
+        if let Ok(key) = key {
+            running.kernel.futexes.wake(key, 1, MATCH_ANY);
+        }
     }
 }
 
@@ -66,13 +85,14 @@ async fn requeue(running: &Running, call: &Call, expected: Option<u32>) -> SysRe
     {
         return Err(Errno::EAGAIN);
     }
-    let futexes = &running.body.memory().futexes;
+    let futexes = &running.kernel.futexes;
+    let (from, to) = (key(running, call, 0).await?, key(running, call, 4).await?);
     let count = |index: usize| usize::try_from(call.int(index)).map_err(|_| Errno::EINVAL);
     let woken = match count(2)? {
         0 => 0,
-        count => futexes.wake(call.addr(0), count, MATCH_ANY),
+        count => futexes.wake(from, count, MATCH_ANY),
     };
-    let moved = futexes.requeue(call.addr(0), call.addr(4), count(3)?);
+    let moved = futexes.requeue(from, to, count(3)?);
     Ok(if expected.is_some() { (woken + moved) as u64 } else { woken as u64 })
 }
 
@@ -105,9 +125,11 @@ async fn wake_op(running: &Running, call: &Call) -> SysResult {
         5 => old >= compared,
         _ => return Err(Errno::ENOSYS),
     };
-    let woken = wake(running, call.addr(0), call.int(2), MATCH_ANY);
-    let more = if holds { wake(running, call.addr(4), call.int(3), MATCH_ANY) } else { 0 };
-    Ok(woken + more)
+    let woken = wake(running, call, 0, call.int(2), MATCH_ANY).await?;
+    match holds {
+        true => Ok(woken + wake(running, call, 4, call.int(3), MATCH_ANY).await?),
+        false => Ok(woken),
+    }
 }
 
 async fn wait_on(running: &Running, call: &Call, bitset: u32, deadline: Option<Instant>) -> Local {
@@ -118,13 +140,12 @@ async fn wait_on(running: &Running, call: &Call, bitset: u32, deadline: Option<I
             Err(errno) => return Err(errno).into(),
         },
     };
-    match read_word(running, call.addr(0)).await {
-        Ok(value) if value == call.args[2] as u32 => {}
-        Ok(_) => return Err(Errno::EAGAIN).into(),
-        Err(errno) => return Err(errno).into(),
-    }
-    let memory = running.body.memory();
-    let waiting = memory.futexes.enqueue(call.addr(0), bitset);
+    let key = match (key(running, call, 0).await, read_word(running, call.addr(0)).await) {
+        (Ok(key), Ok(value)) if value == call.args[2] as u32 => key,
+        (Ok(_), Ok(_)) => return Err(Errno::EAGAIN).into(),
+        (Err(errno), _) | (_, Err(errno)) => return Err(errno).into(),
+    };
+    let waiting = running.kernel.futexes.enqueue(key, bitset);
     match wait(running, call, deadline, waiting.woken()).await {
         Waited::Done(()) => Ok(0).into(),
         Waited::TimedOut => Err(Errno::ETIMEDOUT).into(),

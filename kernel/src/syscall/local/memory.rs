@@ -1,15 +1,15 @@
 //! Changes to the address space, which is where the body is.
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{MapId, UserAddr};
-use wayfarer_proto::linux::mman::{MADV_DONTNEED, RemapFlags};
+use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::linux::mman::{
+    MADV_DONTNEED, MS_ASYNC, MS_INVALIDATE, MS_SYNC, MapFlags, Protection, RemapFlags,
+};
 
 use crate::executor::yield_now;
-use crate::memory::{
-    AddressSpace, FileMapping, MapRequest, MappedFile, page_up, protection_from_raw,
-};
+use crate::memory::{AddressSpace, FileMapping, MapRequest, page_up, protection_from_raw};
 use crate::process::Running;
-use crate::syscall::{Call, SysResult};
+use crate::syscall::{Call, Grant, SysResult};
 
 /// mmap(2) with `MAP_ANONYMOUS`.
 pub(super) fn map_anonymous(running: &Running, call: &Call) -> SysResult {
@@ -17,10 +17,21 @@ pub(super) fn map_anonymous(running: &Running, call: &Call) -> SysResult {
 }
 
 /// mmap(2) of a file that home has granted.
-pub fn map_file(running: &Running, call: &Call, map_id: MapId) -> SysResult {
-    let file = MappedFile::default();
-    let mapping = FileMapping { map: map_id, offset: call.args[5], writable: false, file };
-    map(running, &MapRequest { file: Some(mapping), ..request(call)? })
+pub fn map_file(running: &Running, call: &Call, grant: Grant) -> SysResult {
+    let request = request(call)?;
+    let Grant::File { map: name, writable } = grant else { return map(running, &request) };
+    let home = running.process.home();
+    let known = home.as_ref().and_then(|home| home.maps.get(name));
+    let file = known.map(|file| file.describe()).unwrap_or_default();
+    let writes =
+        request.flags.contains(MapFlags::SHARED) && request.protection.contains(Protection::WRITE);
+    if writes && home.is_none() {
+        // It was brought home for this, and taken away again before it could map the file.
+        return Err(Errno::ENODEV);
+    }
+    let writable = writable && home.is_some();
+    let mapping = FileMapping { map: name, offset: call.args[5], writable, file };
+    map(running, &MapRequest { file: Some(mapping), ..request })
 }
 
 fn request(call: &Call) -> Result<MapRequest, Errno> {
@@ -120,4 +131,16 @@ pub(super) async fn advise(running: &Running, call: &Call) -> SysResult {
     };
     in_steps(running, (call.addr(0), call.args[1]), advise).await?;
     if hole { Err(Errno::ENOMEM) } else { Ok(0) }
+}
+
+/// msync(2): a file's mapped pages are the file's own, so there is nothing to write back.
+pub(super) fn sync(running: &Running, call: &Call) -> SysResult {
+    let flags = call.args[2];
+    if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0
+        || flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC
+    {
+        return Err(Errno::EINVAL);
+    }
+    running.body.memory().space.borrow().check_mapped(call.addr(0), call.args[1])?;
+    Ok(0)
 }

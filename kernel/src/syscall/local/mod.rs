@@ -51,6 +51,7 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
         Sysno::brk => memory::brk(r, call).await,
         Sysno::mremap => memory::remap(r, call),
         Sysno::madvise => memory::advise(r, call).await,
+        Sysno::msync => memory::sync(r, call),
         Sysno::gettimeofday => time::gettimeofday(r, call).await,
         Sysno::time => time::time(r, call).await,
         Sysno::clock_gettime => time::clock_gettime(r, call).await,

@@ -4,6 +4,7 @@ mod faulting;
 mod files;
 mod heap;
 mod maps;
+mod shared;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,14 @@ fn main() -> ExitCode {
         ("shared_file_mapping", files::shared_mapping),
         ("mapping_outlives_descriptor", files::outlives_descriptor),
         ("end_of_file_in_a_mapping", files::end_of_file),
+        ("cut_file_in_a_mapping", shared::cut_file),
+        ("file_shared_with_a_child", shared::with_a_child),
+        ("shared_mapping_permissions", shared::permissions),
+        ("msync_arguments", shared::msync_arguments),
+        ("files_in_maps", shared::in_maps),
+        ("zero_device", shared::zero_device),
+        ("futex_between_processes", shared::futex_between_processes),
+        ("shared_memory_refuses_to_move", shared::refuses_to_move),
     ])
 }
 

@@ -3,9 +3,11 @@
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Fd;
 use wayfarer_proto::linux::fcntl::OpenFlags;
+use wayfarer_proto::linux::stat::FileType;
 use wayfarer_proto::table::Sysno;
 
 use super::names::{Name, masked};
+use super::position::cut;
 use super::wait::descriptor_limit;
 use crate::fs::{Descriptor, OpenFile};
 use crate::syscall::{Call, Caller, SysResult};
@@ -26,6 +28,9 @@ pub(super) async fn open(c: &Caller, call: &Call) -> SysResult {
     c.home.files.descriptors.lowest_free(Fd(0), limit)?;
     let mode = masked(c, mode);
     let file = c.kernel.vfs.open(&name.start, &name.path, flags, mode, &c.asker())?;
+    if flags.contains(OpenFlags::TRUNCATE) && file.inode().file_type() == FileType::Regular {
+        cut(c, file.inode(), 0);
+    }
     wait_for_partner(c, &file).await?;
     let close_on_exec = flags.contains(OpenFlags::CLOSE_ON_EXEC);
     let fd = c.home.files.descriptors.insert(Descriptor { file, close_on_exec }, Fd(0), limit)?;

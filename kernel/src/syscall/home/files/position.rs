@@ -1,10 +1,15 @@
 //! lseek(2), truncate(2), fsync(2).
 
+use alloc::rc::Rc;
+
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::limits::PAGE;
 use wayfarer_proto::linux::fcntl::Whence;
 
 use super::names::{path, start_here};
 use super::wait::file;
+use crate::fs::Inode;
+use crate::syscall::home::map::pages_gone;
 use crate::syscall::{Call, Caller, SysResult};
 
 /// lseek(2).
@@ -17,7 +22,9 @@ pub(super) fn lseek(c: &Caller, call: &Call) -> SysResult {
 /// ftruncate(2).
 pub(super) fn ftruncate(c: &Caller, call: &Call) -> SysResult {
     let size = size(call)?;
-    file(c, call.int(0))?.set_size(size)?;
+    let file = file(c, call.int(0))?;
+    file.set_size(size)?;
+    cut(c, file.inode(), size);
     Ok(0)
 }
 
@@ -25,8 +32,14 @@ pub(super) fn ftruncate(c: &Caller, call: &Call) -> SysResult {
 pub(super) async fn truncate(c: &Caller, call: &Call) -> SysResult {
     let size = size(call)?;
     let path = path(c, call.addr(0)).await?;
-    c.kernel.vfs.truncate(&start_here(c), &path, size, &c.asker())?;
+    let inode = c.kernel.vfs.truncate(&start_here(c), &path, size, &c.asker())?;
+    cut(c, &inode, size);
     Ok(0)
+}
+
+/// Lets those who map a file know that it ends at `size`.
+pub(super) fn cut(c: &Caller, inode: &Rc<dyn Inode>, size: u64) {
+    pages_gone(c, inode, size.div_ceil(PAGE as u64)..u64::MAX);
 }
 
 fn size(call: &Call) -> Result<u64, Errno> {
