@@ -55,13 +55,17 @@ impl Running {
     /// Serves a call that has no row in the table: an added one, or ENOSYS.
     pub(crate) async fn extra_call(&self, number: u64) -> Next {
         let calls = self.kernel.extensions.calls;
+        let began = self.kernel.now();
         let result = match calls.iter().find(|call| call.number == number) {
             Some(call) => self.run_extra(call).await,
             None => {
-                self.kernel.count_unknown_call(number);
+                self.kernel.count_unknown_call(number, &self.body.name.borrow());
                 Err(Errno::ENOSYS)
             }
         };
+        if self.kernel.trace.get() {
+            self.trace_extra(number, result, began);
+        }
         let value = result.unwrap_or_else(Errno::to_return_value);
         self.thread.context.borrow_mut().registers.rax = value;
         Next::Run

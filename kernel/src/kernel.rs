@@ -1,12 +1,13 @@
 //! What one node is made of. There is no global "current": whoever needs the kernel is given it.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::time::Duration;
 
 use wayfarer_machine::{Clock, CpuFeatures, FramePool};
+use wayfarer_proto::console::{FromNode, MissingCall};
 use wayfarer_proto::id::{NodeId, Pid, ProcessKey};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::time::Timespec;
@@ -79,6 +80,8 @@ pub struct Kernel {
     pub random: Rc<RefCell<Random>>,
     /// Calls without a row in the table that programs have made.
     pub unknown_calls: Cell<u64>,
+    /// The numbers of calls without a row that were reported.
+    missing_calls: RefCell<BTreeSet<u64>>,
     /// What the processor can do, as user code sees it.
     pub cpu: CpuFeatures,
     clock: Clock,
@@ -159,6 +162,7 @@ impl Kernel {
             meter: parts.meter,
             random: parts.random,
             unknown_calls: Cell::new(0),
+            missing_calls: RefCell::default(),
             cpu: parts.cpu,
             clock: parts.clock,
             memory: parts.memory,
@@ -216,10 +220,16 @@ impl Kernel {
         Clocks { monotonic: 0, realtime: self.epoch }
     }
 
-    /// Counts a call that has no row in the table.
-    pub fn count_unknown_call(&self, number: u64) {
+    /// Counts a call of `program` that has no row in the table, and reports the first of each
+    /// number: as many numbers as a program can invent are not remembered.
+    pub fn count_unknown_call(&self, number: u64, program: &str) {
+        const MOST: usize = 512;
         self.unknown_calls.set(self.unknown_calls.get() + 1);
-        self.console.log(format_args!("call {number} is not known: ENOSYS"));
+        let mut missing = self.missing_calls.borrow_mut();
+        if missing.len() < MOST && missing.insert(number) {
+            let call = MissingCall { program: program.into(), number };
+            self.console.send(&FromNode::Missing(call));
+        }
     }
 
     /// The processes of a group that are at home here.

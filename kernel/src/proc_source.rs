@@ -236,14 +236,14 @@ fn facts(kernel: &Kernel, home: &Home) -> ProcessFacts {
 }
 
 /// CPU time, as far as it is known at home.
-fn cpu(home: &Home) -> Duration {
+pub(crate) fn cpu(home: &Home) -> Duration {
     let body = home.cell().and_then(|cell| cell.body());
     Duration::from_nanos(body.map_or_else(|| home.cpu.get(), |body| body.cpu.get()))
 }
 
 /// A process whose calls are all being served at home sleeps; what its body does alone counts as
 /// running.
-fn state(home: &Home) -> ProcessState {
+pub(crate) fn state(home: &Home) -> ProcessState {
     if home.is_zombie() {
         return ProcessState::Zombie;
     }

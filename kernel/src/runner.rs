@@ -1,16 +1,17 @@
 //! What the runner asks of a node: run a program, feed its input, move it, count, power off.
 
 use alloc::rc::Rc;
+use alloc::string::String;
 
-use wayfarer_proto::console::{Counts, Exit, ExitStatus, FromNode, Start, Started, ToNode};
+use wayfarer_proto::console::{Counts, Exit, ExitStatus, FromNode, Half, Start, Started, ToNode};
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigInfo, Signal};
 
 use crate::executor::Priority;
 use crate::kernel::Kernel;
-use crate::process::Home;
-use crate::{start, tty};
+use crate::process::{Body, Home, ProcessCell};
+use crate::{proc_source, start, tty};
 
 /// Serves one frame from the runner.
 pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
@@ -30,6 +31,18 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
         ToNode::QueryCounts => {
             kernel.console.send(&FromNode::Counts(counts(kernel)));
             kernel.meter.take_longest();
+        }
+        ToNode::QueryProcesses => {
+            let cells = kernel.processes.cells();
+            let homes = kernel.processes.homes().into_iter();
+            let bodiless = homes.filter(|home| home.cell().is_none());
+            for half in cells.iter().map(|cell| half_of(kernel, cell)) {
+                kernel.console.send(&FromNode::Half(half));
+            }
+            for half in bodiless.map(|home| of_home(kernel, &home, None)) {
+                kernel.console.send(&FromNode::Half(half));
+            }
+            kernel.console.send(&FromNode::Counts(counts(kernel)));
         }
         ToNode::Shutdown => kernel.shut_down.set(true),
     }
@@ -94,5 +107,49 @@ pub fn counts(kernel: &Kernel) -> Counts {
         processes: kernel.processes.homes().len() as u64,
         longest_poll_us: kernel.meter.longest().as_micros() as u64,
         heap_used: wayfarer_machine::memory::heap::usage().0 as u64,
+    }
+}
+
+/// What this node knows of a process.
+fn half_of(kernel: &Kernel, cell: &ProcessCell) -> Half {
+    match (cell.home(), cell.body()) {
+        (Some(home), _) => of_home(kernel, &home, Some(cell)),
+        (None, body) => of_guest(kernel, cell, body.as_deref()),
+    }
+}
+
+fn of_home(kernel: &Kernel, home: &Home, cell: Option<&ProcessCell>) -> Half {
+    let program = home.program.borrow();
+    let arguments = String::from_utf8_lossy(&program.arguments).replace('\0', " ");
+    let command = match arguments.trim_end() {
+        "" => alloc::format!("[{}]", program.comm),
+        words => String::from(words),
+    };
+    Half {
+        home: kernel.node,
+        pid: home.pid,
+        parent: home.parent.borrow().upgrade().map_or(Pid(0), |parent| parent.pid),
+        state: u8::try_from(proc_source::state(home).text().0).unwrap_or(b'?'),
+        place: cell.map_or(kernel.node, ProcessCell::place),
+        command,
+        local: home.away.local.get(),
+        remote: home.away.remote.get(),
+        special: home.away.special.get(),
+        cpu_us: proc_source::cpu(home).as_micros() as u64,
+    }
+}
+
+fn of_guest(kernel: &Kernel, cell: &ProcessCell, body: Option<&Body>) -> Half {
+    Half {
+        home: cell.key.home,
+        pid: cell.key.pid,
+        parent: Pid(0),
+        state: 0,
+        place: kernel.node,
+        command: body.map_or_else(String::new, |body| body.name.borrow().clone()),
+        local: body.map_or(0, |body| body.local_calls.get()),
+        remote: 0,
+        special: 0,
+        cpu_us: body.map_or(0, |body| body.cpu.get() / 1000),
     }
 }

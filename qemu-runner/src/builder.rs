@@ -12,11 +12,12 @@ use wayfarer_proto::boot::{BootWords, NetKind};
 use wayfarer_proto::id::NodeId;
 
 use crate::children;
-use crate::cluster::{self, Cluster, ClusterError, Notice};
+use crate::cluster::{self, Cluster, ClusterError};
 use crate::initrd::Initrd;
 use crate::namespace::Namespace;
 use crate::placement::{self, Placement};
 use crate::qemu::{self, Accel, Machine};
+use crate::reporter::Reporter;
 use crate::rundir::RunDir;
 use crate::vm::{Outputs, Vm};
 use crate::wiring::{self, Port};
@@ -185,7 +186,8 @@ impl ClusterBuilder {
             network: network.as_ref(),
             processors: self.placement.processors(self.nodes),
         };
-        let vms = boot.start_all(&notifier)?;
+        let reporter = Reporter::new(notifier.clone());
+        let vms = boot.start_all(&reporter)?;
         let time_limit = if self.debugger { DEBUG_LIMIT } else { self.time_limit };
         let children = vms.iter().map(Vm::child).collect();
         let watchdog = cluster::watch(time_limit, children, notifier.clone());
@@ -193,12 +195,13 @@ impl ClusterBuilder {
             vms,
             notices,
             notifier,
+            reporter,
             started: Instant::now(),
             time_limit,
             pcap: self.pcap.clone(),
             _watchdog: watchdog,
             _network: network,
-            _directory: directory,
+            directory,
         };
         cluster.await_hello(if self.debugger { DEBUG_LIMIT } else { BOOT_LIMIT })?;
         Ok(cluster)
@@ -218,22 +221,17 @@ struct Boot<'a> {
 
 impl Boot<'_> {
     /// In order: a stream port connects to nodes started before.
-    fn start_all(&self, notifier: &mpsc::Sender<Notice>) -> Result<Vec<Vm>, ClusterError> {
+    fn start_all(&self, reporter: &Reporter) -> Result<Vec<Vm>, ClusterError> {
         let mut vms = Vec::new();
         for node in (1..=self.plan.nodes).map(NodeId) {
             let ports = wiring::ports(node, self.plan.nodes, self.net, &self.directory.join(""));
             await_listeners(&ports).map_err(ClusterError::host("connect nodes"))?;
-            vms.push(self.start(node, &ports, notifier.clone())?);
+            vms.push(self.start(node, &ports, reporter.clone())?);
         }
         Ok(vms)
     }
 
-    fn start(
-        &self,
-        node: NodeId,
-        ports: &[Port],
-        notifier: mpsc::Sender<Notice>,
-    ) -> Result<Vm, ClusterError> {
+    fn start(&self, node: NodeId, ports: &[Port], reporter: Reporter) -> Result<Vm, ClusterError> {
         let file = |kind: &str| self.directory.join(&format!("{kind}{node}"));
         let capture = |index| self.directory.join(&format!("pcap{node}-{index}"));
         let captures = if self.plan.pcap.is_some() { ports.len() } else { 0 };
@@ -257,7 +255,7 @@ impl Boot<'_> {
         };
         let mut command = self.command();
         command.args(machine.arguments());
-        let vm = Vm::start(node, command, outputs, notifier)
+        let vm = Vm::start(node, command, outputs, reporter)
             .map_err(ClusterError::host("start a node with setpriv(1)"))?;
         if let Some(set) = &self.processors {
             placement::confine(vm.child().id(), set);

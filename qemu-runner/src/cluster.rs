@@ -15,6 +15,7 @@ use crate::console::{ConsoleSender, Event};
 use crate::initrd::InitrdError;
 use crate::namespace::{Namespace, TapError};
 use crate::pcap;
+use crate::reporter::Reporter;
 use crate::rundir::RunDir;
 use crate::vm::{Ending, Vm};
 use crate::wiring::NodeLimit;
@@ -124,12 +125,13 @@ pub struct Cluster {
     pub(crate) vms: Vec<Vm>,
     pub(crate) notices: Receiver<Notice>,
     pub(crate) notifier: Sender<Notice>,
+    pub(crate) reporter: Reporter,
     pub(crate) started: Instant,
     pub(crate) time_limit: Duration,
     pub(crate) pcap: Option<PathBuf>,
     pub(crate) _watchdog: Sender<()>,
     pub(crate) _network: Option<Namespace>,
-    pub(crate) _directory: RunDir,
+    pub(crate) directory: RunDir,
 }
 
 impl fmt::Debug for Notice {

@@ -1,6 +1,7 @@
 //! The commands: what each does with the library's clusters.
 
 pub(crate) mod cli;
+mod control;
 mod demo;
 mod failure;
 mod pack;
@@ -23,5 +24,8 @@ pub(crate) fn carry_out(cli: Cli) -> Result<u8, Failure> {
         Some(Command::Demo(options)) => demo::demo(&options),
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Shell(options)) => run::shell(&options),
+        Some(Command::Ps(options)) => control::ps(&options),
+        Some(Command::Move(options)) => control::order(&options),
+        Some(Command::Top(options)) => control::top(&options),
     }
 }

@@ -43,6 +43,13 @@ fn base() -> PathBuf {
     runtime.filter(|path| path.is_dir()).unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
+/// The directories of this user's runs, those that ended badly included.
+pub(crate) fn all() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(base()).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+    ours.map(|entry| entry.path()).collect()
+}
+
 /// Removes what killed runs left behind. Best effort: what cannot be removed stays.
 fn sweep(base: &Path) {
     for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,8 +12,9 @@ use wayfarer_proto::boot::{EXIT_EXCEPTION, EXIT_FAILED, EXIT_ORDERLY, EXIT_PANIC
 use wayfarer_proto::id::NodeId;
 
 use crate::children;
-use crate::cluster::{LogTail, Notice};
+use crate::cluster::LogTail;
 use crate::console::{self, ConsoleSender};
+use crate::reporter::Reporter;
 
 /// How many lines of a log are shown below an error.
 const TAIL_LINES: usize = 30;
@@ -133,7 +133,7 @@ impl Vm {
         node: NodeId,
         mut command: Command,
         outputs: Outputs,
-        notifier: Sender<Notice>,
+        reporter: Reporter,
     ) -> io::Result<Self> {
         let Outputs { serial, errors, captures } = outputs;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&errors)?);
@@ -141,9 +141,7 @@ impl Vm {
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (input, output) = pipes.ok_or_else(|| io::Error::other("no console pipes"))?;
         std::thread::spawn(move || {
-            console::read_frames(output, |event| {
-                notifier.send(Notice::Console(node, event)).is_ok()
-            });
+            console::read_frames(output, |event| reporter.tell(node, event));
         });
         Ok(Self {
             node,

@@ -14,7 +14,8 @@ const HEAD: &str = "\
 
 <!-- Generated from proto/src/table by tests/tests/syscall_docs.rs; do not edit. -->
 
-Every call the kernel knows. A call without a row here answers ENOSYS, is counted and logged.
+Every call the kernel knows. A call without a row here answers ENOSYS, is counted, and is named
+by `--trace` and at the end of `run`.
 
 The class says where a call runs when its process is away from home; at home every call runs where
 it is made.

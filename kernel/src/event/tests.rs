@@ -1,3 +1,5 @@
+//! What programs see of eventfd, timerfd, signalfd and pidfd objects.
+
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::time::Duration;

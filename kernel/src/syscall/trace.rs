@@ -5,11 +5,12 @@ use core::fmt::Write;
 
 use wayfarer_proto::console::{FromNode, Trace};
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::calls;
 use wayfarer_proto::table::{ArgKind, Class};
 use wayfarer_proto::time::Instant;
 
-use super::Call;
 use super::execute::route;
+use super::{Call, SysResult};
 use crate::process::{Next, Running};
 
 impl Running {
@@ -22,11 +23,25 @@ impl Running {
             Next::Run => result_text(self.thread.context.borrow().registers.rax),
             Next::End => String::from("?"),
         };
+        self.report_call(alloc::format!("{} = {result}", call_text(call)), class, began);
+    }
+
+    /// The same for a call without a row in the table: an added one, or one that is not there.
+    pub fn trace_extra(&self, number: u64, result: SysResult, began: Instant) {
+        let result = result_text(result.unwrap_or_else(Errno::to_return_value));
+        let call = match calls::name(number) {
+            Some(name) => alloc::format!("{name}(?) = {result}"),
+            None => alloc::format!("call {number:#x}(?) = {result}"),
+        };
+        self.report_call(call, Class::Local, began);
+    }
+
+    fn report_call(&self, call: String, class: Class, began: Instant) {
         self.kernel.console.send(&FromNode::Trace(Trace {
             node: self.kernel.node,
             pid: self.body.key.pid,
             tid: self.thread.tid.get(),
-            call: alloc::format!("{} = {result}", call_text(call)),
+            call,
             class,
             microseconds: self.kernel.now().since(began).as_micros() as u64,
         }));

@@ -123,6 +123,9 @@ choice! {
         7 => QueryCounts,
         /// Power off: leave through `isa-debug-exit` with [`crate::boot::EXIT_ORDERLY`].
         8 => Shutdown,
+        /// Answer with a [`FromNode::Half`] for each process that has a half here, and then with
+        /// [`FromNode::Counts`].
+        9 => QueryProcesses,
     }
 }
 direction!(ToNode);
@@ -157,6 +160,11 @@ choice! {
         12 => Log(String),
         /// The started program ended, after all its output.
         13 => Exit(Exit),
+        /// A program made a system call that this kernel does not have. Sent by each node, once
+        /// for each call.
+        14 => Missing(MissingCall),
+        /// What a node knows of one process.
+        15 => Half(Half),
     }
 }
 direction!(FromNode);
@@ -259,6 +267,43 @@ record! {
         class: Class,
         /// From trap to return, in microseconds.
         microseconds: u64,
+    }
+}
+
+record! {
+    /// A system call that was answered with ENOSYS because the kernel does not have it.
+    MissingCall {
+        /// The program that made it first.
+        program: String,
+        /// Its number.
+        number: u64,
+    }
+}
+
+record! {
+    /// What a node knows of one process: all of a whole one, the deputy's or the body's half of
+    /// one that is away.
+    Half {
+        /// The process's home.
+        home: NodeId,
+        /// The process, unique at its home.
+        pid: Pid,
+        /// Its parent; known at home, 0 elsewhere.
+        parent: Pid,
+        /// The letter of its state (`/proc/PID/stat`, field 3); known at home, 0 elsewhere.
+        state: u8,
+        /// Where its body is, as far as this node knows.
+        place: NodeId,
+        /// Its command line; known at home, the program's name elsewhere.
+        command: String,
+        /// Calls served where the body was while it was away, as far as this node knows.
+        local: u64,
+        /// Calls forwarded home; known at home.
+        remote: u64,
+        /// Calls in which both halves took part; known at home.
+        special: u64,
+        /// CPU time in microseconds, known where the body is.
+        cpu_us: u64,
     }
 }
 

@@ -9,6 +9,7 @@ mod layout;
 pub use layout::{Field, Layout};
 
 pub mod auxv;
+pub mod calls;
 pub mod dirent;
 pub mod elf;
 pub mod event;

@@ -43,6 +43,35 @@ pub(crate) enum Command {
     ///
     /// Move a program with `echo 2 >/proc/PID/goto`; `cat /proc/PID/where` says where it is.
     Shell(ShellOptions),
+    /// Who runs where in a cluster that another terminal runs
+    ///
+    /// The calls are those that a process made while it was away from home: local ones were served
+    /// where it was, remote ones at its home, in special ones both took part.
+    Ps(ClusterOptions),
+    /// Move a process of a cluster that another terminal runs
+    Move(MoveOptions),
+    /// Who runs where, and how busy they are, once a second until Ctrl-C
+    Top(ClusterOptions),
+}
+
+/// Which of the running clusters is meant.
+#[derive(Args, Debug)]
+pub(crate) struct ClusterOptions {
+    /// The cluster of the runner with this process id [default: the only one that runs]
+    #[arg(long, value_name = "PID")]
+    pub(crate) cluster: Option<u32>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MoveOptions {
+    #[command(flatten)]
+    pub(crate) of: ClusterOptions,
+    /// The process, as `ps` names it
+    #[arg(value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) pid: i32,
+    /// The node it shall move to; its home's number brings it home
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) node: u16,
 }
 
 #[derive(Args, Debug)]

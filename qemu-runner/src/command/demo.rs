@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use wayfarer::artifacts::Artifact;
+use wayfarer::control::ControlError;
 use wayfarer::{Cluster, Initrd, InitrdError, Outcome, initrd, program};
 use wayfarer_proto::console::FromNode;
 use wayfarer_proto::id::NodeId;
@@ -86,6 +87,7 @@ pub(crate) fn demo(options: &DemoOptions) -> Result<u8, Failure> {
     progress.say(format!("booting {nodes} nodes"));
     let mut cluster = options.common.cluster(Defaults::DEMO, &files).start(&kernel, &files)?;
     signals::interrupt(cluster.interrupter()).map_err(Failure::Terminal)?;
+    cluster.serve_control().map_err(ControlError::from)?;
     let mut report = Report::new();
     for (scene, expected) in SCENES.iter().zip(&references) {
         progress.say(scene.title);

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use wayfarer::artifacts::BuildError;
+use wayfarer::control::ControlError;
 use wayfarer::{ClusterError, InitrdError, ProgramError};
 use wayfarer_proto::errno::Errno;
 
@@ -30,6 +31,8 @@ pub(crate) enum Failure {
     NoKernel(PathBuf),
     #[error("cannot find {0}; ./setup installs QEMU")]
     NoEmulator(PathBuf),
+    #[error(transparent)]
+    Control(#[from] ControlError),
     #[error("cannot use the terminal: {0}")]
     Terminal(io::Error),
     #[error("cannot write {path}: {source}")]

@@ -1,8 +1,10 @@
 //! `run` and `shell`: one program on node 1, with this command's input, output and terminal.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use wayfarer::control::ControlError;
 use wayfarer::{Cluster, Initrd, program};
 use wayfarer_proto::console::{FromNode, Start, ToNode};
 use wayfarer_proto::id::NodeId;
@@ -44,6 +46,7 @@ fn execute(common: &Common, initrd: &Initrd, mut start: Start) -> Result<u8, Fai
         take_term(&mut start);
     }
     signals::forward(&cluster, FIRST).map_err(Failure::Terminal)?;
+    cluster.serve_control().map_err(ControlError::from)?;
     let status = {
         let _raw = start.tty.then(RawMode::enter).transpose().map_err(Failure::Terminal)?;
         attend(&mut cluster, &start, common.trace)?
@@ -73,8 +76,13 @@ fn attend(cluster: &mut Cluster, start: &Start, trace: bool) -> Result<u8, Failu
     let console = cluster.node(FIRST).clone();
     // A terminal in raw mode does not return the carriage by itself.
     let line_end = if start.tty { "\r\n" } else { "\n" };
+    let mut missing = BTreeMap::new();
     let status = cluster.run(FIRST, start, io::stdin(), |sender, frame| {
         let written = match &frame {
+            FromNode::Missing(call) => {
+                missing.insert(call.number, call.program.clone());
+                Ok(())
+            }
             FromNode::Stdout(bytes) => pass(&mut io::stdout(), bytes),
             FromNode::Stderr(bytes) => pass(&mut io::stderr(), bytes),
             frame => match show::line(sender, frame, trace) {
@@ -90,6 +98,9 @@ fn attend(cluster: &mut Cluster, start: &Start, trace: bool) -> Result<u8, Failu
             other => other,
         }
     })?;
+    if !missing.is_empty() {
+        eprint!("{}{line_end}", show::missing(&missing));
+    }
     Ok(status.shell_status())
 }
 

@@ -1,7 +1,10 @@
 //! Frames as lines for a person.
 
+use std::collections::BTreeMap;
+
 use wayfarer_proto::console::{FromNode, Moved, Refused, Trace};
 use wayfarer_proto::id::NodeId;
+use wayfarer_proto::linux::calls;
 
 /// The line for a frame that is no output of the program, or `None` when there is nothing to say.
 /// Calls, moves and the kernel's log are for those who trace; a refusal is for everyone.
@@ -37,12 +40,28 @@ pub(crate) fn refusal(refused: &Refused) -> String {
     format!("process {pid} stays: moving it to node {node} was refused, {errno}: {reason}")
 }
 
+/// The system calls that programs made and the kernel does not have.
+pub(crate) fn missing(calls: &BTreeMap<u64, String>) -> String {
+    let name = |(number, program): (&u64, &String)| match calls::name(*number) {
+        Some(name) => format!("{name} ({program})"),
+        None => format!("{number:#x} ({program})"),
+    };
+    let names: Vec<String> = calls.iter().map(name).collect();
+    format!("wayfarer: system calls that are missing (ENOSYS): {}", names.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use wayfarer_proto::id::{Pid, Tid};
     use wayfarer_proto::table::Class;
 
     use super::*;
+
+    #[test]
+    fn missing_calls_are_named() {
+        let calls = BTreeMap::from([(425, "a".to_owned()), (0x3000, "b".to_owned())]);
+        assert!(missing(&calls).ends_with(": io_uring_setup (a), 0x3000 (b)"));
+    }
 
     #[test]
     fn a_traced_call() {

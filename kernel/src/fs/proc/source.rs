@@ -61,7 +61,7 @@ pub enum ProcessState {
 
 impl ProcessState {
     /// The letter and the word of proc(5).
-    pub(super) const fn text(self) -> (char, &'static str) {
+    pub const fn text(self) -> (char, &'static str) {
         match self {
             Self::Running => ('R', "running"),
             Self::Sleeping => ('S', "sleeping"),
