@@ -179,6 +179,7 @@ impl ProcSource for Source {
             ("processes", counts.processes),
             ("locks", kernel.vfs.open_files().locks().count() as u64),
             ("heap_bytes", counts.heap_used),
+            ("heap_frames", counts.heap_frames),
             ("longest_poll_us", counts.longest_poll_us),
             ("unknown_calls", kernel.unknown_calls.get()),
         ])

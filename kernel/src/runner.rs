@@ -107,6 +107,7 @@ pub fn counts(kernel: &Kernel) -> Counts {
         processes: kernel.processes.homes().len() as u64,
         longest_poll_us: kernel.meter.longest().as_micros() as u64,
         heap_used: wayfarer_machine::memory::heap::usage().0 as u64,
+        heap_frames: wayfarer_machine::memory::heap::frames_taken() as u64,
     }
 }
 

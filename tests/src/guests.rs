@@ -74,28 +74,6 @@ pub const GUESTS: &[Guest] = &[
     c("vfork"),
 ];
 
-/// The calls that the guest `blockers` can block in: `blockers CALL OUTCOME [START [MOVE...]]`.
-/// `tty-read` wants a terminal and [`TYPED`].
-pub const BLOCKING_CALLS: &[&str] = &[
-    "pipe-read",
-    "pipe-write",
-    "tty-read",
-    "poll",
-    "select",
-    "wait4",
-    "nanosleep",
-    "futex",
-    "sigsuspend",
-    "vfork",
-    "page-in",
-];
-
-/// What can become of a call of `blockers`.
-pub const BLOCKING_OUTCOMES: &[&str] = &["completes", "restarted", "interrupted", "killed"];
-
-/// What to type for `blockers tty-read`, and when.
-pub const TYPED: Reply = Reply { after: "type a line", keys: b"event\n" };
-
 /// The guest `terminal` needs one, and these keys.
 pub const TERMINAL: Guest = rust("terminal", &[]);
 

@@ -6,6 +6,7 @@
 //! and every script runs there first ([`guests`], [`corpus`]; [`native`], [`terminal`]), and what
 //! it did there is what Wayfarer must do. The repository itself is held to its style by [`tidy`].
 
+pub mod blocking;
 pub mod corpus;
 pub mod guests;
 pub mod native;

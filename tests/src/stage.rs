@@ -27,13 +27,14 @@ impl Stage {
     ///
     /// # Errors
     /// What `act` says, or why the nodes do not boot.
-    pub fn with<T, E: From<VmError>>(
+    pub fn with<T>(
         &mut self,
-        act: impl FnOnce(&mut Nodes) -> Result<T, E>,
-    ) -> Result<T, E> {
+        act: impl FnOnce(&mut Nodes) -> Result<T, String>,
+    ) -> Result<T, String> {
         let mut nodes = match self.nodes.take() {
             Some(nodes) => nodes,
-            None => Nodes::boot(&self.cluster, &self.initrd)?,
+            None => Nodes::boot(&self.cluster, &self.initrd)
+                .map_err(|error: VmError| error.to_string())?,
         };
         let done = act(&mut nodes)?;
         self.nodes = Some(nodes);

@@ -20,6 +20,9 @@ pub const HOME: NodeId = NodeId(1);
 /// How long an idle node may take to give back what a program held.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// How a program's processes move by themselves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
@@ -199,6 +202,23 @@ impl Nodes {
         })
     }
 
+    /// Waits until no program's process or connection is left; gives what the nodes hold then.
+    ///
+    /// # Errors
+    /// If a node does not answer.
+    pub fn idle(&mut self, nodes: &[NodeId]) -> Result<Vec<Holdings>, VmError> {
+        let deadline = Instant::now() + SETTLE;
+        let mut last = self.holdings(nodes)?;
+        loop {
+            std::thread::sleep(LOOK);
+            let now = self.holdings(nodes)?;
+            if (now == last && now.iter().all(Holdings::is_idle)) || Instant::now() >= deadline {
+                return Ok(now);
+            }
+            last = now;
+        }
+    }
+
     /// Waits until the nodes hold what they held `before`; gives what they hold then, or in the
     /// end.
     ///
@@ -212,7 +232,7 @@ impl Nodes {
             if now == before || Instant::now() >= deadline {
                 return Ok(now);
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(LOOK);
         }
     }
 }
@@ -222,7 +242,8 @@ impl Nodes {
 pub struct Holdings {
     /// The node.
     pub node: NodeId,
-    /// Frames of memory in use.
+    /// Frames of memory in use, but for those that the kernel's heap took once: it keeps them for
+    /// its next need.
     pub frames: u64,
     /// Connections to other nodes.
     pub sockets: u64,
@@ -235,10 +256,15 @@ pub struct Holdings {
 }
 
 impl Holdings {
+    /// Whether nothing is left but what every node has: init, and what listens for peers.
+    fn is_idle(&self) -> bool {
+        self.sockets == 0 && self.descriptors == 0 && self.processes == 1
+    }
+
     fn of(node: NodeId, counts: &Counts) -> Self {
         Self {
             node,
-            frames: counts.frames_total - counts.frames_free,
+            frames: counts.frames_total - counts.frames_free - counts.heap_frames,
             sockets: counts.sockets,
             tasks: counts.tasks,
             descriptors: counts.descriptors,

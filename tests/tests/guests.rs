@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use wayfarer::artifacts;
-use wayfarer_tests::guests::{
-    BLOCKING_CALLS, BLOCKING_OUTCOMES, GUESTS, Guest, TERMINAL, TERMINAL_KEYS, TYPED, WANDER,
-};
+use wayfarer_tests::blocking::{Blocking, Outcome, Route, Row};
+use wayfarer_tests::guests::{GUESTS, Guest, TERMINAL, TERMINAL_KEYS, WANDER};
 use wayfarer_tests::native::{self, Run};
 use wayfarer_tests::terminal;
 
@@ -40,31 +39,30 @@ fn the_terminal_behaves_as_the_guest_expects() {
 }
 
 /// One row of the matrix, where nobody moves.
-fn block(program: &Path, call: &str, outcome: &str) {
+fn block(program: &Path, row: Row) {
     let directory = tempfile::tempdir().unwrap();
-    let argv = [&program.to_string_lossy(), call, outcome, "1", "2", "1"];
-    let limit = WANDER.limit;
-    let completes = !matches!(outcome, "interrupted" | "killed");
-    let result = match call {
-        "tty-read" if completes => terminal::run(&argv, directory.path(), &[TYPED], limit),
-        "tty-read" => terminal::run(&argv, directory.path(), &[], limit),
-        _ => native::run(&argv, directory.path(), limit),
+    let mut argv = row.argv();
+    argv[0] = program.to_string_lossy().into_owned();
+    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let result = match row.terminal() {
+        Some(replies) => terminal::run(&argv, directory.path(), replies, WANDER.limit),
+        None => native::run(&argv, directory.path(), WANDER.limit),
     };
-    let run = result.unwrap_or_else(|error| panic!("{call} {outcome}: {error}"));
+    let run = result.unwrap_or_else(|error| panic!("{row:?}: {error}"));
     let said = String::from_utf8_lossy(&run.stdout);
-    assert_eq!(run.status, 0, "{call} {outcome}: {said} {}", String::from_utf8_lossy(&run.stderr));
-    assert!(said.contains(&format!("ok {call} {outcome}")), "{said}");
+    assert_eq!(run.status, 0, "{row:?}: {said} {}", String::from_utf8_lossy(&run.stderr));
+    assert!(said.contains(&row.verdict()), "{said}");
 }
 
 #[test]
 fn every_blocking_call_ends_as_the_manual_says() {
     let program = artifacts::guest("blockers").unwrap();
     std::thread::scope(|scope| {
-        for call in BLOCKING_CALLS {
+        for blocking in Blocking::ALL.iter().copied() {
             let program = &program;
             scope.spawn(move || {
-                for outcome in BLOCKING_OUTCOMES {
-                    block(program, call, outcome);
+                for outcome in Outcome::ALL.iter().copied() {
+                    block(program, Row { blocking, route: Route::HomeToAway, outcome });
                 }
             });
         }

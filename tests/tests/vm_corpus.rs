@@ -9,13 +9,11 @@ use std::time::Duration;
 use wayfarer::Initrd;
 use wayfarer::program::command;
 use wayfarer_tests::corpus::{Observation, Script, scripts};
-use wayfarer_tests::vm::{Nodes, Way, as_native};
+use wayfarer_tests::stage::Stage;
+use wayfarer_tests::vm::{Way, as_native};
 
 /// How long a script may take on a node.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// How long all scripts of one boot may take.
-const BOOT_LIMIT: Duration = Duration::from_secs(600);
 
 /// A script that is known to differ.
 struct Known {
@@ -31,49 +29,31 @@ fn known(script: &str, way: Way) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.script == script && known.ways.contains(&way))
 }
 
-/// Runs scripts on nodes, which are booted when needed.
-struct Stage {
-    way: Way,
-    initrd: Initrd,
-    nodes: Option<Nodes>,
+/// What the script does on the nodes.
+fn observe(stage: &mut Stage, script: &Script) -> Result<Observation, String> {
+    let start = command(&script.argv("/bin/busybox", "/tmp/corpus/work"));
+    let outcome =
+        stage.with(|nodes| nodes.run(&start, LIMIT).map_err(|error| error.to_string()))?;
+    Observation::of(as_native(&outcome)).map_err(|error| error.to_string())
 }
 
-impl Stage {
-    fn new(way: Way) -> Self {
-        Self { way, initrd: Initrd::new().unwrap(), nodes: None }
+/// Whether the script does what it does natively, if not: what differs.
+fn check(stage: &mut Stage, script: &Script) -> Result<(), String> {
+    let native = script.run_natively().map_err(|error| error.to_string())?;
+    let here = observe(stage, script)?;
+    if here == native {
+        return Ok(());
     }
-
-    /// What the script does on the nodes. After a failure they are not used again.
-    fn observe(&mut self, script: &Script) -> Result<Observation, String> {
-        let mut nodes = match self.nodes.take() {
-            Some(nodes) => nodes,
-            None => Nodes::boot(&self.way.cluster().timeout(BOOT_LIMIT), &self.initrd)
-                .map_err(|error| error.to_string())?,
-        };
-        let start = command(&script.argv("/bin/busybox", "/tmp/corpus/work"));
-        let outcome = nodes.run(&start, LIMIT).map_err(|error| error.to_string())?;
-        self.nodes = Some(nodes);
-        Observation::of(as_native(&outcome)).map_err(|error| error.to_string())
+    let parts = [
+        ("stdout", &native.stdout, &here.stdout),
+        ("stderr", &native.stderr, &here.stderr),
+        ("files", &native.files, &here.files),
+    ];
+    let mut said = format!("status {}, natively {}", here.status, native.status);
+    for (part, native, here) in parts.into_iter().filter(|(_, native, here)| native != here) {
+        said += &format!("\n  {part}: {}", first_difference(native, here));
     }
-
-    /// Whether the script does what it does natively, if not: what differs.
-    fn check(&mut self, script: &Script) -> Result<(), String> {
-        let native = script.run_natively().map_err(|error| error.to_string())?;
-        let here = self.observe(script)?;
-        if here == native {
-            return Ok(());
-        }
-        let parts = [
-            ("stdout", &native.stdout, &here.stdout),
-            ("stderr", &native.stderr, &here.stderr),
-            ("files", &native.files, &here.files),
-        ];
-        let mut said = format!("status {}, natively {}", here.status, native.status);
-        for (part, native, here) in parts.into_iter().filter(|(_, native, here)| native != here) {
-            said += &format!("\n  {part}: {}", first_difference(native, here));
-        }
-        Err(said)
-    }
+    Err(said)
 }
 
 /// The first line where two texts differ.
@@ -95,11 +75,11 @@ fn first_difference(native: &str, here: &str) -> String {
 /// Runs every `step`th script in one way; only those whose name has `WAYFARER_SCRIPT` in it.
 fn run_all(way: Way, step: usize) {
     let wanted = std::env::var("WAYFARER_SCRIPT").unwrap_or_default();
-    let mut stage = Stage::new(way);
+    let mut stage = Stage::new(way.cluster(), Initrd::new().unwrap());
     let mut failed = Vec::new();
     let scripts = scripts().unwrap();
     for script in scripts.iter().step_by(step).filter(|script| script.name.contains(&wanted)) {
-        let result = stage.check(script);
+        let result = check(&mut stage, script);
         match (result, known(&script.name, way)) {
             (Ok(()), None) => {}
             (Ok(()), Some(known)) => println!("{}: passes now ({})", script.name, known.reason),

@@ -11,7 +11,7 @@ use wayfarer_proto::console::ExitStatus;
 use wayfarer_tests::guests::{GUESTS, Guest, HOSTILE, TERMINAL, TERMINAL_KEYS};
 use wayfarer_tests::native::Run;
 use wayfarer_tests::stage::Stage;
-use wayfarer_tests::vm::{Nodes, VmError, Way};
+use wayfarer_tests::vm::{Nodes, Way};
 
 /// How long a guest may take on a node.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -62,14 +62,14 @@ fn compare(native: &Run, outcome: &Outcome) -> Result<(), String> {
 fn check(stage: &mut Stage, guest: &Guest) -> Result<(), String> {
     let native = guest.run_natively().map_err(|error| error.to_string())?;
     let run = |nodes: &mut Nodes| nodes.run(&guest.start(), LIMIT);
-    let outcome = stage.with::<_, VmError>(run).map_err(|error| error.to_string())?;
+    let outcome = stage.with(|nodes| run(nodes).map_err(|error| error.to_string()))?;
     compare(&native, &outcome)
 }
 
 /// It checks by itself what the terminal does; what is shown depends on when keys are typed.
 fn check_terminal(stage: &mut Stage) -> Result<(), String> {
     let run = |nodes: &mut Nodes| nodes.converse(&TERMINAL.start(), TERMINAL_KEYS, LIMIT);
-    let outcome = stage.with::<_, VmError>(run).map_err(|error| error.to_string())?;
+    let outcome = stage.with(|nodes| run(nodes).map_err(|error| error.to_string()))?;
     match outcome.status {
         ExitStatus::Exited(0) => Ok(()),
         status => Err(format!("{status:?}: {} {:?}", text(&outcome.stdout), outcome.log)),

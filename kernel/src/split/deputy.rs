@@ -355,7 +355,10 @@ impl DeputyDriver {
             let Some(driver) = driver.upgrade() else { return };
             match heard {
                 Heard::Bytes(bytes) => driver.received(channel, bytes),
-                Heard::Broken => driver.input(Input::Broken { channel }),
+                Heard::Broken => {
+                    driver.close(channel);
+                    driver.input(Input::Broken { channel });
+                }
             }
         });
         self.channels.borrow_mut().insert(channel, wire);

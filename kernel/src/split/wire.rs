@@ -84,7 +84,12 @@ async fn read(wire: Rc<Wire>, mut hear: impl FnMut(Heard<'_>)) {
     loop {
         match wire.connection.read_some(&mut buffer).await {
             Ok(length) => hear(Heard::Bytes(&buffer[..length])),
-            Err(_) => return hear(Heard::Broken),
+            Err(_) => {
+                // The writer would wait for more to send. This task ends by itself.
+                wire.tasks.borrow_mut().clear();
+                wire.close();
+                return hear(Heard::Broken);
+            }
         }
     }
 }

@@ -389,6 +389,8 @@ record! {
         longest_poll_us: u64,
         /// Bytes in use on the kernel's heap.
         heap_used: u64,
+        /// Frames that the kernel's heap has grown by, and keeps.
+        heap_frames: u64,
     }
 }
 

@@ -31,6 +31,8 @@ struct Growth {
     pool: FramePool,
     kept: FrameReservation,
     end: u64,
+    /// Frames it has taken from the pool.
+    taken: usize,
 }
 
 impl Growth {
@@ -50,9 +52,15 @@ impl Growth {
     }
 
     fn extend_by_page(&mut self) -> Result<(), OutOfFrames> {
-        let (pool, kept) = (&self.pool, &mut self.kept);
+        let (pool, kept, taken) = (&self.pool, &mut self.kept, &mut self.taken);
         let mut frames = || {
-            let frame = pool.allocate().or_else(|_| kept.allocate())?;
+            let frame = match pool.allocate() {
+                Ok(frame) => {
+                    *taken += 1;
+                    frame
+                }
+                Err(_) => kept.allocate()?,
+            };
             Ok(u64::from(frame.into_number()) * PAGE_SIZE as u64)
         };
         let physical = frames()?;
@@ -74,7 +82,7 @@ pub(crate) unsafe fn start(size: usize) {
 
 /// Lets the heap grow from `size` bytes on, keeping `kept` frames for itself.
 pub(crate) fn enable_growth(size: usize, map: KernelMap, pool: FramePool, kept: FrameReservation) {
-    let growth = Growth { map, pool, kept, end: HEAP + size as u64 };
+    let growth = Growth { map, pool, kept, end: HEAP + size as u64, taken: 0 };
     *GROWTH.get().borrow_mut() = Some(growth);
 }
 
@@ -82,6 +90,11 @@ pub(crate) fn enable_growth(size: usize, map: KernelMap, pool: FramePool, kept: 
 pub fn usage() -> (usize, usize) {
     let allocator = ALLOCATOR.lock();
     (allocator.heap.used(), allocator.heap.size())
+}
+
+/// Frames the heap has taken from the pool, tables included. It keeps them.
+pub fn frames_taken() -> usize {
+    GROWTH.get().borrow().as_ref().map_or(0, |growth| growth.taken)
 }
 
 /// The heap proper and the small blocks.

@@ -1,0 +1,163 @@
+//! Moves on real nodes: many in a row, refused ones, and of processes that block.
+
+use std::time::Duration;
+
+use wayfarer::program::command;
+use wayfarer::{Cluster, ClusterBuilder, Initrd, Outcome, artifacts};
+use wayfarer_proto::console::{ExitStatus, FromNode, MoveOrder, Refused, ToNode};
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::{NodeId, Pid};
+use wayfarer_tests::vm::{HOME, Nodes};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
+
+/// Moves before anything is counted.
+const WARM_UP: usize = 12;
+
+/// Bytes by which a kernel's heap may differ: it hands out small blocks by chunks, which it keeps.
+const HEAP_SLACK: u64 = 64 * 1024;
+
+fn three() -> ClusterBuilder {
+    Cluster::builder().nodes(3).timeout(Duration::from_secs(300))
+}
+
+fn boot_with_hop(cluster: &ClusterBuilder) -> Nodes {
+    let mut initrd = Initrd::new().unwrap();
+    initrd.add_program("/bin/hop", &artifacts::guest("hop").unwrap()).unwrap();
+    Nodes::boot(cluster, &initrd).unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs `hop` and gives how long each of its moves took, in microseconds.
+fn hop(nodes: &mut Nodes, moves: usize, limit: Duration) -> Vec<u64> {
+    let start = command(&["hop", &moves.to_string(), "2,3,1", "64"]);
+    let outcome = nodes.run(&start, limit).unwrap();
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status, ExitStatus::Exited(0), "{said}");
+    let took = said.lines().filter_map(|line| line.strip_prefix("hop ")?.split(' ').nth(2));
+    let took: Vec<u64> = took.map(|took| took.parse().unwrap()).collect();
+    assert_eq!(took.len(), moves, "{said}");
+    took
+}
+
+/// Bytes in use of the heap of each node's kernel.
+fn heaps(nodes: &mut Nodes) -> Vec<u64> {
+    NODES.iter().map(|node| nodes.cluster.counts(*node).unwrap().heap_used).collect()
+}
+
+/// After that many moves every node holds what it held before.
+fn nothing_is_left_of(moves: usize, limit: Duration) -> Vec<u64> {
+    let mut nodes = boot_with_hop(&three().timeout(2 * limit));
+    hop(&mut nodes, WARM_UP, limit);
+    let before = nodes.idle(&NODES).unwrap();
+    let heap = heaps(&mut nodes);
+    let took = hop(&mut nodes, moves, limit);
+    assert_eq!(nodes.settle(&before).unwrap(), before, "after {moves} moves");
+    for (now, before) in heaps(&mut nodes).into_iter().zip(heap) {
+        assert!(now <= before + HEAP_SLACK, "a heap grew from {before} to {now}, {moves} moves");
+    }
+    took
+}
+
+#[test]
+fn a_hundred_moves_leave_nothing_behind() {
+    nothing_is_left_of(100, LIMIT);
+}
+
+#[test]
+#[ignore = "a minute"]
+fn a_thousand_moves_leave_nothing_behind() {
+    let took = nothing_is_left_of(1000, Duration::from_secs(300));
+    let median = |times: &[u64]| {
+        let mut times = times.to_vec();
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    let (first, last) = (median(&took[..100]), median(&took[900..]));
+    println!("median of the first 100 moves {first} us, of the last 100 {last} us");
+}
+
+/// Orders a move and waits for its refusal.
+fn refusal(nodes: &mut Nodes, outcome: &mut Outcome, pid: Pid, node: NodeId) -> Refused {
+    nodes.cluster.node(HOME).send(&ToNode::Move(MoveOrder { pid, node })).unwrap();
+    nodes
+        .watch(LIMIT, outcome, |_, frame| match frame {
+            FromNode::Refused(refused) => Some(refused.clone()),
+            FromNode::Moved(moved) => panic!("{moved:?}"),
+            _ => None,
+        })
+        .unwrap()
+}
+
+/// Orders a move and waits until it is done.
+fn order(nodes: &mut Nodes, outcome: &mut Outcome, pid: Pid, node: NodeId) {
+    nodes.cluster.node(HOME).send(&ToNode::Move(MoveOrder { pid, node })).unwrap();
+    let moved = nodes
+        .watch(LIMIT, outcome, |_, frame| match frame {
+            FromNode::Moved(moved) => Some((moved.pid, moved.to)),
+            FromNode::Refused(refused) => panic!("{refused:?}"),
+            _ => None,
+        })
+        .unwrap();
+    assert_eq!(moved, (pid, node));
+}
+
+/// Waits until the program has written that.
+fn until_said(nodes: &mut Nodes, outcome: &mut Outcome, wanted: &str) {
+    let mut said = text(&outcome.stdout);
+    while !said.contains(wanted) {
+        said += &nodes
+            .watch(LIMIT, outcome, |_, frame| match frame {
+                FromNode::Stdout(bytes) => Some(text(bytes)),
+                _ => None,
+            })
+            .unwrap();
+    }
+}
+
+fn nothing_yet() -> Outcome {
+    Outcome::new(ExitStatus::Exited(0))
+}
+
+/// A shell that says when it is ready, then waits for a line.
+const WAITER: [&str; 3] = ["sh", "-c", "echo ready; read x; echo got $x at $(cat /proc/$$/where)"];
+
+#[test]
+fn a_refused_process_runs_on_where_it_was() {
+    let mut nodes = Nodes::boot(&three(), &Initrd::new().unwrap()).unwrap();
+    let pid = nodes.begin(&command(&WAITER)).unwrap();
+    let mut outcome = nothing_yet();
+    until_said(&mut nodes, &mut outcome, "ready\n");
+    let nowhere = refusal(&mut nodes, &mut outcome, pid, NodeId(9));
+    assert_eq!((nowhere.pid, nowhere.errno), (pid, Errno::EHOSTUNREACH), "{}", nowhere.reason);
+    order(&mut nodes, &mut outcome, pid, NodeId(2));
+    let nowhere = refusal(&mut nodes, &mut outcome, pid, NodeId(9));
+    assert_eq!((nowhere.pid, nowhere.errno), (pid, Errno::EHOSTUNREACH), "{}", nowhere.reason);
+    let nobody = refusal(&mut nodes, &mut outcome, Pid(9999), NodeId(2));
+    assert_eq!((nobody.pid, nobody.errno), (Pid(9999), Errno::ESRCH), "{}", nobody.reason);
+    nodes.cluster.node(HOME).send(&ToNode::Stdin(b"word\n".into())).unwrap();
+    until_said(&mut nodes, &mut outcome, "got word at 2\n");
+}
+
+/// Node 2 is filled with a file; what does not fit beside it stays at home.
+#[test]
+fn a_process_that_does_not_fit_stays() {
+    let small = three().memory_mib(96);
+    let mut nodes = boot_with_hop(&small);
+    let fill = "dd if=/dev/zero of=/tmp/fill bs=1M count=60 2>/dev/null; echo full; sleep 300";
+    nodes.cluster.node(NodeId(2)).send(&ToNode::Start(command(&["sh", "-c", fill]))).unwrap();
+    until_said(&mut nodes, &mut nothing_yet(), "full\n");
+    let outcome = nodes.run(&command(&["hop", "1", "2", "50000"]), LIMIT).unwrap();
+    let said = text(&outcome.stderr);
+    assert!(said.contains("Cannot allocate memory"), "{said} {:?}", outcome.log);
+    assert_eq!(outcome.refused.len(), 1, "{:?}", outcome.refused);
+    assert_eq!(outcome.refused[0].errno, Errno::ENOMEM);
+    // The same elsewhere is no trouble.
+    let outcome = nodes.run(&command(&["hop", "3", "3,1", "50000"]), LIMIT).unwrap();
+    assert_eq!(outcome.status, ExitStatus::Exited(0), "{}", text(&outcome.stderr));
+}
