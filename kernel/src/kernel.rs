@@ -24,6 +24,7 @@ use crate::memory::MemorySource;
 use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
 use crate::random::Random;
+use crate::socket::Sockets;
 use crate::split::{BodyDriver, DeputyDriver};
 use crate::stdio::Stdin;
 
@@ -48,6 +49,8 @@ pub struct Kernel {
     pub vfs: Rc<Vfs>,
     /// Where event descriptors and sockets live.
     pub nameless: Nameless,
+    /// What the sockets of programs share.
+    pub sockets: Sockets,
     /// Frames to and from the runner.
     pub console: Rc<Console>,
     /// Input for the started program.
@@ -141,10 +144,11 @@ impl Kernel {
             node: parts.node,
             spawner: parts.spawner,
             timers: parts.timers,
-            frames: parts.frames,
             futexes: Futexes::default(),
             processes: ProcessTable::default(),
             vfs: parts.vfs,
+            sockets: Sockets::new(&parts.frames),
+            frames: parts.frames,
             nameless: Nameless::new(Rc::new(wall_clock)),
             console: parts.console,
             stdin: Stdin::default(),

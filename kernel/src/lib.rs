@@ -25,6 +25,7 @@ pub mod process;
 pub mod random;
 pub mod runner;
 pub mod signal;
+pub mod socket;
 pub mod split;
 pub mod start;
 pub mod stdio;

@@ -71,6 +71,7 @@ pub const GUESTS: &[Guest] = &[
     c("pthread"),
     c("startup"),
     c("stdio"),
+    c("unixsock"),
     c("vfork"),
 ];
 

@@ -2,8 +2,9 @@
 //! their own, and [`TABLE`] is made of all.
 
 use super::ArgKind::{
-    Address, DirFd, Fd, Hex, InBuffer, InOutArray, InOutStruct, InStruct, InVector, Int, Mode,
-    Opaque, OutArray, OutBuffer, OutStruct, OutVector, Path, Pid, Signal, Size,
+    Address, DirFd, Fd, Hex, InBuffer, InMessage, InMessages, InOutArray, InOutStruct, InStruct,
+    InVector, Int, Mode, Opaque, OutArray, OutBuffer, OutMessage, OutMessages, OutStruct,
+    OutVector, Path, Pid, Signal, Size,
 };
 use super::{Arg, Class, Row};
 

@@ -8,7 +8,7 @@ const PAGE: usize = 4096;
 
 /// A queue of bytes in frames, so that full pipes fill the frame pool, which can run out, and not
 /// the kernel's heap, which must not.
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     pool: FramePool,
     frames: VecDeque<Frame>,
     /// Offset of the first byte in the first frame.
@@ -19,26 +19,26 @@ pub(super) struct Buffer {
 
 /// More bytes wait than the new capacity holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct TooFull;
+pub(crate) struct TooFull;
 
 impl Buffer {
-    pub(super) const fn new(pool: FramePool, capacity: usize) -> Self {
+    pub(crate) const fn new(pool: FramePool, capacity: usize) -> Self {
         Self { pool, frames: VecDeque::new(), start: 0, length: 0, capacity }
     }
 
-    pub(super) const fn length(&self) -> usize {
+    pub(crate) const fn length(&self) -> usize {
         self.length
     }
 
-    pub(super) const fn capacity(&self) -> usize {
+    pub(crate) const fn capacity(&self) -> usize {
         self.capacity
     }
 
-    pub(super) const fn room(&self) -> usize {
+    pub(crate) const fn room(&self) -> usize {
         self.capacity - self.length
     }
 
-    pub(super) const fn set_capacity(&mut self, capacity: usize) -> Result<(), TooFull> {
+    pub(crate) const fn set_capacity(&mut self, capacity: usize) -> Result<(), TooFull> {
         if capacity < self.length {
             return Err(TooFull);
         }
@@ -47,7 +47,7 @@ impl Buffer {
     }
 
     /// Takes up to `target.len()` bytes out; how many there were.
-    pub(super) fn read(&mut self, target: &mut [u8]) -> usize {
+    pub(crate) fn read(&mut self, target: &mut [u8]) -> usize {
         let count = target.len().min(self.length);
         let mut done = 0;
         while done < count {
@@ -69,11 +69,24 @@ impl Buffer {
         count
     }
 
+    /// Copies bytes from `offset` on without taking them out, as many as there are for `target`.
+    pub(crate) fn peek(&self, offset: usize, target: &mut [u8]) -> usize {
+        let count = target.len().min(self.length.saturating_sub(offset));
+        let mut done = 0;
+        while done < count {
+            let at = self.start + offset + done;
+            let part = (count - done).min(PAGE - at % PAGE);
+            self.frames[at / PAGE].read(at % PAGE, &mut target[done..done + part]);
+            done += part;
+        }
+        count
+    }
+
     /// Puts all of `data` in, for which there is room.
     ///
     /// # Errors
     /// [`OutOfFrames`], with nothing put in.
-    pub(super) fn write(&mut self, data: &[u8]) -> Result<usize, OutOfFrames> {
+    pub(crate) fn write(&mut self, data: &[u8]) -> Result<usize, OutOfFrames> {
         debug_assert!(data.len() <= self.room(), "the caller has looked");
         let end = self.start + self.length + data.len();
         while self.frames.len() < end.div_ceil(PAGE) {

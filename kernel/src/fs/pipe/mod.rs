@@ -17,7 +17,7 @@ use wayfarer_proto::linux::poll::PollEvents;
 
 use super::{FileObject, Io};
 use crate::executor::WaitQueue;
-use buffer::Buffer;
+pub(crate) use buffer::Buffer;
 pub use fifo::{Fifo, PipeFs};
 
 /// Bytes that a new pipe holds (pipe(7)).

@@ -9,6 +9,7 @@ mod group;
 mod limits;
 mod map;
 mod signal;
+mod sockets;
 mod timer;
 mod wait;
 
@@ -53,7 +54,7 @@ pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
     }
 }
 
-/// Executes a call on descriptors: of events, of files.
+/// Executes a call on descriptors: of events, of sockets, of files.
 async fn dispatch_descriptors(c: &Caller, call: &Call) -> SysResult {
     match call.sysno {
         Sysno::epoll_create
@@ -72,6 +73,24 @@ async fn dispatch_descriptors(c: &Caller, call: &Call) -> SysResult {
         | Sysno::pidfd_open
         | Sysno::pidfd_send_signal
         | Sysno::pidfd_getfd => events::dispatch(c, call).await,
+        Sysno::socket
+        | Sysno::socketpair
+        | Sysno::bind
+        | Sysno::listen
+        | Sysno::connect
+        | Sysno::accept
+        | Sysno::accept4
+        | Sysno::getsockname
+        | Sysno::getpeername
+        | Sysno::shutdown
+        | Sysno::setsockopt
+        | Sysno::getsockopt
+        | Sysno::sendto
+        | Sysno::sendmsg
+        | Sysno::sendmmsg
+        | Sysno::recvfrom
+        | Sysno::recvmsg
+        | Sysno::recvmmsg => sockets::dispatch(c, call).await,
         _ => files::dispatch(c, call).await,
     }
 }

@@ -34,7 +34,7 @@ impl Buffers {
     ///
     /// # Errors
     /// `EFAULT` for one that lies outside what a program can have.
-    pub(super) fn one(call: &Call) -> Result<Self, Errno> {
+    pub(in crate::syscall::home) fn one(call: &Call) -> Result<Self, Errno> {
         let (address, length) = (call.addr(1), call.args[2].min(MAX_RW_COUNT));
         address.checked_add(length).ok_or(Errno::EFAULT)?;
         Ok(Self { parts: vec![(address, length as usize)], length: length as usize })
@@ -45,7 +45,18 @@ impl Buffers {
     /// # Errors
     /// `EINVAL` for too many or for a length below zero; `EFAULT`.
     pub(in crate::syscall::home) async fn vector(c: &Caller, call: &Call) -> Result<Self, Errno> {
-        let (address, count) = (call.addr(1), call.args[2]);
+        Self::vector_at(c, call.addr(1), call.args[2]).await
+    }
+
+    /// The buffers that the array of `count` elements at `address` describes.
+    ///
+    /// # Errors
+    /// As [`vector`](Self::vector).
+    pub(in crate::syscall::home) async fn vector_at(
+        c: &Caller,
+        address: UserAddr,
+        count: u64,
+    ) -> Result<Self, Errno> {
         if count > IOV_MAX {
             return Err(Errno::EINVAL);
         }

@@ -8,6 +8,8 @@ use super::buffers::{Buffers, kernel_buffer};
 use super::wait::{file, until_done};
 use crate::executor::yield_now;
 use crate::fs::OpenFile;
+use crate::socket::Socket;
+use crate::syscall::home::sockets;
 use crate::syscall::{Call, Caller, SysResult};
 
 /// Where a transfer begins in the file.
@@ -55,6 +57,9 @@ pub(super) async fn read(c: &Caller, call: &Call) -> SysResult {
         Sysno::readv | Sysno::preadv => Buffers::vector(c, call).await?,
         _ => Buffers::one(call)?,
     };
+    if let Some(socket) = Socket::of(&**file.object()) {
+        return sockets::read(c, &file, socket, &buffers).await;
+    }
     let mut done = 0;
     while done < buffers.length() {
         match read_window(c, &file, &buffers, done, position.after(done)).await {

@@ -13,6 +13,8 @@ use super::wait::{file, until_done};
 use crate::executor::yield_now;
 use crate::fs::OpenFile;
 use crate::fs::pipe::PipeEnd;
+use crate::socket::Socket;
+use crate::syscall::home::sockets;
 use crate::syscall::{Call, Caller, SysResult};
 
 /// The four writes.
@@ -27,6 +29,9 @@ pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
         Sysno::writev | Sysno::pwritev => Buffers::vector(c, call).await?,
         _ => Buffers::one(call)?,
     };
+    if let Some(socket) = Socket::of(&**file.object()) {
+        return sockets::write(c, &file, socket, &buffers).await;
+    }
     let mut done = 0;
     while done < buffers.length() {
         let data = match gather(c, &file, &buffers, done).await {
