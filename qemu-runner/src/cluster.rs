@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use wayfarer_proto::boot::NetKind;
-use wayfarer_proto::console::{CONSOLE_VERSION, FrameError, FromNode, ToNode};
+use wayfarer_proto::console::{CONSOLE_VERSION, FrameError, FromNode, Refused, ToNode};
 use wayfarer_proto::id::NodeId;
 
 use crate::builder::ClusterBuilder;
@@ -272,6 +272,9 @@ impl Cluster {
             }
             FromNode::Exit(_) => vm.console.close_input(),
             FromNode::Log(line) => vm.add_log(line),
+            FromNode::Refused(Refused { pid, node, reason, .. }) => {
+                vm.add_log(&format!("process {pid} does not move to {node}: {reason}"));
+            }
             _ => {}
         }
         frame

@@ -124,3 +124,11 @@ fn programs_roam_by_calls_and_by_the_clock() {
         assert!(moves.count() >= least, "{roam}: {said}");
     }
 }
+
+#[test]
+fn running_out_of_memory_is_told() {
+    let output = run(&["--memory", "32M", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M"], b"");
+    assert_ne!(output.status.code(), Some(0));
+    let said = text(&output.stderr);
+    assert!(said.contains("memory"), "{said}");
+}

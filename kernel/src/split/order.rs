@@ -42,7 +42,6 @@ impl Kernel {
         };
         if let Err(refusal) = &result {
             let (pid, errno, reason) = (home.pid, refusal.errno, refusal.reason.clone());
-            self.console.log(format_args!("process {pid} does not move to {node}: {reason}"));
             self.console.send(&FromNode::Refused(Refused { pid, node, errno, reason }));
         }
         result

@@ -14,6 +14,9 @@ use super::prepare;
 const SEARCH: [&str; 6] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
+/// Where distributions describe terminals.
+const TERMINAL_DATABASES: [&str; 3] = ["/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"];
+
 /// Where a node mounts file systems of its own.
 const OF_THE_NODE: [&str; 3] = ["/dev", "/proc", "/sys"];
 
@@ -62,11 +65,23 @@ fn of_the_host(options: &RunOptions, start: &mut Start) -> Result<Initrd, Failur
     add_files(&mut initrd, &options.files.file)?;
     start.path = pack(&mut initrd, &options.program)?.into_bytes();
     add_named(&mut initrd, &options.arguments)?;
+    add_terminal(&mut initrd)?;
     if let Some(directory) = working_directory() {
         initrd.mirror_directory(&directory)?;
         start.cwd = directory.to_string_lossy().into_owned().into_bytes();
     }
     Ok(initrd)
+}
+
+/// Adds what the host knows of its terminal, for programs that ask (`terminfo(5)`).
+fn add_terminal(initrd: &mut Initrd) -> Result<(), Failure> {
+    let Ok(term) = std::env::var("TERM") else { return Ok(()) };
+    let Some(letter) = term.chars().next().filter(|_| !term.contains('/')) else { return Ok(()) };
+    let databases = TERMINAL_DATABASES.iter().map(|database| format!("{database}/{letter}/{term}"));
+    for path in databases.map(PathBuf::from).filter(|path| path.is_file()) {
+        initrd.add_host_path(&path)?;
+    }
+    Ok(())
 }
 
 /// This command's working directory, unless a node has something else there.

@@ -7,13 +7,14 @@ use wayfarer_proto::id::NodeId;
 use wayfarer_proto::linux::calls;
 
 /// The line for a frame that is no output of the program, or `None` when there is nothing to say.
-/// Calls, moves and the kernel's log are for those who trace; a refusal is for everyone.
+/// Calls and moves are for those who trace. The kernel's log is for everyone: it says nothing while
+/// all is well.
 pub(crate) fn line(sender: NodeId, frame: &FromNode, trace: bool) -> Option<String> {
     match frame {
         FromNode::Refused(refused) => Some(refusal(refused)),
         FromNode::Trace(call) if trace => Some(traced(call)),
         FromNode::Moved(moved) if trace => Some(moved_line(moved)),
-        FromNode::Log(text) if trace => Some(format!("[{sender}] {text}")),
+        FromNode::Log(text) => Some(format!("wayfarer: node {sender}: {text}")),
         _ => None,
     }
 }
