@@ -5,7 +5,9 @@ use crate::terminal::Reply;
 
 /// Defines an enum whose values have names on the guest's command line, and their list.
 macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($(#[$value_meta:meta])* $value:ident = $text:literal,)* }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$value_meta:meta])* $value:ident = $text:literal,)*
+    }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum $name {

@@ -139,9 +139,11 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let text = process_table(&[process(2, 1_500_000)], None);
-        let expected = "  pid  ppid  node  state    cpu ms    local   remote  special  command\n    \
-                        2     1     2      S      1500        1       22      333  busybox sh\n";
-        assert_eq!(text, expected);
+        let expected = [
+            "  pid  ppid  node  state    cpu ms    local   remote  special  command\n",
+            "    2     1     2      S      1500        1       22      333  busybox sh\n",
+        ];
+        assert_eq!(text, expected.concat());
     }
 
     #[test]
