@@ -67,6 +67,7 @@ pub const GUESTS: &[Guest] = &[
     rust("threads", &[]),
     c("closes"),
     c("events"),
+    c("inet"),
     c("longjmp"),
     c("pthread"),
     c("startup"),

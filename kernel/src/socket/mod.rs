@@ -11,9 +11,11 @@
 //! handlers wait. User memory is never seen here.
 
 mod address;
+mod backlog;
 mod endpoint;
 mod flight;
 mod inbox;
+pub mod inet;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ use wayfarer_proto::linux::socket::{
 };
 
 pub use address::{Address, InetAddress, UnixName};
+pub use backlog::Backlog;
 pub use endpoint::{Endpoint, Manners};
 pub use flight::Flight;
 pub use inbox::{Inbox, Incoming, Origin};
@@ -40,12 +43,15 @@ pub use options::Options;
 
 use crate::executor::WaitQueue;
 use crate::fs::{FileObject, Io, OpenFile};
+use inet::InetWorld;
 use unix::UnixWorld;
 
 /// What the sockets of a node share.
 pub struct Sockets {
     /// Those of `AF_UNIX`.
     pub unix: UnixWorld,
+    /// Those of `AF_INET`.
+    pub inet: Rc<InetWorld>,
     /// Files on their way.
     pub flight: Rc<Flight>,
 }
@@ -55,7 +61,11 @@ impl Sockets {
     pub fn new(pool: &FramePool) -> Self {
         let flight = Rc::<Flight>::default();
         let names = Rc::default();
-        Self { unix: UnixWorld { pool: pool.clone(), names, flight: flight.clone() }, flight }
+        Self {
+            unix: UnixWorld { pool: pool.clone(), names, flight: flight.clone() },
+            inet: InetWorld::new(pool, &flight),
+            flight,
+        }
     }
 }
 

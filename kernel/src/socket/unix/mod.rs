@@ -1,6 +1,5 @@
 //! `AF_UNIX` sockets (unix(7)).
 
-mod listen;
 mod names;
 mod protocol;
 
@@ -11,8 +10,8 @@ use wayfarer_machine::FramePool;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::socket::Credentials;
 
+use super::Backlog;
 use super::{Address, Endpoint, Flight, Incoming, Kind, Manners, Origin, Outgoing, UnixName};
-use listen::Backlog;
 pub use names::UnixNames;
 
 /// How many messages may wait at a datagram socket (`net.unix.max_dgram_qlen`, and one more as
@@ -44,7 +43,7 @@ pub struct UnixSocket {
 #[derive(Clone)]
 enum State {
     Fresh,
-    Listening(Rc<Backlog>),
+    Listening(Rc<Backlog<UnixSocket>>),
     /// Connected to the socket with this name.
     Connected(UnixName),
 }

@@ -8,11 +8,12 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::poll::PollEvents;
 use wayfarer_proto::linux::socket::{Credentials, SOMAXCONN};
 
-use super::{Backlog, State, UnixNames, UnixSocket};
+use super::{State, UnixNames, UnixSocket};
 use crate::executor::WaitQueue;
 use crate::fs::OpenFile;
 use crate::socket::{
-    Address, Incoming, Kind, Options, Origin, Outgoing, Protocol, Receive, Shutdown, UnixName,
+    Address, Backlog, Incoming, Kind, Options, Origin, Outgoing, Protocol, Receive, Shutdown,
+    UnixName,
 };
 
 impl Protocol for UnixSocket {

@@ -61,12 +61,13 @@ pub(super) async fn connect(c: &Caller, call: &Call) -> SysResult {
     let nonblock = file.is_nonblocking();
     let mut begun = false;
     // Whoever waits sees the beginning and the going on as one.
-    let attempt = || match protocol.connect(&target, owner) {
-        Err(Errno::EINPROGRESS | Errno::EALREADY) if !nonblock => {
+    let attempt = || {
+        let mut outcome = protocol.connect(&target, owner);
+        if outcome == Err(Errno::EINPROGRESS) && !nonblock {
             begun = true;
-            Err(Errno::EAGAIN)
+            outcome = protocol.connect(&target, owner);
         }
-        outcome => outcome,
+        if outcome == Err(Errno::EALREADY) && !nonblock { Err(Errno::EAGAIN) } else { outcome }
     };
     let timeout = socket.options.send_timeout.get();
     let outcome = until(c, socket, nonblock, timeout, attempt).await;

@@ -6,12 +6,14 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Fd;
 use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::socket::{
-    AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM, SOCK_TYPE_MASK,
+    AF_INET, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
+    SOCK_TYPE_MASK,
 };
 
 use super::super::files::wait::descriptor_limit;
 use super::credentials;
 use crate::fs::Descriptor;
+use crate::socket::inet::{TcpSocket, UdpSocket};
 use crate::socket::unix::UnixSocket;
 use crate::socket::{Family, Kind, Protocol, Socket};
 use crate::syscall::{Call, Caller, SysResult};
@@ -53,9 +55,20 @@ pub(super) fn socket(c: &Caller, call: &Call) -> SysResult {
             check_unix_protocol(call)?;
             (0, UnixSocket::new(&sockets.unix, kind))
         }
-        Family::Inet => return Err(Errno::EAFNOSUPPORT),
+        Family::Inet if kind == Kind::Stream => {
+            (check_protocol(call, IPPROTO_TCP)?, TcpSocket::new(&sockets.inet))
+        }
+        Family::Inet => (check_protocol(call, IPPROTO_UDP)?, UdpSocket::new(&sockets.inet)),
     };
     install(c, Socket::new(family, kind, number, protocol, &sockets.flight), flags)
+}
+
+/// Fails unless the protocol is the one of the socket's type, or left open.
+fn check_protocol(call: &Call, number: u32) -> Result<u32, Errno> {
+    match call.args[2] as u32 {
+        given if given == 0 || given == number => Ok(number),
+        _ => Err(Errno::EPROTONOSUPPORT),
+    }
 }
 
 fn check_unix_protocol(call: &Call) -> Result<(), Errno> {
