@@ -65,6 +65,7 @@ pub const GUESTS: &[Guest] = &[
     rust("process", &[]),
     rust("signals", &[]),
     rust("threads", &[]),
+    rust("transfers", &[]),
     c("closes"),
     c("events"),
     c("inet"),

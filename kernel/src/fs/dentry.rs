@@ -22,6 +22,8 @@ pub struct Dentry {
     /// For such a root: the directory it covers.
     covers: RefCell<Option<Rc<Dentry>>>,
     removed: Cell<bool>,
+    /// Whether link(2) may give it its first name.
+    nameable: Cell<bool>,
 }
 
 impl Dentry {
@@ -35,6 +37,7 @@ impl Dentry {
             mounted: RefCell::default(),
             covers: RefCell::default(),
             removed: Cell::new(false),
+            nameable: Cell::new(false),
         })
     }
 
@@ -50,6 +53,25 @@ impl Dentry {
             self.children.borrow_mut().insert(name.to_vec(), Rc::downgrade(&child));
         }
         child
+    }
+
+    /// The dentry of a file made in this directory without a name; `name` is what it is called
+    /// where something must be said.
+    pub(super) fn unnamed(self: &Rc<Self>, name: &[u8], inode: Rc<dyn Inode>) -> Rc<Self> {
+        let child = Self::root(inode, name);
+        child.parent.replace(Some(self.clone()));
+        child.removed.set(true);
+        child
+    }
+
+    /// Lets link(2) give it a name though it has none.
+    pub(super) fn permit_name(&self) {
+        self.nameable.set(true);
+    }
+
+    /// Whether link(2) may give it a name though it has none.
+    pub(super) fn is_nameable(&self) -> bool {
+        self.nameable.get()
     }
 
     /// A child's dentry, if somebody holds it.

@@ -3,10 +3,11 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::ops::Range;
 
 use wayfarer_machine::Frame;
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::OpenFlags;
+use wayfarer_proto::linux::fcntl::{OpenFlags, Seals};
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType, Statfs};
 use wayfarer_proto::linux::time::Timespec;
 
@@ -200,6 +201,14 @@ pub trait Inode: Any {
         Err(Errno::ENOENT)
     }
 
+    /// Makes a regular file without a name in the file system of this directory (`O_TMPFILE`).
+    ///
+    /// # Errors
+    /// `ENOTSUP` if this file system has no files but its own; `ENOSPC`.
+    fn create_unnamed(&self, _permissions: u32) -> Result<Rc<dyn Inode>, Errno> {
+        Err(Errno::ENOTSUP)
+    }
+
     /// Gives an inode of the same file system one more name, which this directory does not have.
     ///
     /// # Errors
@@ -268,6 +277,39 @@ pub trait Inode: Any {
     /// # Errors
     /// `EINVAL` if this is no regular file, `EFBIG`, `ENOSPC`.
     fn set_size(&self, _size: u64) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Takes memory for a part of this file, so that writing to it cannot fail for want of room;
+    /// the size stays (fallocate(2)). Gives the offset it came to: the caller goes on from there.
+    ///
+    /// # Errors
+    /// `ENODEV` if this is no regular file, `EFBIG`, `ENOSPC`.
+    fn reserve(&self, _bytes: Range<u64>) -> Result<u64, Errno> {
+        Err(Errno::ENODEV)
+    }
+
+    /// Makes a part of this file a hole, which reads as zeroes (fallocate(2)).
+    ///
+    /// # Errors
+    /// `ENODEV` if this is no regular file.
+    fn punch(&self, _bytes: Range<u64>) -> Result<(), Errno> {
+        Err(Errno::ENODEV)
+    }
+
+    /// What cannot be done to this file any more (`F_GET_SEALS`, fcntl(2)).
+    ///
+    /// # Errors
+    /// `EINVAL` if it cannot be sealed.
+    fn seals(&self) -> Result<Seals, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Adds seals.
+    ///
+    /// # Errors
+    /// `EINVAL` if it cannot be sealed; `EPERM` if it is sealed against seals.
+    fn add_seals(&self, _seals: Seals) -> Result<(), Errno> {
         Err(Errno::EINVAL)
     }
 

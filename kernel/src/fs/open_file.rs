@@ -9,7 +9,7 @@ use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
 use wayfarer_proto::linux::poll::PollEvents;
 use wayfarer_proto::linux::stat::FileType;
 
-use super::dirent::DirentBuffer;
+use super::dirent::{DirentBuffer, DirentFormat};
 use super::locks::{LockOwner, Locks};
 use super::{Asker, Dentry, DirectoryEntry, FileObject, Inode, Io, Metadata};
 
@@ -245,13 +245,18 @@ impl OpenFile {
     ///
     /// # Errors
     /// `ENOTDIR`; `EINVAL` if not even one fits; `ENOENT` if the directory has been removed.
-    pub fn read_directory(&self, capacity: usize, asker: &dyn Asker) -> Result<Vec<u8>, Errno> {
+    pub fn read_directory(
+        &self,
+        capacity: usize,
+        format: DirentFormat,
+        asker: &dyn Asker,
+    ) -> Result<Vec<u8>, Errno> {
         self.require_not_path()?;
         if self.inode().file_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
         let from = self.offset.get();
-        let mut buffer = DirentBuffer::new(capacity, from);
+        let mut buffer = DirentBuffer::new(capacity, from, format);
         if self.dots(from).iter().all(|entry| buffer.push(entry)) {
             self.inode().list(from.max(2), asker, &mut |entry| buffer.push(entry))?;
         }

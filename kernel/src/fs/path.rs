@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::{NAME_MAX, PATH_MAX};
+use wayfarer_proto::linux::fcntl::{NAME_MAX, PATH_MAX, Resolve};
 use wayfarer_proto::linux::stat::FileType;
 
 use super::{Asker, Dentry, LinkTarget};
@@ -42,7 +42,10 @@ pub(super) enum Last {
 
 /// One resolution in progress: where it has come to, and what is left of the path.
 pub(super) struct Walker<'a> {
-    root: &'a Rc<Dentry>,
+    root: Rc<Dentry>,
+    /// Where it began, which some resolutions must not leave.
+    start: Rc<Dentry>,
+    resolve: Resolve,
     asker: &'a dyn Asker,
     at: Rc<Dentry>,
     rest: Vec<u8>,
@@ -55,7 +58,7 @@ impl<'a> Walker<'a> {
     /// # Errors
     /// `ENOENT` for an empty path; `ENAMETOOLONG` for one longer than `PATH_MAX`.
     pub(super) fn new(
-        root: &'a Rc<Dentry>,
+        root: &Rc<Dentry>,
         start: &Rc<Dentry>,
         path: &[u8],
         asker: &'a dyn Asker,
@@ -66,7 +69,60 @@ impl<'a> Walker<'a> {
             _ => {}
         }
         let at = if path[0] == b'/' { root.clone() } else { start.clone() };
-        Ok(Self { root, asker, at, rest: path.to_vec(), links: 0 })
+        let (root, start, resolve) = (root.clone(), start.clone(), Resolve::empty());
+        Ok(Self { root, start, resolve, asker, at, rest: path.to_vec(), links: 0 })
+    }
+
+    /// Restricts the resolution (openat2(2)).
+    ///
+    /// # Errors
+    /// `EXDEV` for an absolute path that must stay beneath its start.
+    pub(super) fn restricted(mut self, resolve: Resolve) -> Result<Self, Errno> {
+        self.resolve = resolve;
+        if resolve.contains(Resolve::IN_ROOT) {
+            self.root = self.start.clone();
+        }
+        if self.rest[0] == b'/' {
+            if resolve.contains(Resolve::BENEATH) {
+                return Err(Errno::EXDEV);
+            }
+            self.at = self.root.clone();
+        }
+        Ok(self)
+    }
+
+    /// Begins again at the root, as an absolute path says.
+    fn go_to_root(&mut self) -> Result<(), Errno> {
+        if self.resolve.contains(Resolve::BENEATH) {
+            return Err(Errno::EXDEV);
+        }
+        let root = self.root.clone();
+        self.check_mount(&root)?;
+        self.at = root;
+        Ok(())
+    }
+
+    /// Fails if the next step leads to another mount, and must not.
+    fn check_mount(&self, next: &Rc<Dentry>) -> Result<(), Errno> {
+        let device = |dentry: &Rc<Dentry>| dentry.inode().metadata().device;
+        let leaves = self.resolve.contains(Resolve::NO_XDEV) && device(next) != device(&self.at);
+        if leaves { Err(Errno::EXDEV) } else { Ok(()) }
+    }
+
+    /// The directory above, which is the root's own for the root.
+    ///
+    /// # Errors
+    /// `EXDEV` where the resolution is restricted to what lies beneath.
+    pub(super) fn above(&self) -> Result<Rc<Dentry>, Errno> {
+        if self.resolve.contains(Resolve::BENEATH) && self.at.is(&self.start) {
+            return Err(Errno::EXDEV);
+        }
+        if self.at.is(&self.root) {
+            return Ok(self.at.clone());
+        }
+        let above = self.at.parent().topmost();
+        self.check_mount(&above)?;
+        Ok(above)
     }
 
     /// Where it has come to.
@@ -101,7 +157,7 @@ impl<'a> Walker<'a> {
         loop {
             let (name, slash) = match self.walk_to_last()? {
                 Last::Here | Last::Dot => return Ok(self.at),
-                Last::DotDot => return Ok(self.at.parent().topmost()),
+                Last::DotDot => return self.above(),
                 Last::Name { name, slash } => (name, slash),
             };
             let child = self.lookup(&name)?;
@@ -123,7 +179,9 @@ impl<'a> Walker<'a> {
     /// # Errors
     /// `ENOENT`, `ENOTDIR`, `ENAMETOOLONG`.
     pub(super) fn lookup(&self, name: &[u8]) -> Result<Rc<Dentry>, Errno> {
-        lookup_child(&self.at, name, self.asker).map(Dentry::topmost)
+        let child = lookup_child(&self.at, name, self.asker).map(Dentry::topmost)?;
+        self.check_mount(&child)?;
+        Ok(child)
     }
 
     /// Goes where the symbolic link `link` leads; what is left of the path comes after it.
@@ -132,15 +190,26 @@ impl<'a> Walker<'a> {
     /// `ELOOP`; `ENOENT` for an empty link; others as the file system says.
     pub(super) fn follow(&mut self, link: &Rc<Dentry>) -> Result<(), Errno> {
         self.links += 1;
-        if self.links > LINKS_MAX {
+        if self.links > LINKS_MAX || self.resolve.contains(Resolve::NO_SYMLINKS) {
             return Err(Errno::ELOOP);
         }
         match link.inode().follow(self.asker)? {
-            LinkTarget::Dentry(target) => self.at = target,
+            LinkTarget::Dentry(_) if self.resolve.contains(Resolve::NO_MAGICLINKS) => {
+                return Err(Errno::ELOOP);
+            }
+            LinkTarget::Dentry(_)
+                if self.resolve.intersects(Resolve::BENEATH | Resolve::IN_ROOT) =>
+            {
+                return Err(Errno::EXDEV);
+            }
+            LinkTarget::Dentry(target) => {
+                self.check_mount(&target)?;
+                self.at = target;
+            }
             LinkTarget::Path(target) if target.is_empty() => return Err(Errno::ENOENT),
             LinkTarget::Path(mut target) => {
                 if target[0] == b'/' {
-                    self.at = self.root.clone();
+                    self.go_to_root()?;
                 }
                 target.append(&mut self.rest);
                 self.rest = target;
@@ -163,7 +232,7 @@ impl<'a> Walker<'a> {
     fn enter(&mut self, name: &[u8]) -> Result<(), Errno> {
         match name {
             b"." => {}
-            b".." => self.at = self.at.parent().topmost(),
+            b".." => self.at = self.above()?,
             _ => {
                 let child = self.lookup(name)?;
                 if child.inode().file_type() == FileType::Symlink {

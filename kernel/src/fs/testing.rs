@@ -16,6 +16,7 @@ use wayfarer_proto::linux::stat::DeviceNumber;
 use wayfarer_proto::linux::time::Timespec;
 
 use super::device::{self, Devices};
+use super::dirent::DirentFormat;
 use super::pipe::PipeFs;
 use super::ramfs::{RamFs, RamLimits};
 use super::{
@@ -179,7 +180,7 @@ impl TestTree {
         let directory = self.open(path, flags).unwrap();
         let mut names = Vec::new();
         loop {
-            let bytes = directory.read_directory(512, &self.asker).unwrap();
+            let bytes = directory.read_directory(512, DirentFormat::Dirent64, &self.asker).unwrap();
             if bytes.is_empty() {
                 return names;
             }

@@ -8,7 +8,7 @@ use wayfarer_proto::id::{MapId, UserAddr};
 use wayfarer_proto::linux::mman::{MAX_MAP_COUNT, MMAP_MIN_ADDRESS, MapFlags, Protection};
 
 use super::address_space::{AddressSpace, MMAP_BASE, MappedFile, page_up};
-use super::fault::FaultOutcome;
+use super::fault::{FaultOutcome, writes_file};
 use super::page_range::{END_PAGE, PAGE, PageRange};
 use super::region::{AccessKind, Backing, Region, RegionFlags};
 use super::shared::SharedMemory;
@@ -178,6 +178,14 @@ impl AddressSpace {
             self.drop_pages(region.range);
         }
         removed
+    }
+
+    /// Whether stores to memory can change this file.
+    pub fn writes_file(&self, map: MapId) -> bool {
+        self.regions.iter().any(|region| match region.backing {
+            Backing::File { map: shown, .. } => shown == map && writes_file(region),
+            _ => false,
+        })
     }
 
     /// Takes away what is shown of a file's pages that are no more, private copies included, as

@@ -11,7 +11,7 @@ use wayfarer_proto::linux::mman::{
 
 use super::address_space::{AddressSpace, page_up};
 use super::page_range::{PAGE, PageRange, user_page};
-use super::region::{Backing, Region, RegionFlags};
+use super::region::{AccessKind, Backing, Region, RegionFlags};
 
 impl AddressSpace {
     /// Changes what the program may do with memory (mprotect(2)). As on Linux, what lies before
@@ -86,7 +86,9 @@ impl AddressSpace {
         let Some(range) = advised_range(address, length)? else { return Ok(()) };
         self.check_count()?;
         let private = |region: &Region| matches!(region.backing, Backing::Anonymous);
-        if advice == MADV_WIPEONFORK && !self.regions.overlapping(range).all(private) {
+        if matches!(advice, MADV_WIPEONFORK | MADV_FREE)
+            && !self.regions.overlapping(range).all(private)
+        {
             return Err(Errno::EINVAL);
         }
         let parts: Vec<PageRange> = self
@@ -103,6 +105,11 @@ impl AddressSpace {
 
     fn set_flag(&mut self, range: PageRange, flag: RegionFlags, on: bool) {
         self.regions.update(range, |region| region.flags.set(flag, on));
+    }
+
+    /// Whether the program may access the page of an address so.
+    pub fn permits(&self, address: UserAddr, kind: AccessKind) -> bool {
+        self.regions.find(address.0 / PAGE).is_some_and(|region| region.permits(kind))
     }
 
     /// Fails unless all of a range is mapped.

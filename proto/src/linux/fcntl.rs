@@ -262,3 +262,91 @@ layout! {
         length: u64,
     }
 }
+
+/// `F_SETLEASE`: leases are not given.
+pub const F_SETLEASE: u32 = 1024;
+/// `F_GETLEASE`.
+pub const F_GETLEASE: u32 = 1025;
+/// `F_ADD_SEALS`.
+pub const F_ADD_SEALS: u32 = 1033;
+/// `F_GET_SEALS`.
+pub const F_GET_SEALS: u32 = 1034;
+/// `F_GETSIG`.
+pub const F_GETSIG: u32 = 11;
+/// `F_SETSIG`.
+pub const F_SETSIG: u32 = 10;
+
+bitflags! {
+    /// Seals of a file in memory (`F_ADD_SEALS`, fcntl(2)).
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Seals: u32 {
+        /// No more seals.
+        const SEAL = 1;
+        /// It does not become shorter.
+        const SHRINK = 2;
+        /// It does not become longer.
+        const GROW = 4;
+        /// Its content does not change.
+        const WRITE = 8;
+        /// Its content does not change but through mappings that exist.
+        const FUTURE_WRITE = 16;
+        /// Its execute permissions do not change.
+        const EXEC = 32;
+    }
+}
+
+/// `MFD_CLOEXEC` of memfd_create(2).
+pub const MFD_CLOEXEC: u32 = 1;
+/// `MFD_ALLOW_SEALING`: seals may be added.
+pub const MFD_ALLOW_SEALING: u32 = 2;
+/// `MFD_NOEXEC_SEAL`: not executable, for ever.
+pub const MFD_NOEXEC_SEAL: u32 = 8;
+/// `MFD_EXEC`: executable.
+pub const MFD_EXEC: u32 = 16;
+/// The longest name of memfd_create(2).
+pub const MFD_NAME_MAX: usize = 249;
+
+/// `FALLOC_FL_KEEP_SIZE` of fallocate(2).
+pub const FALLOC_KEEP_SIZE: u64 = 1;
+/// `FALLOC_FL_PUNCH_HOLE`.
+pub const FALLOC_PUNCH_HOLE: u64 = 2;
+
+/// `RWF_HIPRI` of preadv2(2).
+pub const RWF_HIPRI: u64 = 1;
+/// `RWF_DSYNC`.
+pub const RWF_DSYNC: u64 = 2;
+/// `RWF_SYNC`.
+pub const RWF_SYNC: u64 = 4;
+/// `RWF_NOWAIT`: fail instead of waiting.
+pub const RWF_NOWAIT: u64 = 8;
+/// `RWF_APPEND`: write at the end.
+pub const RWF_APPEND: u64 = 16;
+
+/// `SPLICE_F_NONBLOCK` of splice(2): do not wait for a pipe.
+pub const SPLICE_NONBLOCK: u64 = 2;
+/// All flags of splice(2), tee(2) and vmsplice(2).
+pub const SPLICE_FLAGS: u64 = 15;
+
+/// `POSIX_FADV_NOREUSE`: the last advice of posix_fadvise(2).
+pub const FADV_LAST: u64 = 5;
+/// All flags of sync_file_range(2).
+pub const SYNC_FILE_RANGE_FLAGS: u64 = 7;
+
+bitflags! {
+    /// How openat2(2) resolves its path.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct Resolve: u64 {
+        /// It does not leave the mount it begins at.
+        const NO_XDEV = 1;
+        /// It follows no link of `/proc` that leads straight to a file.
+        const NO_MAGICLINKS = 2;
+        /// It follows no symbolic link.
+        const NO_SYMLINKS = 4;
+        /// It does not leave the directory it begins at, not even for a moment.
+        const BENEATH = 8;
+        /// The directory it begins at is its root.
+        const IN_ROOT = 16;
+        /// Only if nothing has to be waited for, as is always the case here.
+        const CACHED = 32;
+    }
+}

@@ -94,6 +94,10 @@ pub const MADV_WIPEONFORK: u64 = 18;
 pub const MADV_KEEPONFORK: u64 = 19;
 /// `MADV_COLD`.
 pub const MADV_COLD: u64 = 20;
+/// `MADV_POPULATE_READ`: fault the pages in as loads do.
+pub const MADV_POPULATE_READ: u64 = 22;
+/// `MADV_POPULATE_WRITE`: fault the pages in as stores do.
+pub const MADV_POPULATE_WRITE: u64 = 23;
 /// `MADV_PAGEOUT`.
 pub const MADV_PAGEOUT: u64 = 21;
 
@@ -108,3 +112,12 @@ pub const MS_ASYNC: u64 = 1;
 pub const MS_INVALIDATE: u64 = 2;
 /// `MS_SYNC`: msync(2) waits until it is written back.
 pub const MS_SYNC: u64 = 4;
+
+/// `MLOCK_ONFAULT` of mlock2(2): lock pages as they come.
+pub const MLOCK_ON_FAULT: u64 = 1;
+/// `MCL_CURRENT` of mlockall(2): all that is mapped.
+pub const MCL_CURRENT: u64 = 1;
+/// `MCL_FUTURE`: all that will be mapped.
+pub const MCL_FUTURE: u64 = 2;
+/// `MCL_ONFAULT`: lock pages as they come.
+pub const MCL_ON_FAULT: u64 = 4;

@@ -8,6 +8,8 @@
 #[macro_use]
 mod events;
 #[macro_use]
+mod files;
+#[macro_use]
 mod sockets;
 mod rows;
 

@@ -48,25 +48,23 @@ impl Buffer {
 
     /// Takes up to `target.len()` bytes out; how many there were.
     pub(crate) fn read(&mut self, target: &mut [u8]) -> usize {
-        let count = target.len().min(self.length);
-        let mut done = 0;
-        while done < count {
-            let part = (count - done).min(PAGE - self.start);
-            self.frames[0].read(self.start, &mut target[done..done + part]);
-            done += part;
-            self.start += part;
-            self.length -= part;
-            if self.start == PAGE {
-                self.frames.pop_front();
-                self.start = 0;
-            }
-        }
+        let count = self.peek(0, target);
+        self.skip(count);
+        count
+    }
+
+    /// Forgets the first `count` bytes, which are there.
+    pub(super) fn skip(&mut self, count: usize) {
+        debug_assert!(count <= self.length, "the caller has seen them");
+        self.length -= count;
+        self.start += count;
+        self.frames.drain(..self.start / PAGE);
+        self.start %= PAGE;
         if self.length == 0 {
             self.start = 0;
             // One stays for the next write; an idle pipe takes no more.
             self.frames.truncate(1);
         }
-        count
     }
 
     /// Copies bytes from `offset` on without taking them out, as many as there are for `target`.

@@ -39,9 +39,20 @@ impl Fifo {
         if access == Access::Write && flags.contains(OpenFlags::NONBLOCK) && !has_readers {
             return Err(Errno::ENXIO);
         }
+        Ok(PipeEnd::open(self.pipe(), access))
+    }
+
+    /// Opens an end of a pipe that has no name, by `/proc/PID/fd`: nobody is waited for.
+    fn open_again(&self, flags: OpenFlags) -> Rc<dyn FileObject> {
+        PipeEnd::complete(self.pipe(), flags.access())
+    }
+
+    /// The pipe, made if nobody has it open.
+    fn pipe(&self) -> Rc<Pipe> {
+        let known = self.pipe.borrow().upgrade();
         let pipe = known.unwrap_or_else(|| Pipe::new(self.pool.clone()));
         self.pipe.replace(Rc::downgrade(&pipe));
-        Ok(PipeEnd::open(pipe, access))
+        pipe
     }
 }
 
@@ -91,8 +102,8 @@ impl PipeFs {
             attributes: Cell::new(Attributes::new(0o600, self.clock.now())),
         });
         let dentry = Dentry::root(inode, format!("pipe:[{number}]").as_bytes());
-        let reader = PipeEnd::open(pipe.clone(), Access::Read);
-        let writer = PipeEnd::open(pipe, Access::Write);
+        let reader = PipeEnd::complete(pipe.clone(), Access::Read);
+        let writer = PipeEnd::complete(pipe, Access::Write);
         let reader = OpenFile::new(dentry.clone(), reader, flags, all);
         let writer = OpenFile::new(dentry, writer, flags | OpenFlags::WRITE_ONLY, all);
         Ok((reader, writer))
@@ -133,6 +144,6 @@ impl Inode for PipeInode {
         flags: OpenFlags,
         _asker: &dyn Asker,
     ) -> Result<Rc<dyn FileObject>, Errno> {
-        self.fifo.open(flags)
+        Ok(self.fifo.open_again(flags))
     }
 }

@@ -84,12 +84,26 @@ impl Pipe {
 pub struct PipeEnd {
     pipe: Rc<Pipe>,
     access: Access,
-    /// How often the other side had been opened when this one was.
-    partner_opens: u64,
+    /// How often the other side had been opened when this one was; `None` if it need not be.
+    partner_opens: Option<u64>,
 }
 
 impl PipeEnd {
+    /// Opens an end of a fifo, complete once the other side has been opened, too.
     fn open(pipe: Rc<Pipe>, access: Access) -> Rc<Self> {
+        let partner_opens = match access {
+            Access::Read => pipe.writer_opens.get(),
+            _ => pipe.reader_opens.get(),
+        };
+        Self::count(pipe, access, Some(partner_opens))
+    }
+
+    /// Opens an end that waits for nobody.
+    fn complete(pipe: Rc<Pipe>, access: Access) -> Rc<Self> {
+        Self::count(pipe, access, None)
+    }
+
+    fn count(pipe: Rc<Pipe>, access: Access, partner_opens: Option<u64>) -> Rc<Self> {
         let bump = |count: &Cell<usize>, opens: &Cell<u64>| {
             count.set(count.get() + 1);
             opens.set(opens.get() + 1);
@@ -101,10 +115,6 @@ impl PipeEnd {
             bump(&pipe.writers, &pipe.writer_opens);
         }
         pipe.changes.wake_all();
-        let partner_opens = match access {
-            Access::Read => pipe.writer_opens.get(),
-            _ => pipe.reader_opens.get(),
-        };
         Rc::new(Self { pipe, access, partner_opens })
     }
 
@@ -112,6 +122,42 @@ impl PipeEnd {
     pub fn of(object: &dyn FileObject) -> Option<&Self> {
         let any: &dyn Any = object;
         any.downcast_ref()
+    }
+
+    /// Copies what waits in the pipe and leaves it there (tee(2)); 0 at the end.
+    ///
+    /// # Errors
+    /// `EAGAIN` while nothing does.
+    pub fn peek(&self, target: &mut [u8]) -> Result<usize, Errno> {
+        match self.pipe.buffer.borrow().peek(0, target) {
+            0 if self.pipe.writers.get() > 0 => Err(Errno::EAGAIN),
+            count => Ok(count),
+        }
+    }
+
+    /// Forgets the first `count` bytes of what was [peeked](Self::peek) at.
+    pub fn skip(&self, count: usize) {
+        self.pipe.buffer.borrow_mut().skip(count);
+        self.pipe.changes.wake(PollEvents::WRITABLE);
+    }
+
+    /// Bytes that can be written now.
+    ///
+    /// # Errors
+    /// `EPIPE` if nobody reads; `EAGAIN` if it is full.
+    pub fn room(&self) -> Result<usize, Errno> {
+        if self.pipe.readers.get() == 0 {
+            return Err(Errno::EPIPE);
+        }
+        match self.pipe.buffer.borrow().room() {
+            0 => Err(Errno::EAGAIN),
+            room => Ok(room),
+        }
+    }
+
+    /// Whether both are ends of one pipe.
+    pub fn is_same_pipe(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.pipe, &other.pipe)
     }
 
     /// Bytes that the pipe holds (`F_GETPIPE_SZ`).
@@ -164,12 +210,11 @@ impl FileObject for PipeEnd {
     }
 
     fn is_open_complete(&self) -> bool {
+        let Some(before) = self.partner_opens else { return true };
         let pipe = &self.pipe;
         match self.access {
-            Access::Read => pipe.writers.get() > 0 || pipe.writer_opens.get() != self.partner_opens,
-            Access::Write => {
-                pipe.readers.get() > 0 || pipe.reader_opens.get() != self.partner_opens
-            }
+            Access::Read => pipe.writers.get() > 0 || pipe.writer_opens.get() != before,
+            Access::Write => pipe.readers.get() > 0 || pipe.reader_opens.get() != before,
             _ => true,
         }
     }

@@ -1,6 +1,7 @@
 //! The content of a regular file: pages by index, with holes.
 
 use alloc::collections::BTreeMap;
+use core::ops::Range;
 
 use wayfarer_machine::Frame;
 use wayfarer_proto::errno::Errno;
@@ -9,6 +10,8 @@ use super::RamFs;
 
 /// Bytes of a page.
 pub(super) const PAGE: usize = 4096;
+/// Pages that fallocate(2) takes in one step.
+const RESERVE_STEP: u64 = 64;
 /// The largest file, as `s_maxbytes` of tmpfs.
 const SIZE_MAX: u64 = i64::MAX as u64;
 
@@ -177,6 +180,67 @@ impl FileContent {
             }
         }
         self.size = size;
+        Ok(())
+    }
+
+    /// Takes frames for a range, as many as one step goes; how far it came. Fails before it takes
+    /// any if there are not enough for all.
+    ///
+    /// # Errors
+    /// `EFBIG` beyond the largest size; `ENOSPC`.
+    pub(super) fn reserve(&mut self, fs: &RamFs, bytes: Range<u64>) -> Result<u64, Errno> {
+        if bytes.end > SIZE_MAX {
+            return Err(Errno::EFBIG);
+        }
+        let pages = bytes.start / PAGE as u64..bytes.end.div_ceil(PAGE as u64);
+        let absent = || pages.end - pages.start - self.frames.range(pages.clone()).count() as u64;
+        if pages.end - pages.start > fs.room() && absent() > fs.room() {
+            return Err(Errno::ENOSPC);
+        }
+        let step = pages.start..pages.end.min(pages.start + RESERVE_STEP);
+        for index in step.clone() {
+            self.frame(fs, index)?;
+        }
+        Ok(bytes.end.min(step.end * PAGE as u64))
+    }
+
+    /// Makes a range a hole. What is lent cannot be given back in part: it is hidden by zeroes.
+    ///
+    /// # Errors
+    /// `ENOMEM` for want of zeroes.
+    pub(super) fn punch(&mut self, fs: &RamFs, bytes: Range<u64>) -> Result<(), Errno> {
+        let end = bytes.end.min(self.size);
+        if bytes.start >= end {
+            return Ok(());
+        }
+        let page = PAGE as u64;
+        let whole = bytes.start.div_ceil(page)..end / page;
+        for index in whole.start..whole.end.min(self.lent_pages()) {
+            self.frame(fs, index)?.fill_zero();
+        }
+        let first = whole.start.max(self.lent_pages());
+        if first < whole.end {
+            let mut cut = self.frames.split_off(&first);
+            self.frames.append(&mut cut.split_off(&whole.end));
+            self.counted -= cut.len() as u64;
+            fs.release_pages(cut.len() as u64);
+        }
+        if whole.start > whole.end {
+            return self.clear(fs, bytes.start..end);
+        }
+        self.clear(fs, bytes.start..whole.start * page)?;
+        self.clear(fs, whole.end * page..end)
+    }
+
+    /// Zeroes bytes of one page, if it holds any.
+    fn clear(&mut self, fs: &RamFs, bytes: Range<u64>) -> Result<(), Errno> {
+        let Range { start, end } = bytes;
+        let (index, offset) = (start / PAGE as u64, (start % PAGE as u64) as usize);
+        let exists = index < self.lent_pages() || self.frames.contains_key(&index);
+        if start < end && exists {
+            let length = ((end - start) as usize).min(PAGE - offset);
+            self.frame(fs, index)?.fill_zero_range(offset, length);
+        }
         Ok(())
     }
 

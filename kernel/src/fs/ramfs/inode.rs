@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::ops::Range;
 
 use wayfarer_machine::Frame;
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::OpenFlags;
+use wayfarer_proto::linux::fcntl::{OpenFlags, Seals};
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType, Statfs};
 use wayfarer_proto::linux::time::Timespec;
 
@@ -34,6 +35,7 @@ pub struct RamInode {
     number: u64,
     attributes: Cell<Attributes>,
     links: Cell<u64>,
+    seals: Cell<Seals>,
     content: Content,
 }
 
@@ -64,6 +66,7 @@ impl RamInode {
             number: fs.take_inode_number(),
             attributes: Cell::new(Attributes::new(new.permissions, fs.now())),
             links: Cell::new(links),
+            seals: Cell::new(Seals::SEAL),
             content,
         }))
     }
@@ -88,8 +91,26 @@ impl RamInode {
         Ok(())
     }
 
+    /// Permits seals to be added (`MFD_ALLOW_SEALING`).
+    pub fn allow_seals(&self) {
+        self.seals.set(Seals::empty());
+    }
+
     /// Writes at `offset`; see [`FileObject::write`].
-    pub(super) fn write_at(&self, offset: u64, data: &[u8]) -> Result<usize, Errno> {
+    pub(super) fn write_at(&self, offset: u64, mut data: &[u8]) -> Result<usize, Errno> {
+        let seals = self.seals.get();
+        if seals.intersects(Seals::WRITE | Seals::FUTURE_WRITE) {
+            return Err(Errno::EPERM);
+        }
+        let size = self.file()?.borrow().size();
+        if seals.contains(Seals::GROW) && offset.saturating_add(data.len() as u64) > size {
+            // tmpfs writes by pages, and refuses the one in which the file would grow.
+            let room = (size / PAGE as u64 * PAGE as u64).saturating_sub(offset);
+            data = &data[..usize::try_from(room).unwrap_or(usize::MAX).min(data.len())];
+            if data.is_empty() {
+                return Err(Errno::EPERM);
+            }
+        }
         let count = self.file()?.borrow_mut().write(&self.fs, offset, data)?;
         self.note_modification();
         Ok(count)
@@ -256,6 +277,42 @@ impl Inode for RamInode {
         Ok(inode)
     }
 
+    fn create_unnamed(&self, permissions: u32) -> Result<Rc<dyn Inode>, Errno> {
+        Ok(RamInode::new(&self.fs, &NewInode { content: NewContent::File, permissions })?)
+    }
+
+    fn reserve(&self, bytes: Range<u64>) -> Result<u64, Errno> {
+        let content = self.file().map_err(|_| Errno::ENODEV)?;
+        if self.seals.get().contains(Seals::GROW) && bytes.end > content.borrow().size() {
+            return Err(Errno::EPERM);
+        }
+        content.borrow_mut().reserve(&self.fs, bytes)
+    }
+
+    fn punch(&self, bytes: Range<u64>) -> Result<(), Errno> {
+        let content = self.file().map_err(|_| Errno::ENODEV)?;
+        if self.seals.get().intersects(Seals::WRITE | Seals::FUTURE_WRITE) {
+            return Err(Errno::EPERM);
+        }
+        content.borrow_mut().punch(&self.fs, bytes)?;
+        self.note_modification();
+        Ok(())
+    }
+
+    fn seals(&self) -> Result<Seals, Errno> {
+        self.file().map_err(|_| Errno::EINVAL)?;
+        Ok(self.seals.get())
+    }
+
+    fn add_seals(&self, seals: Seals) -> Result<(), Errno> {
+        let has = self.seals()?;
+        if has.contains(Seals::SEAL) {
+            return Err(Errno::EPERM);
+        }
+        self.seals.set(has | seals);
+        Ok(())
+    }
+
     fn link(&self, name: &[u8], inode: Rc<dyn Inode>) -> Result<(), Errno> {
         let any: Rc<dyn core::any::Any> = inode;
         let inode = any.downcast::<RamInode>().map_err(|_| Errno::EXDEV)?;
@@ -266,7 +323,9 @@ impl Inode for RamInode {
             return Err(Errno::EMLINK);
         }
         self.require_vacant(name)?;
-        self.fs.charge_inode()?;
+        if inode.links.get() > 0 {
+            self.fs.charge_inode()?;
+        }
         self.enter(name, &inode)
     }
 
@@ -344,6 +403,12 @@ impl Inode for RamInode {
     }
 
     fn set_size(&self, size: u64) -> Result<(), Errno> {
+        let (now, seals) = (self.file()?.borrow().size(), self.seals.get());
+        if (size < now && seals.contains(Seals::SHRINK))
+            || (size > now && seals.contains(Seals::GROW))
+        {
+            return Err(Errno::EPERM);
+        }
         self.file()?.borrow_mut().set_size(&self.fs, size)?;
         self.note_modification();
         Ok(())

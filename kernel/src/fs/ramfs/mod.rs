@@ -71,7 +71,7 @@ impl RamFs {
 
     /// A zeroed frame for a page of content, counted until [`release_pages`](Self::release_pages).
     fn allocate_page(&self) -> Result<Frame, Errno> {
-        if self.pages.get() >= self.limits.pages || self.memory_left() == 0 {
+        if self.room() == 0 {
             return Err(Errno::ENOSPC);
         }
         let frame = self.pool.allocate_zeroed().map_err(|_| Errno::ENOSPC)?;
@@ -107,9 +107,13 @@ impl RamFs {
         self.next_inode.replace(self.next_inode.get() + 1)
     }
 
+    /// Pages that files may still take.
+    fn room(&self) -> u64 {
+        self.limits.pages.saturating_sub(self.pages.get()).min(self.memory_left())
+    }
+
     fn statfs(&self) -> Statfs {
-        let left = self.limits.pages.saturating_sub(self.pages.get());
-        let free = left.min(self.memory_left());
+        let free = self.room();
         Statfs {
             kind: TMPFS_MAGIC,
             block_size: PAGE as i64,

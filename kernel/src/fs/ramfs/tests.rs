@@ -9,6 +9,7 @@ use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
 
 use super::*;
 use crate::fs::OpenFile;
+use crate::fs::dirent::DirentFormat;
 use crate::fs::testing::{TEST_PAGES, TestTree};
 
 const READ_WRITE_NEW: OpenFlags = OpenFlags::CREATE.union(OpenFlags::READ_WRITE);
@@ -171,7 +172,9 @@ fn a_listing_survives_changes() {
     }
     let directory = tree.open("/d", OpenFlags::DIRECTORY).unwrap();
     let read = |size| {
-        crate::fs::testing::dirent_names(&directory.read_directory(size, &tree.asker).unwrap())
+        crate::fs::testing::dirent_names(
+            &directory.read_directory(size, DirentFormat::Dirent64, &tree.asker).unwrap(),
+        )
     };
     assert_eq!(read(24 * 4), [".", "..", "0", "1"]);
     let position = directory.offset();
@@ -187,9 +190,16 @@ fn a_listing_survives_changes() {
     assert_eq!(read(24)[0], "2", "a cookie stays valid");
     directory.seek(0, Whence::Start).unwrap();
     assert_eq!(read(4096).len(), 11);
-    assert_eq!(directory.read_directory(8, &tree.asker), Ok(Vec::new()), "at the end");
+    assert_eq!(
+        directory.read_directory(8, DirentFormat::Dirent64, &tree.asker),
+        Ok(Vec::new()),
+        "at the end"
+    );
     directory.seek(0, Whence::Start).unwrap();
-    assert_eq!(directory.read_directory(8, &tree.asker), Err(Errno::EINVAL));
+    assert_eq!(
+        directory.read_directory(8, DirentFormat::Dirent64, &tree.asker),
+        Err(Errno::EINVAL)
+    );
 }
 
 /// An operation on a file, and on the vector that says what the file should hold.

@@ -110,7 +110,7 @@ impl Vfs {
         if file_type == FileType::Directory {
             return Err(Errno::EPERM);
         }
-        if metadata.links == 0 {
+        if metadata.links == 0 && !existing.is_nameable() {
             return Err(Errno::ENOENT);
         }
         vacancy.directory.inode().link(&vacancy.name, existing.inode().clone())

@@ -1,14 +1,15 @@
 //! open(2).
 
+use alloc::format;
 use alloc::rc::Rc;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::{NAME_MAX, OpenFlags};
+use wayfarer_proto::linux::fcntl::{NAME_MAX, OpenFlags, Resolve};
 use wayfarer_proto::linux::stat::FileType;
 
 use super::Vfs;
 use crate::fs::path::{Last, Walker};
-use crate::fs::{Asker, Dentry, FileObject, NewContent, NewInode, OpenFile};
+use crate::fs::{Asker, Dentry, FileObject, FollowLast, NewContent, NewInode, OpenFile};
 
 /// What `O_PATH` opens: a name, neither readable nor writable.
 struct NameOnly;
@@ -30,15 +31,35 @@ impl Vfs {
         permissions: u32,
         asker: &dyn Asker,
     ) -> Result<Rc<OpenFile>, Errno> {
+        self.open_restricted(start, path, Resolve::empty(), (flags, permissions), asker)
+    }
+
+    /// openat2(2): as [`open`](Self::open), on a way that is restricted.
+    ///
+    /// # Errors
+    /// As openat2(2).
+    pub fn open_restricted(
+        &self,
+        start: &Rc<Dentry>,
+        path: &[u8],
+        resolve: Resolve,
+        (flags, permissions): (OpenFlags, u32),
+        asker: &dyn Asker,
+    ) -> Result<Rc<OpenFile>, Errno> {
         let flags = checked(flags)?;
-        let mut walker = Walker::new(&self.root, start, path, asker)?;
+        let mut walker = Walker::new(&self.root, start, path, asker)?.restricted(resolve)?;
+        if flags.contains(OpenFlags::TMPFILE_BIT) {
+            let directory = walker.walk(FollowLast::Yes)?;
+            if directory.inode().file_type() != FileType::Directory {
+                return Err(Errno::ENOTDIR);
+            }
+            return self.open_unnamed(&directory, flags, permissions, asker);
+        }
         loop {
             let (name, slash) = match walker.walk_to_last()? {
                 Last::Name { name, slash } => (name, slash),
                 Last::Here | Last::Dot => return self.open_existing(walker.at(), flags, asker),
-                Last::DotDot => {
-                    return self.open_existing(&walker.at().parent().topmost(), flags, asker);
-                }
+                Last::DotDot => return self.open_existing(&walker.above()?, flags, asker),
             };
             let create = flags.contains(OpenFlags::CREATE);
             if create && slash {
@@ -106,6 +127,39 @@ impl Vfs {
         self.open_object(&directory.child(name, inode), flags, asker)
     }
 
+    /// `O_TMPFILE`: a file without a name. With `O_EXCL` it never gets one.
+    fn open_unnamed(
+        &self,
+        directory: &Rc<Dentry>,
+        flags: OpenFlags,
+        permissions: u32,
+        asker: &dyn Asker,
+    ) -> Result<Rc<OpenFile>, Errno> {
+        let inode = directory.inode().create_unnamed(permissions & 0o7777)?;
+        let name = format!("#{}", inode.metadata().inode);
+        let dentry = directory.unnamed(name.as_bytes(), inode);
+        if !flags.contains(OpenFlags::EXCLUSIVE) {
+            dentry.permit_name();
+        }
+        self.open_object(&dentry, flags, asker)
+    }
+
+    /// memfd_create(2): a file in memory that is in no directory.
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    pub fn make_memory_file(
+        &self,
+        name: &[u8],
+        permissions: u32,
+        flags: OpenFlags,
+        asker: &dyn Asker,
+    ) -> Result<Rc<OpenFile>, Errno> {
+        let inode = self.root.inode().create_unnamed(permissions)?;
+        let name = [b"/memfd:", name, b" (deleted)"].concat();
+        self.open_object(&Dentry::root(inode, &name), flags, asker)
+    }
+
     fn open_object(
         &self,
         dentry: &Rc<Dentry>,
@@ -135,7 +189,10 @@ impl Vfs {
 /// Flags as the rest of the kernel may rely on them.
 fn checked(flags: OpenFlags) -> Result<OpenFlags, Errno> {
     if flags.contains(OpenFlags::TMPFILE_BIT) {
-        return Err(Errno::ENOTSUP);
+        let possible = flags.contains(OpenFlags::DIRECTORY)
+            && !flags.contains(OpenFlags::CREATE)
+            && flags.access().writes();
+        return if possible { Ok(flags) } else { Err(Errno::EINVAL) };
     }
     if flags.contains(OpenFlags::CREATE | OpenFlags::DIRECTORY) {
         return Err(Errno::EINVAL);

@@ -9,6 +9,7 @@ use wayfarer_proto::linux::fcntl::{Access, Whence};
 use wayfarer_proto::linux::stat::DeviceNumber;
 
 use super::*;
+use crate::fs::dirent::DirentFormat;
 use crate::fs::testing::TestTree;
 
 const CREATE: OpenFlags = OpenFlags::CREATE.union(OpenFlags::READ_WRITE);
@@ -142,7 +143,10 @@ fn opening_follows_the_flags() {
     assert_eq!(error("/link/", OpenFlags::NO_FOLLOW), None);
     assert_eq!(error("/a/b/file/", OpenFlags::empty()), Some(Errno::ENOTDIR));
     assert_eq!(error("/loop", OpenFlags::empty()), Some(Errno::ELOOP));
-    assert_eq!(error("/a", OpenFlags::TMPFILE_BIT), Some(Errno::ENOTSUP));
+    let unnamed = OpenFlags::TMPFILE_BIT | OpenFlags::DIRECTORY;
+    assert_eq!(error("/a", unnamed), Some(Errno::EINVAL), "it must be writable");
+    assert_eq!(error("/a", unnamed | OpenFlags::READ_WRITE), None);
+    assert_eq!(error("/a/b/file", unnamed | OpenFlags::READ_WRITE), Some(Errno::ENOTDIR));
     assert_eq!(error("/a", OpenFlags::CREATE | OpenFlags::DIRECTORY), Some(Errno::EINVAL));
     assert_eq!(error("/missing/new", CREATE), Some(Errno::ENOENT));
 }
@@ -259,7 +263,10 @@ fn a_removed_current_directory_takes_no_new_names() {
     let up = tree.vfs.resolve(&cwd, b"..", FollowLast::Yes, &tree.asker).unwrap();
     assert_eq!(up.path(), b"/");
     let directory = tree.vfs.open(&cwd, b".", OpenFlags::DIRECTORY, 0, &tree.asker).unwrap();
-    assert_eq!(directory.read_directory(512, &tree.asker), Err(Errno::ENOENT));
+    assert_eq!(
+        directory.read_directory(512, DirentFormat::Dirent64, &tree.asker),
+        Err(Errno::ENOENT)
+    );
 }
 
 #[test]

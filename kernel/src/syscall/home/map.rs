@@ -5,10 +5,11 @@ use core::ops::Range;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Fd;
+use wayfarer_proto::linux::fcntl::Seals;
 use wayfarer_proto::linux::mman::{MapFlags, Protection};
 use wayfarer_proto::linux::stat::FileType;
 
-use crate::fs::{Inode, device};
+use crate::fs::{Inode, OpenFile, device};
 use crate::process::MappedFile;
 use crate::syscall::{Call, Caller, Grant, SysResult};
 
@@ -39,12 +40,22 @@ pub(super) async fn map(c: &Caller, call: &Call) -> SysResult {
         }
         _ => return Err(Errno::ENODEV),
     }
+    if writes && is_sealed(&file) {
+        return Err(Errno::EPERM);
+    }
+    // A file sealed against stores is never mapped so that mprotect(2) could permit them.
+    let writable = writable && !is_sealed(&file);
     if writes {
         c.kernel.bring_home(&c.home).await.map_err(|_| Errno::ENODEV)?;
     }
     let path = file.dentry().path();
     let map = c.home.maps.insert(MappedFile { inode: Rc::clone(file.inode()), path });
     Ok(Grant::File { map, writable }.to_value())
+}
+
+fn is_sealed(file: &OpenFile) -> bool {
+    let against = Seals::WRITE | Seals::FUTURE_WRITE;
+    file.inode().seals().is_ok_and(|seals| seals.intersects(against))
 }
 
 /// Tells the processes that map a file that its pages from `from` on up to `end` are no more.
@@ -54,4 +65,18 @@ pub(super) fn pages_gone(c: &Caller, file: &Rc<dyn Inode>, pages: Range<u64>) {
         let Some(body) = home.cell().and_then(|cell| cell.body()) else { continue };
         body.memory().space.borrow_mut().drop_file_pages(map, pages.clone());
     }
+}
+
+/// Whether a process here can write to a file through a shared mapping.
+pub(super) fn is_written_through(c: &Caller, file: &Rc<dyn Inode>) -> bool {
+    let homes = c.kernel.processes.homes();
+    homes.into_iter().any(|home| {
+        let map = home.maps.find(file);
+        let body = home.cell().and_then(|cell| cell.body());
+        map.zip(body).is_some_and(|(map, body)| {
+            let memory = body.memory();
+            let space = memory.space.borrow();
+            space.writes_file(map)
+        })
+    })
 }

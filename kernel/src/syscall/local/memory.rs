@@ -3,13 +3,20 @@
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::UserAddr;
 use wayfarer_proto::linux::mman::{
-    MADV_DONTNEED, MS_ASYNC, MS_INVALIDATE, MS_SYNC, MapFlags, Protection, RemapFlags,
+    MADV_DONTNEED, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MCL_CURRENT, MCL_FUTURE, MCL_ON_FAULT,
+    MLOCK_ON_FAULT, MS_ASYNC, MS_INVALIDATE, MS_SYNC, MapFlags, Protection, RemapFlags,
 };
+use wayfarer_proto::table::Sysno;
 
 use crate::executor::yield_now;
-use crate::memory::{AddressSpace, FileMapping, MapRequest, page_up, protection_from_raw};
+use crate::memory::{
+    AccessKind, AddressSpace, FileMapping, MapRequest, PAGE, page_up, protection_from_raw,
+};
 use crate::process::Running;
 use crate::syscall::{Call, Grant, SysResult};
+
+/// Pages faulted in before others get their turn.
+const POPULATE_STEP: u64 = 64;
 
 /// mmap(2) with `MAP_ANONYMOUS`.
 pub(super) fn map_anonymous(running: &Running, call: &Call) -> SysResult {
@@ -123,6 +130,17 @@ pub(super) fn remap(running: &Running, call: &Call) -> SysResult {
 
 /// madvise(2). What follows a hole is advised, too.
 pub(super) async fn advise(running: &Running, call: &Call) -> SysResult {
+    let populates = match call.args[2] {
+        MADV_POPULATE_READ => Some(AccessKind::Read),
+        MADV_POPULATE_WRITE => Some(AccessKind::Write),
+        _ => None,
+    };
+    if let Some(kind) = populates {
+        let range = (call.addr(0), page_up(call.args[1]).ok_or(Errno::EINVAL)?);
+        running.body.memory().space.borrow().check_mapped(range.0, range.1)?;
+        populate(running, range, Some(kind)).await.map_err(|_| Errno::EFAULT)?;
+        return Ok(0);
+    }
     let mut hole = false;
     let advise = |space: &mut AddressSpace, at, length| {
         let result = space.advise(at, length, call.args[2]);
@@ -143,4 +161,86 @@ pub(super) fn sync(running: &Running, call: &Call) -> SysResult {
     }
     running.body.memory().space.borrow().check_mapped(call.addr(0), call.args[1])?;
     Ok(0)
+}
+
+/// mincore(2), some pages at a time.
+pub(super) async fn residence(running: &Running, call: &Call) -> SysResult {
+    const PAGES: u64 = 4096;
+    let (address, length) = (call.addr(0), call.args[1]);
+    let memory = running.body.memory();
+    memory.space.borrow().check_mapped(address, length)?;
+    let pages = length.div_ceil(PAGE);
+    let mut done = 0;
+    while done < pages {
+        let count = (pages - done).min(PAGES);
+        let map = memory.space.borrow().resident_map(address.offset(done * PAGE), count * PAGE)?;
+        running.local_memory().write(call.addr(2).offset(done), &map).await?;
+        done += count;
+        yield_now().await;
+    }
+    Ok(0)
+}
+
+/// mlock(2) and mlock2(2): nothing is ever swapped, so locking is faulting in.
+pub(super) async fn lock(running: &Running, call: &Call) -> SysResult {
+    let flags = if call.sysno == Sysno::mlock2 { call.args[2] } else { 0 };
+    if flags & !MLOCK_ON_FAULT != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let (start, length) = lock_range(call)?;
+    running.body.memory().space.borrow().check_mapped(start, length)?;
+    if flags == 0 {
+        populate(running, (start, length), None).await?;
+    }
+    Ok(0)
+}
+
+/// munlock(2).
+pub(super) fn unlock(running: &Running, call: &Call) -> SysResult {
+    let (start, length) = lock_range(call)?;
+    running.body.memory().space.borrow().check_mapped(start, length)?;
+    Ok(0)
+}
+
+/// mlockall(2).
+pub(super) fn lock_all(call: &Call) -> SysResult {
+    let flags = call.args[0];
+    let known = MCL_CURRENT | MCL_FUTURE | MCL_ON_FAULT;
+    if flags & !known != 0 || flags & (MCL_CURRENT | MCL_FUTURE) == 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(0)
+}
+
+/// The whole pages that hold the bytes of argument 0 and 1. As on Linux a length near the largest
+/// number wraps to nothing.
+fn lock_range(call: &Call) -> Result<(UserAddr, u64), Errno> {
+    let start = call.args[0] / PAGE * PAGE;
+    let length = call.args[1].wrapping_add(call.args[0] % PAGE).wrapping_add(PAGE - 1);
+    let length = length / PAGE * PAGE;
+    start.checked_add(length).ok_or(Errno::EINVAL)?;
+    Ok((UserAddr(start), length))
+}
+
+/// Faults pages in: as the advice says, or as their region permits. Stops at the first that
+/// cannot be.
+async fn populate(
+    running: &Running,
+    (start, length): (UserAddr, u64),
+    kind: Option<AccessKind>,
+) -> Result<(), Errno> {
+    let memory = running.local_memory();
+    for page in 0..length / PAGE {
+        let at = start.offset(page * PAGE);
+        let kind = kind.unwrap_or_else(|| {
+            let space = running.body.memory();
+            let writable = space.space.borrow().permits(at, AccessKind::Write);
+            if writable { AccessKind::Write } else { AccessKind::Read }
+        });
+        memory.prepare(at, 1, kind).await.map_err(|_| Errno::ENOMEM)?;
+        if page % POPULATE_STEP == POPULATE_STEP - 1 {
+            yield_now().await;
+        }
+    }
+    Ok(())
 }

@@ -11,9 +11,14 @@ use super::wait::file;
 use crate::fs::{AttributeChange, FollowLast, Inode};
 use crate::syscall::{Call, Caller, SysResult};
 
-/// chmod(2), fchmod(2) and fchmodat(2).
+/// chmod(2), fchmod(2), fchmodat(2) and fchmodat2(2).
 pub(super) async fn chmod(c: &Caller, call: &Call) -> SysResult {
-    let index = if call.sysno == Sysno::fchmodat { 2 } else { 1 };
+    let (index, flags) = match call.sysno {
+        Sysno::fchmodat => (2, 0),
+        Sysno::fchmodat2 => (2, call.args[3] as u32),
+        _ => (1, 0),
+    };
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
     let permissions = Some(call.args[index] as u32 & PERMISSIONS);
     let change = AttributeChange { permissions, ..AttributeChange::default() };
     let inode = match call.sysno {
@@ -25,8 +30,11 @@ pub(super) async fn chmod(c: &Caller, call: &Call) -> SysResult {
         Sysno::chmod => {
             Name::here(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?.inode().clone()
         }
-        _ => Name::at(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?.inode().clone(),
+        _ => Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?.inode().clone(),
     };
+    if inode.file_type() == FileType::Symlink {
+        return Err(Errno::ENOTSUP);
+    }
     inode.change_attributes(&change)?;
     Ok(0)
 }

@@ -5,14 +5,15 @@ use alloc::rc::Rc;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Fd;
 use wayfarer_proto::linux::fcntl::{
-    CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLK,
-    F_GETOWN, F_GETPIPE_SZ, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD, F_SETFL, F_SETLK,
-    F_SETLKW, F_SETOWN, F_SETPIPE_SZ, FD_CLOEXEC, OpenFlags,
+    CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS,
+    F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK,
+    F_OFD_SETLK, F_OFD_SETLKW, F_SETFD, F_SETFL, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN,
+    F_SETPIPE_SZ, F_SETSIG, F_UNLCK, FD_CLOEXEC, OpenFlags,
 };
 use wayfarer_proto::table::Sysno;
 
-use super::lock;
 use super::wait::{descriptor_limit, file};
+use super::{lock, memory_file};
 use crate::fs::pipe::PipeEnd;
 use crate::fs::{Descriptor, OpenFile};
 use crate::syscall::{Call, Caller, SysResult};
@@ -148,6 +149,12 @@ async fn fcntl_file(c: &Caller, call: &Call, file: &OpenFile) -> SysResult {
         }
         // Signal-driven input and output has no receiver.
         F_GETOWN | F_SETOWN => Ok(0),
+        F_GETSIG | F_SETSIG => Ok(0),
+        // Nobody holds a lease, and nobody gets one.
+        F_GETLEASE => Ok(F_UNLCK as u64),
+        F_SETLEASE => Err(Errno::EINVAL),
+        F_GET_SEALS => memory_file::seals(file),
+        F_ADD_SEALS => memory_file::add_seals(c, file, argument),
         F_GETPIPE_SZ => Ok(pipe()?.capacity() as u64),
         F_SETPIPE_SZ => Ok(pipe()?.set_capacity(argument as u32 as usize)? as u64),
         F_GETLK | F_OFD_GETLK => lock::get(c, call, file).await,

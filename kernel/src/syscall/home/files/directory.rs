@@ -1,20 +1,26 @@
-//! getdents64(2), getcwd(2), chdir(2).
+//! getdents64(2), getdents(2), getcwd(2), chdir(2).
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::limits::WINDOW;
 use wayfarer_proto::linux::fcntl::PATH_MAX;
 use wayfarer_proto::linux::stat::FileType;
+use wayfarer_proto::table::Sysno;
 
 use super::names::{path, start_here};
 use super::wait::file;
+use crate::fs::dirent::DirentFormat;
 use crate::syscall::{Call, Caller, SysResult};
 
-/// getdents64(2).
-pub(super) async fn getdents64(c: &Caller, call: &Call) -> SysResult {
+/// getdents(2) and getdents64(2).
+pub(super) async fn getdents(c: &Caller, call: &Call) -> SysResult {
+    let format = match call.sysno {
+        Sysno::getdents => DirentFormat::Old,
+        _ => DirentFormat::Dirent64,
+    };
     let file = file(c, call.int(0))?;
     let size = (call.args[2] as u32 as usize).min(WINDOW);
     let room = if size == 0 { 0 } else { c.memory.prepare_out(call.addr(1), size).await? };
-    let entries = file.read_directory(room, &c.asker())?;
+    let entries = file.read_directory(room, format, &c.asker())?;
     c.memory.copy_out(call.addr(1), &entries).await?;
     Ok(entries.len() as u64)
 }

@@ -63,6 +63,13 @@ impl Name {
         Ok(Self { start: start_at(c, call.int(index), &path)?, path })
     }
 
+    /// As [`at`](Self::at), but an absolute path has the descriptor as its start, too: it may be
+    /// its root (openat2(2)).
+    pub(super) async fn below(c: &Caller, call: &Call, index: usize) -> Result<Self, Errno> {
+        let path = path(c, call.addr(index + 1)).await?;
+        Ok(Self { start: start_at(c, call.int(index), b".")?, path })
+    }
+
     /// What it names. An empty path names its start if `flags` permit that (`AT_EMPTY_PATH`).
     pub(super) fn resolve(
         &self,

@@ -2,10 +2,11 @@
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::limits::WINDOW;
+use wayfarer_proto::linux::fcntl::{RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC};
 use wayfarer_proto::table::Sysno;
 
 use super::buffers::{Buffers, kernel_buffer};
-use super::wait::{file, until_done};
+use super::wait::{file, repeat};
 use crate::executor::yield_now;
 use crate::fs::OpenFile;
 use crate::socket::Socket;
@@ -22,13 +23,20 @@ pub(super) enum Position {
 }
 
 impl Position {
-    /// The position that argument 3 of a call with positions gives, the current one for others.
+    /// The position that argument 3 of a call with positions gives, the current one for others and
+    /// for -1 of those with flags.
     ///
     /// # Errors
     /// `EINVAL` for one below zero.
     pub(super) fn of(call: &Call) -> Result<Self, Errno> {
         match call.sysno {
-            Sysno::pread64 | Sysno::pwrite64 | Sysno::preadv | Sysno::pwritev => {
+            Sysno::preadv2 | Sysno::pwritev2 if call.args[3] == u64::MAX => Ok(Self::Current),
+            Sysno::pread64
+            | Sysno::pwrite64
+            | Sysno::preadv
+            | Sysno::pwritev
+            | Sysno::preadv2
+            | Sysno::pwritev2 => {
                 let position = i64::try_from(call.args[3]).map_err(|_| Errno::EINVAL)?;
                 Ok(Self::At(position.unsigned_abs()))
             }
@@ -45,16 +53,29 @@ impl Position {
     }
 }
 
-/// The four reads.
+/// The flags of preadv2(2) and pwritev2(2); none for the other calls.
+///
+/// # Errors
+/// `ENOTSUP` for flags that are not known.
+pub(super) fn flags(call: &Call, known: u64) -> Result<u64, Errno> {
+    match call.sysno {
+        Sysno::preadv2 | Sysno::pwritev2 if call.args[5] & !known != 0 => Err(Errno::ENOTSUP),
+        Sysno::preadv2 | Sysno::pwritev2 => Ok(call.args[5]),
+        _ => Ok(0),
+    }
+}
+
+/// The five reads.
 pub(super) async fn read(c: &Caller, call: &Call) -> SysResult {
     let position = Position::of(call)?;
     let file = file(c, call.int(0))?;
+    let nowait = flags(call, RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT)? & RWF_NOWAIT != 0;
     file.require_reads()?;
     if position != Position::Current {
         file.require_positions()?;
     }
     let buffers = match call.sysno {
-        Sysno::readv | Sysno::preadv => Buffers::vector(c, call).await?,
+        Sysno::readv | Sysno::preadv | Sysno::preadv2 => Buffers::vector(c, call).await?,
         _ => Buffers::one(call)?,
     };
     if let Some(socket) = Socket::of(&**file.object()) {
@@ -62,7 +83,8 @@ pub(super) async fn read(c: &Caller, call: &Call) -> SysResult {
     }
     let mut done = 0;
     while done < buffers.length() {
-        match read_window(c, &file, &buffers, done, position.after(done)).await {
+        let at = position.after(done);
+        match read_window(c, &file, (&buffers, done), at, nowait || done > 0).await {
             Ok(count) => {
                 done += count;
                 // A short read is an end, or all that a pipe or a terminal had.
@@ -78,22 +100,20 @@ pub(super) async fn read(c: &Caller, call: &Call) -> SysResult {
     Ok(done as u64)
 }
 
-/// Reads one window. Only the first waits: after that there is something to return.
+/// Reads one window, that at `done`. Only the first waits: after that there is something to return.
 async fn read_window(
     c: &Caller,
     file: &OpenFile,
-    buffers: &Buffers,
-    done: usize,
+    (buffers, done): (&Buffers, usize),
     position: Position,
+    nowait: bool,
 ) -> Result<usize, Errno> {
     let room = buffers.prepare(c, done).await?;
     let mut data = kernel_buffer(room)?;
-    let count = until_done(c, file, |io| {
-        let mut io = *io;
-        io.nonblock |= done > 0;
+    let count = repeat(c, file, nowait || file.is_nonblocking(), |io| {
         let outcome = match position {
-            Position::Current => file.read(&mut data, &io),
-            Position::At(position) => file.read_at(position, &mut data, &io),
+            Position::Current => file.read(&mut data, io),
+            Position::At(position) => file.read_at(position, &mut data, io),
         };
         // What would wait after the first window is the end of this read.
         if done > 0 && outcome == Err(Errno::EAGAIN) { Ok(0) } else { outcome }

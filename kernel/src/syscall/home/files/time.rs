@@ -12,10 +12,11 @@ use super::wait::file;
 use crate::fs::{AttributeChange, FollowLast};
 use crate::syscall::{Call, Caller, SysResult};
 
-/// The three ways to set the times of a file.
+/// The four ways to set the times of a file.
 pub(super) async fn set_times(c: &Caller, call: &Call) -> SysResult {
     let (index, flags) = match call.sysno {
         Sysno::utimensat => (2, call.args[3] as u32),
+        Sysno::futimesat => (2, 0),
         _ => (1, 0),
     };
     check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
@@ -30,11 +31,11 @@ pub(super) async fn set_times(c: &Caller, call: &Call) -> SysResult {
     }
     let inode = match call.sysno {
         // Without a path it is the descriptor's file: futimens(3).
-        Sysno::utimensat if call.addr(1).is_null() => {
+        Sysno::utimensat | Sysno::futimesat if call.addr(1).is_null() => {
             check_flags(flags, 0)?;
             file(c, call.int(0))?.inode().clone()
         }
-        Sysno::utimensat => {
+        Sysno::utimensat | Sysno::futimesat => {
             Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?.inode().clone()
         }
         _ => Name::here(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?.inode().clone(),
@@ -57,7 +58,7 @@ async fn read_times(c: &Caller, call: &Call, index: usize) -> Result<[Option<Tim
                 Some(Timespec { seconds: i64::from_le_bytes(seconds), nanoseconds: 0 })
             }))
         }
-        Sysno::utimes => {
+        Sysno::utimes | Sysno::futimesat => {
             let bytes = structure::<32>(c, address).await?;
             let time = |bytes: &[u8]| {
                 let Timeval { seconds, microseconds } = Timeval::from_bytes(bytes);

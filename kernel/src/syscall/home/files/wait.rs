@@ -19,20 +19,8 @@ pub(in crate::syscall::home) fn descriptor_limit(c: &Caller) -> u64 {
     c.home.limits.borrow().get(RLIMIT_NOFILE).map_or(0, |limit| limit.current)
 }
 
-/// Repeats `attempt` until it answers anything but `EAGAIN`; only once if the file is nonblocking.
-///
-/// # Errors
-/// As [`repeat`].
-pub(in crate::syscall::home) async fn until_done<T>(
-    c: &Caller,
-    file: &OpenFile,
-    attempt: impl FnMut(&Io<'_>) -> Result<T, Errno>,
-) -> Result<T, Errno> {
-    repeat(c, file, file.is_nonblocking(), attempt).await
-}
-
-/// Repeats `attempt` until it answers anything but `EAGAIN`. A read from a terminal may have a time
-/// limit (`VTIME`): after it the attempt is told so.
+/// Repeats `attempt` until it answers anything but `EAGAIN`; only once if `nonblock`. A read from a
+/// terminal may have a time limit (`VTIME`): after it the attempt is told so.
 ///
 /// # Errors
 /// The attempt's; `ERESTARTSYS` if a signal came while it waited.

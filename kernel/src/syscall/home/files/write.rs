@@ -4,12 +4,13 @@ use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::limits::{PAGE, WINDOW};
+use wayfarer_proto::linux::fcntl::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC};
 use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::table::Sysno;
 
 use super::buffers::Buffers;
-use super::read::Position;
-use super::wait::{file, until_done};
+use super::read::{Position, flags};
+use super::wait::{file, repeat};
 use crate::executor::yield_now;
 use crate::fs::OpenFile;
 use crate::fs::pipe::PipeEnd;
@@ -17,16 +18,22 @@ use crate::socket::Socket;
 use crate::syscall::home::sockets;
 use crate::syscall::{Call, Caller, SysResult};
 
-/// The four writes.
+/// The five writes.
 pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
-    let position = Position::of(call)?;
+    let mut position = Position::of(call)?;
     let file = file(c, call.int(0))?;
+    let known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
+    let flags = flags(call, known)?;
+    let moves = position == Position::Current;
+    if flags & RWF_APPEND != 0 && file.object().has_position() {
+        position = Position::At(file.object().size());
+    }
     file.require_writes()?;
     if position != Position::Current {
         file.require_positions()?;
     }
     let buffers = match call.sysno {
-        Sysno::writev | Sysno::pwritev => Buffers::vector(c, call).await?,
+        Sysno::writev | Sysno::pwritev | Sysno::pwritev2 => Buffers::vector(c, call).await?,
         _ => Buffers::one(call)?,
     };
     if let Some(socket) = Socket::of(&**file.object()) {
@@ -39,7 +46,8 @@ pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
             Err(_) if done > 0 => break,
             Err(error) => return Err(error),
         };
-        let (count, outcome) = write_all(c, &file, position.after(done), &data).await;
+        let nowait = flags & RWF_NOWAIT != 0;
+        let (count, outcome) = write_window(c, &file, position.after(done), &data, nowait).await;
         done += count;
         match outcome {
             Err(error) if done == 0 => return Err(error),
@@ -47,6 +55,11 @@ pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
             Ok(()) if done < buffers.length() => yield_now().await,
             Ok(()) => {}
         }
+    }
+    if let Position::At(end) = position.after(done)
+        && moves
+    {
+        file.set_offset(end);
     }
     Ok(done as u64)
 }
@@ -78,9 +91,20 @@ pub(super) async fn write_all(
     position: Position,
     data: &[u8],
 ) -> (usize, Result<(), Errno>) {
+    write_window(c, file, position, data, false).await
+}
+
+async fn write_window(
+    c: &Caller,
+    file: &OpenFile,
+    position: Position,
+    data: &[u8],
+    nowait: bool,
+) -> (usize, Result<(), Errno>) {
     let mut done = 0;
     while done < data.len() {
-        let outcome = until_done(c, file, |io| match position.after(done) {
+        let nonblock = nowait || file.is_nonblocking();
+        let outcome = repeat(c, file, nonblock, |io| match position.after(done) {
             Position::Current => file.write(&data[done..], io),
             Position::At(position) => file.write_at(position, &data[done..], io),
         })
