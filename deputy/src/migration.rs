@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::message::{BodyMessage, ByeReason, DeputyMessage, Envelope, Refusal};
-use wayfarer_proto::session::{Mark, Mutant};
+use wayfarer_proto::session::{Mark, MovePhase, Mutant};
 use wayfarer_proto::time::Instant;
 
 use crate::io::{Event, LostReason, Target};
@@ -78,6 +78,17 @@ impl Session {
 
     pub(crate) fn phase(&self) -> Option<&Phase> {
         self.movement.as_ref().map(|movement| &movement.phase)
+    }
+
+    /// How far the move is that goes on, if one does.
+    pub fn move_phase(&self) -> Option<MovePhase> {
+        self.phase().map(|phase| match phase {
+            Phase::Survey => MovePhase::Survey,
+            Phase::Admission => MovePhase::Admission,
+            Phase::Freeze => MovePhase::Freeze,
+            Phase::Stream => MovePhase::Stream,
+            Phase::Abort(_) => MovePhase::Abort,
+        })
     }
 
     /// Enters a phase: the one place where that happens.

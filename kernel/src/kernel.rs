@@ -12,6 +12,7 @@ use wayfarer_proto::id::{NodeId, Pid, ProcessKey};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::time::Timespec;
 use wayfarer_proto::roam::Roam;
+use wayfarer_proto::session::MovePhase;
 use wayfarer_proto::time::Instant;
 
 use crate::console::Console;
@@ -69,6 +70,8 @@ pub struct Kernel {
     pub(crate) children: RefCell<BTreeMap<u64, Weak<DeputyDriver>>>,
     /// When processes move without being told.
     pub roam: Roam,
+    /// The phase that moves are held in, for a test.
+    pub hold: Cell<Option<MovePhase>>,
     /// What the image adds to this kernel.
     pub extensions: Extensions,
     /// Whether calls are traced.
@@ -159,6 +162,7 @@ impl Kernel {
             arrivals: RefCell::default(),
             children: RefCell::default(),
             roam: parts.roam,
+            hold: Cell::new(None),
             extensions: parts.extensions,
             trace: Cell::new(parts.trace),
             shut_down: Cell::new(false),

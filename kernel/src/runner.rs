@@ -44,6 +44,8 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
             }
             kernel.console.send(&FromNode::Counts(counts(kernel)));
         }
+        ToNode::Hold(phase) => kernel.hold.set(Some(phase)),
+        ToNode::Release => kernel.release_moves(),
         ToNode::Shutdown => kernel.shut_down.set(true),
     }
 }

@@ -36,6 +36,30 @@ pub enum Mutant {
     CommitUnchecked,
 }
 
+/// How far a move is, as its deputy sees it. A test can hold a move in a phase: the deputy then
+/// hears nothing of its peers until it is released.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MovePhase {
+    /// The source was asked for its needs.
+    Survey,
+    /// The target was asked.
+    Admission,
+    /// The source was told to stop.
+    Freeze,
+    /// The image travels.
+    Stream,
+    /// The new body is the one that counts; it was told.
+    Commit,
+    /// The move is off; the source was told.
+    Abort,
+}
+
+impl MovePhase {
+    /// All phases.
+    pub const ALL: [Self; 6] =
+        [Self::Survey, Self::Admission, Self::Freeze, Self::Stream, Self::Commit, Self::Abort];
+}
+
 /// Defines the marks, their list and their bit.
 macro_rules! marks {
     ($($(#[$meta:meta])* $name:ident,)*) => {

@@ -18,10 +18,13 @@ use crate::pcap;
 use crate::reporter::Reporter;
 use crate::rundir::RunDir;
 use crate::vm::{Ending, Vm};
-use crate::wiring::NodeLimit;
+use crate::wiring::{self, NodeLimit};
 
 /// How long a node may take to power off by itself.
 const POWER_OFF: Duration = Duration::from_secs(2);
+
+/// What the name of a socket ends in while its link is cut.
+const CUT: &str = ".cut";
 
 /// Why a cluster could not be started or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -212,6 +215,29 @@ impl Cluster {
     /// [`recv`](Self::recv).
     pub fn kill(&mut self, node: NodeId) {
         self.vm_mut(node).kill();
+    }
+
+    /// Cuts the link between two nodes that are wired by datagrams: what either sends is lost.
+    ///
+    /// # Errors
+    /// `NotFound` for nodes that are wired otherwise, or whose link is cut already.
+    pub fn cut(&self, a: NodeId, b: NodeId) -> io::Result<()> {
+        self.rename_link(a, b, "", CUT)
+    }
+
+    /// Makes a link whole that was [cut](Self::cut).
+    ///
+    /// # Errors
+    /// `NotFound` if it was not.
+    pub fn mend(&self, a: NodeId, b: NodeId) -> io::Result<()> {
+        self.rename_link(a, b, CUT, "")
+    }
+
+    fn rename_link(&self, a: NodeId, b: NodeId, from: &str, to: &str) -> io::Result<()> {
+        wiring::dgram_sockets(a, b).iter().try_for_each(|name| {
+            let path = |suffix: &str| self.directory.join(&format!("{name}{suffix}"));
+            std::fs::rename(path(from), path(to))
+        })
     }
 
     /// Tells all nodes to power off, waits for them, and writes the capture if one was asked for.

@@ -27,20 +27,12 @@ impl Reporter {
 
     /// Tells one event; whether the owner still wants to hear.
     pub(crate) fn tell(&self, node: NodeId, event: Event) -> bool {
-        match event {
-            Event::Frame(frame @ FromNode::Half(_)) => {
-                self.copy(node, &frame);
-                true
-            }
-            event => {
-                if let Event::Frame(frame) = &event
-                    && is_report(frame)
-                {
-                    self.copy(node, frame);
-                }
-                self.owner.send(Notice::Console(node, event)).is_ok()
-            }
+        if let Event::Frame(frame) = &event
+            && is_report(frame)
+        {
+            self.copy(node, frame);
         }
+        self.owner.send(Notice::Console(node, event)).is_ok()
     }
 
     /// What nodes report from now on, of processes, moves and themselves.
@@ -57,7 +49,8 @@ impl Reporter {
 }
 
 fn is_report(frame: &FromNode) -> bool {
-    matches!(frame, FromNode::Counts(_) | FromNode::Moved(_) | FromNode::Refused(_))
+    use FromNode as F;
+    matches!(frame, F::Half(_) | F::Counts(_) | F::Moved(_) | F::Refused(_))
 }
 
 #[cfg(test)]

@@ -78,8 +78,14 @@ pub(crate) fn tap_name(node: NodeId) -> String {
 }
 
 fn dgram(this: NodeId, peer: NodeId, directory: &Path) -> Port {
-    let socket = |from: NodeId, to: NodeId| directory.join(format!("d{from}-{to}"));
-    Port::Dgram { local: socket(this, peer), remote: socket(peer, this) }
+    let [local, remote] = dgram_sockets(this, peer).map(|name| directory.join(name));
+    Port::Dgram { local, remote }
+}
+
+/// The sockets of the link between two nodes that are wired by datagrams. Each is looked up by name
+/// for every frame.
+pub(crate) fn dgram_sockets(a: NodeId, b: NodeId) -> [String; 2] {
+    [format!("d{a}-{b}"), format!("d{b}-{a}")]
 }
 
 /// The lower node listens: nodes are started in that order.

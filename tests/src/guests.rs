@@ -63,6 +63,7 @@ pub const GUESTS: &[Guest] = &[
     rust("memory", &[]),
     rust("pipes", &[]),
     rust("process", &[]),
+    rust("pulse", &["20"]),
     rust("signals", &[]),
     rust("threads", &[]),
     rust("transfers", &[]),

@@ -8,6 +8,7 @@
 
 pub mod blocking;
 pub mod corpus;
+pub mod faults;
 pub mod guests;
 pub mod native;
 pub mod pair;

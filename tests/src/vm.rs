@@ -257,7 +257,7 @@ pub struct Holdings {
 
 impl Holdings {
     /// Whether nothing is left but what every node has: init, and what listens for peers.
-    fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.sockets == 0 && self.descriptors == 0 && self.processes == 1
     }
 

@@ -27,20 +27,12 @@ struct Known {
 }
 
 /// It is tried all the same, and that it fails is printed.
-const KNOWN: &[Known] = &[
-    Known {
-        guest: "memory",
-        without: &["but", "shared_file_mapping"],
-        alone: &["shared_file_mapping"],
-        reason: "files cannot be mapped shared and writable",
-    },
-    Known {
-        guest: "signals",
-        without: &["but", "virtual_timer"],
-        alone: &["virtual_timer"],
-        reason: "there is no ITIMER_VIRTUAL",
-    },
-];
+const KNOWN: &[Known] = &[Known {
+    guest: "signals",
+    without: &["but", "virtual_timer"],
+    alone: &["virtual_timer"],
+    reason: "there is no ITIMER_VIRTUAL",
+}];
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

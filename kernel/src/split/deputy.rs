@@ -20,6 +20,7 @@ use wayfarer_proto::table::{Class, Sysno};
 use wayfarer_proto::time::Instant;
 
 use super::body::BodyDriver;
+use super::hold::Hold;
 use super::queue::{Queue, Step};
 use super::wire::{Heard, Wire};
 use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select};
@@ -39,6 +40,7 @@ pub struct DeputyDriver {
     pub home: Rc<Home>,
     pub(super) session: RefCell<Session>,
     queue: Queue<Input<'static>>,
+    pub(super) hold: Hold,
     channels: RefCell<BTreeMap<ChannelId, Rc<Wire>>>,
     next_channel: Cell<u32>,
     pub(super) operations: RefCell<BTreeMap<MemoryOp, Promise<Result<MemoryReply, BodyLost>>>>,
@@ -69,6 +71,7 @@ impl DeputyDriver {
             home: Rc::clone(home),
             session: RefCell::new(session),
             queue: Queue::default(),
+            hold: Hold::default(),
             channels: RefCell::default(),
             next_channel: Cell::new(1),
             operations: RefCell::default(),
@@ -169,6 +172,7 @@ impl DeputyDriver {
                 self.session.borrow_mut().handle_input(self.kernel.now(), input);
             }
             self.carry_out();
+            self.hold_in(self.session.borrow().move_phase());
         }
         // A process that is whole again needs its sessions only until nothing is open.
         if let Some(cell) = self.process() {
@@ -353,15 +357,21 @@ impl DeputyDriver {
         let driver = Rc::downgrade(self);
         let wire = Wire::start(&self.kernel.spawner, connection, move |heard| {
             let Some(driver) = driver.upgrade() else { return };
-            match heard {
-                Heard::Bytes(bytes) => driver.received(channel, bytes),
-                Heard::Broken => {
-                    driver.close(channel);
-                    driver.input(Input::Broken { channel });
-                }
+            if let Some(heard) = driver.hold.keep(channel, heard) {
+                driver.heard(channel, heard);
             }
         });
         self.channels.borrow_mut().insert(channel, wire);
+    }
+
+    pub(super) fn heard(self: &Rc<Self>, channel: ChannelId, heard: Heard<'_>) {
+        match heard {
+            Heard::Bytes(bytes) => self.received(channel, bytes),
+            Heard::Broken => {
+                self.close(channel);
+                self.input(Input::Broken { channel });
+            }
+        }
     }
 
     /// A connection that called home and said it is a child's body.

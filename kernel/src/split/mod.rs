@@ -17,6 +17,7 @@ pub mod body;
 pub mod depart;
 pub mod deputy;
 pub mod doors;
+mod hold;
 pub mod memory;
 pub mod order;
 mod query;

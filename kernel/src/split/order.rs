@@ -9,6 +9,7 @@ use wayfarer_proto::console::{FromNode, Moved, Refused};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Epoch, NodeId, Pid, ProcessKey};
 use wayfarer_proto::message::{Refusal, Requirements};
+use wayfarer_proto::session::MovePhase;
 use wayfarer_proto::time::Instant;
 
 use super::arrive::Parts;
@@ -226,6 +227,7 @@ impl DeputyDriver {
             _ => self.set_place(self.kernel.node),
         }
         self.home.renew_attention();
+        self.hold_in(Some(MovePhase::Commit));
         self.report(Ok(()));
     }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::wire::{Field, Frame, FrameError, Input};
 use crate::errno::Errno;
 use crate::id::{NodeId, Pid, Tid};
+use crate::session::MovePhase;
 use crate::table::Class;
 
 /// Defines a struct whose fields travel in the order written.
@@ -126,6 +127,11 @@ choice! {
         /// Answer with a [`FromNode::Half`] for each process that has a half here, and then with
         /// [`FromNode::Counts`].
         9 => QueryProcesses,
+        /// Hold every move of this home in that phase, for a test: each is answered by
+        /// [`FromNode::Held`] when it is there.
+        10 => Hold(MovePhase),
+        /// Hold moves no longer.
+        11 => Release,
     }
 }
 direction!(ToNode);
@@ -165,6 +171,8 @@ choice! {
         14 => Missing(MissingCall),
         /// What a node knows of one process.
         15 => Half(Half),
+        /// A move is held, as [`ToNode::Hold`] asked.
+        16 => Held(Held),
     }
 }
 direction!(FromNode);
@@ -304,6 +312,16 @@ record! {
         special: u64,
         /// CPU time in microseconds, known where the body is.
         cpu_us: u64,
+    }
+}
+
+record! {
+    /// A move that is held.
+    Held {
+        /// The process.
+        pid: Pid,
+        /// The phase it is in.
+        phase: MovePhase,
     }
 }
 

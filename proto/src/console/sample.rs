@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::errno::Errno;
 use crate::id::{NodeId, Pid, Tid};
+use crate::session::MovePhase;
 use crate::table::Class;
 
 /// Bytes to draw from; zeros once they are used up.
@@ -81,6 +82,12 @@ impl Sample for String {
 impl Sample for Result<(), Errno> {
     fn sample(source: &mut Source) -> Self {
         if Sample::sample(source) { Err(Sample::sample(source)) } else { Ok(()) }
+    }
+}
+
+impl Sample for MovePhase {
+    fn sample(source: &mut Source) -> Self {
+        Self::ALL[usize::from(source.pick(&[0, 1, 2, 3, 4, 5]))]
     }
 }
 

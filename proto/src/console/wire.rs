@@ -7,6 +7,7 @@ use core::fmt;
 use super::MAX_FRAME;
 use crate::errno::Errno;
 use crate::id::{NodeId, Pid, Tid};
+use crate::session::MovePhase;
 use crate::table::Class;
 
 /// What is wrong with bytes that claim to be a frame, or with a frame too large to send.
@@ -218,6 +219,17 @@ impl Field for Result<(), Errno> {
 
     fn take(input: &mut Input<'_>) -> Result<Self, FrameError> {
         Ok(if bool::take(input)? { Err(Field::take(input)?) } else { Ok(()) })
+    }
+}
+
+impl Field for MovePhase {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, FrameError> {
+        let number = u8::take(input)?;
+        Self::ALL.get(usize::from(number)).copied().ok_or(FrameError::BadChoice(number))
     }
 }
 

@@ -1,0 +1,241 @@
+//! Nodes that die and links that are cut in each phase of a move, on real nodes: the matrix of
+//! [`Fault`] and [`MovePhase`].
+//!
+//! The move is held in its phase by the deputy, which then does not hear its peers; they have done
+//! all they can when something fails. `WAYFARER_PHASE=Stream` plays only those rows.
+
+use std::time::Duration;
+
+use wayfarer::program::command;
+use wayfarer::{Cluster, Initrd, Outcome, artifacts};
+use wayfarer_proto::console::{Exit, ExitStatus, FromNode, Half, MoveOrder, ToNode};
+use wayfarer_proto::id::{NodeId, Pid};
+use wayfarer_proto::session::MovePhase;
+use wayfarer_tests::faults::{Fault, HOME, SOURCE, TARGET, Verdict, verdict};
+use wayfarer_tests::vm::{Holdings, Nodes, VmError};
+
+/// When a silent peer counts as lost. Every loss is noticed within twice that.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+/// How long anything else may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The program that is moved. It is a copy: of a file of the initial file system each page takes a
+/// frame when it is first mapped, and keeps it.
+const PULSE: &str = "/tmp/pulse";
+
+/// A process that is being moved, and what it has said.
+struct Scene {
+    nodes: Nodes,
+    pid: Pid,
+    outcome: Outcome,
+}
+
+fn nothing_yet() -> Outcome {
+    Outcome::new(ExitStatus::Exited(0))
+}
+
+impl Scene {
+    /// A process that counts, on its home.
+    fn begin(mut nodes: Nodes) -> Result<Self, VmError> {
+        let pid = nodes.begin(&command(&[PULSE]))?;
+        Ok(Self { nodes, pid, outcome: nothing_yet() })
+    }
+
+    fn order(&self, node: NodeId) -> Result<(), VmError> {
+        let order = MoveOrder { pid: self.pid, node };
+        Ok(self.nodes.cluster.node(HOME).send(&ToNode::Move(order))?)
+    }
+
+    fn watch<T>(
+        &mut self,
+        wanted: impl FnMut(NodeId, &FromNode) -> Option<T>,
+    ) -> Result<T, VmError> {
+        self.nodes.watch(LIMIT, &mut self.outcome, wanted)
+    }
+
+    /// Moves it there.
+    fn go(&mut self, node: NodeId) -> Result<(), VmError> {
+        self.order(node)?;
+        self.watch(|_, frame| match frame {
+            FromNode::Moved(moved) if moved.to == node => Some(moved.result),
+            _ => None,
+        })
+        .map(|result| assert_eq!(result, Ok(()), "to node {node}"))
+    }
+
+    /// Waits for more from it.
+    fn beats(&mut self) -> Result<(), VmError> {
+        self.watch(|_, frame| matches!(frame, FromNode::Stdout(_)).then_some(()))
+    }
+
+    /// Orders a move to the target and waits until it is held.
+    fn hold(&mut self, phase: MovePhase) -> Result<(), VmError> {
+        if phase == MovePhase::Abort {
+            // The image cannot travel.
+            self.nodes.cluster.cut(SOURCE, TARGET)?;
+        }
+        self.nodes.cluster.node(HOME).send(&ToNode::Hold(phase))?;
+        self.order(TARGET)?;
+        let held = self.watch(|_, frame| match frame {
+            FromNode::Held(held) => Some((held.pid, held.phase)),
+            _ => None,
+        })?;
+        assert_eq!(held, (self.pid, phase));
+        // The peers do their part of it.
+        std::thread::sleep(KEEP_ALIVE / 8);
+        if phase == MovePhase::Abort {
+            self.nodes.cluster.mend(SOURCE, TARGET)?;
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, fault: Fault) -> Result<(), VmError> {
+        match fault {
+            Fault::Dies(node) => self.nodes.cluster.kill(node),
+            Fault::Cut(a, b) => self.nodes.cluster.cut(a, b)?,
+        }
+        if fault != Fault::Dies(HOME) {
+            self.nodes.cluster.node(HOME).send(&ToNode::Release)?;
+        }
+        Ok(())
+    }
+
+    /// How it ended.
+    fn ended(&mut self) -> Result<ExitStatus, VmError> {
+        let pid = self.pid;
+        self.watch(|_, frame| match frame {
+            FromNode::Exit(Exit { pid: ended, status }) if *ended == pid => Some(status.clone()),
+            _ => None,
+        })
+    }
+
+    /// Takes all that is said until every loss has been noticed; gives how it ended if it did.
+    fn settle(&mut self) -> Result<Option<ExitStatus>, VmError> {
+        let pid = self.pid;
+        let ended = self.nodes.watch(2 * KEEP_ALIVE, &mut self.outcome, |_, frame| match frame {
+            FromNode::Exit(Exit { pid: ended, status }) if *ended == pid => Some(status.clone()),
+            _ => None,
+        });
+        match ended {
+            Err(VmError::TooLong(..)) => Ok(None),
+            ended => ended.map(Some),
+        }
+    }
+
+    /// What a node knows of the process.
+    fn half(&mut self, node: NodeId) -> Result<Option<Half>, VmError> {
+        self.nodes.cluster.node(node).send(&ToNode::QueryProcesses)?;
+        let (pid, mut found) = (self.pid, None);
+        self.watch(|sender, frame| match frame {
+            FromNode::Half(half) if (sender, half.home, half.pid) == (node, HOME, pid) => {
+                found = Some(half.clone());
+                None
+            }
+            FromNode::Counts(_) if sender == node => Some(()),
+            _ => None,
+        })?;
+        Ok(found)
+    }
+
+    /// It lives there, as its home says, and nowhere else.
+    fn lives(&mut self, place: NodeId, fault: Fault) -> Result<(), VmError> {
+        assert_eq!(self.settle()?, None, "it has ended: {:?}", self.outcome.log);
+        self.beats()?;
+        let at_home = self.half(HOME)?.map(|half| half.place);
+        assert_eq!(at_home, Some(place), "where its home believes it is");
+        for node in fault.survivors().into_iter().filter(|node| *node != HOME) {
+            assert_eq!(self.half(node)?.is_some(), node == place, "a body on node {node}");
+        }
+        self.nodes.cluster.node(HOME).send(&ToNode::Signal(9))?;
+        assert_eq!(self.ended()?, ExitStatus::Signaled(9));
+        Ok(())
+    }
+}
+
+/// Boots nodes that have moved a process before; says what they hold.
+fn boot() -> Result<(Nodes, Vec<Holdings>), VmError> {
+    let mut initrd = Initrd::new()?;
+    initrd.add_program("/bin/pulse", &artifacts::guest("pulse")?)?;
+    let cluster = Cluster::builder().nodes(3).keepalive(KEEP_ALIVE).timeout(5 * LIMIT);
+    let mut nodes = Nodes::boot(&cluster, &initrd)?;
+    nodes.run(&command(&["cp", "/bin/pulse", PULSE]), LIMIT)?;
+    let mut scene = Scene::begin(nodes)?;
+    for node in [SOURCE, TARGET, HOME] {
+        scene.go(node)?;
+    }
+    scene.nodes.cluster.node(HOME).send(&ToNode::Signal(9))?;
+    scene.ended()?;
+    let mut nodes = scene.nodes;
+    let before = nodes.idle(&[HOME, SOURCE, TARGET])?;
+    assert!(before.iter().all(Holdings::is_idle), "{before:?}");
+    Ok((nodes, before))
+}
+
+fn play(phase: MovePhase, fault: Fault) -> Result<(), VmError> {
+    let (nodes, before) = boot()?;
+    let mut scene = Scene::begin(nodes)?;
+    scene.go(SOURCE)?;
+    scene.beats()?;
+    scene.hold(phase)?;
+    scene.fail(fault)?;
+    match verdict(phase, fault) {
+        Verdict::Lives(place) => scene.lives(place, fault)?,
+        Verdict::Killed => assert_eq!(scene.ended()?, ExitStatus::Signaled(9)),
+        Verdict::Lost => {}
+    }
+    let survivors = fault.survivors();
+    let left: Vec<Holdings> =
+        before.into_iter().filter(|holdings| survivors.contains(&holdings.node)).collect();
+    assert_eq!(scene.nodes.settle(&left)?, left, "{:?}", scene.outcome.log);
+    Ok(())
+}
+
+/// Plays every row, or those whose numbers of phase and fault differ by one of `steps`.
+fn play_rows(steps: &[usize], wanted: impl Fn(Fault) -> bool) {
+    let only = std::env::var("WAYFARER_PHASE").unwrap_or_default();
+    let mut failed = Vec::new();
+    for (row, phase) in MovePhase::ALL.into_iter().enumerate() {
+        for (column, fault) in Fault::ALL.into_iter().enumerate() {
+            let drawn = steps.contains(&((row + column) % Fault::ALL.len()));
+            if !drawn || !wanted(fault) || !format!("{phase:?}").contains(&only) {
+                continue;
+            }
+            // One that fails does not hide the others.
+            let played = std::panic::catch_unwind(|| play(phase, fault));
+            if let Ok(Err(error)) = &played {
+                println!("{phase:?}, {fault:?}: {error}");
+            }
+            if !matches!(played, Ok(Ok(()))) {
+                failed.push((phase, fault));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} rows fail: {failed:?}", failed.len());
+}
+
+fn is_death(fault: Fault) -> bool {
+    matches!(fault, Fault::Dies(_))
+}
+
+#[test]
+fn a_node_may_die_in_any_phase_of_a_move() {
+    play_rows(&[0, 3], is_death);
+}
+
+#[test]
+fn a_link_may_be_cut_in_any_phase_of_a_move() {
+    play_rows(&[0, 3], |fault| !is_death(fault));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn every_node_may_die_in_every_phase_of_a_move() {
+    play_rows(&[0, 1, 2, 3, 4, 5], is_death);
+}
+
+#[test]
+#[ignore = "minutes"]
+fn every_link_may_be_cut_in_every_phase_of_a_move() {
+    play_rows(&[0, 1, 2, 3, 4, 5], |fault| !is_death(fault));
+}
