@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use wayfarer_machine::Machine;
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::stat::DeviceNumber;
 use wayfarer_proto::linux::time::Timespec;
 
@@ -83,4 +84,31 @@ pub fn assemble(
     device::populate(&*dev)?;
     vfs.mount(b"/dev", dev, &NOBODY)?;
     Ok(vfs)
+}
+
+/// What a node with a way to the outside has in `/etc` unless its archive says otherwise: its own
+/// name, and the name server of QEMU's user networking (resolver(5), hosts(5)).
+const RESOLVER: [(&[u8], &[u8]); 2] =
+    [(b"/etc/hosts", b"127.0.0.1\tlocalhost\n"), (b"/etc/resolv.conf", b"nameserver 10.0.2.3\n")];
+
+/// Adds what programs look up names with.
+///
+/// # Errors
+/// `ENOSPC`.
+pub fn add_resolver(vfs: &Vfs) -> Result<(), Errno> {
+    match vfs.make_directory(vfs.root(), b"/etc", 0o755, &NOBODY) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    for (path, content) in RESOLVER {
+        let flags = OpenFlags::WRITE_ONLY | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
+        match vfs.open(vfs.root(), path, flags, 0o644, &NOBODY) {
+            Ok(file) => {
+                file.write(content, &file.io(&NOBODY))?;
+            }
+            Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
 use wayfarer_machine::{Clock, Machine};
-use wayfarer_proto::boot::{BootWords, EXIT_ORDERLY, NetKind};
+use wayfarer_proto::boot::{BootWords, EXIT_ORDERLY, NetKind, UPLINK};
 use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello};
 use wayfarer_proto::roam::Roam;
 use wayfarer_proto::time::Instant;
@@ -18,6 +18,7 @@ use crate::executor::{Executor, Meter, Timers};
 use crate::extensions::Extensions;
 use crate::kernel::{Kernel, Parts};
 use crate::memory::MemorySource;
+use crate::net::outside::Outside;
 use crate::net::{Config, ConfigError, ListenError, Network, Port, QueueFull};
 use crate::random::{Random, SEED_SIZE};
 use crate::split::doors;
@@ -39,6 +40,7 @@ struct Node {
     console_port: Option<ConsolePort>,
     clock: Clock,
     network: Option<Network>,
+    outside: Option<Rc<Outside>>,
     /// Where input from the runner is put.
     piece: Vec<u8>,
 }
@@ -101,6 +103,7 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         MemorySource::new(&machine.frames, &machine.kernel_half).map_err(|_| BootError::Memory)?;
     let seed = random.borrow_mut().next_u64();
     let now = Instant(machine.clock.now_ns());
+    let outside = outside(machine, &mut devices, seed, now);
     let network = match words.net {
         NetKind::None => None,
         _ => Some(wire_up(&words, devices.packets, seed, now)?),
@@ -125,6 +128,10 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         extensions,
         random,
     });
+    if let Some(outside) = &outside {
+        kernel.sockets.inet.set_uplink(outside.clone());
+        files::add_resolver(&kernel.vfs).map_err(|errno| BootError::Files(errno.into()))?;
+    }
     if let Some(network) = &network {
         doors::open(&kernel, network).map_err(BootError::Doors)?;
     }
@@ -141,8 +148,22 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         console_port: devices.console,
         clock: machine.clock,
         network,
+        outside,
         piece: alloc::vec![0; CONSOLE_PIECE],
     })
+}
+
+/// The way to the outside, if the runner has added a card for it: the last one.
+fn outside(
+    machine: &Machine,
+    devices: &mut Devices,
+    seed: u64,
+    now: Instant,
+) -> Option<Rc<Outside>> {
+    let mut words = machine.command_line.split_ascii_whitespace();
+    words.find(|word| *word == UPLINK)?;
+    let port = Box::new(MachinePort(devices.packets.pop()?));
+    Some(Outside::new(port, &machine.frames, seed, now))
 }
 
 /// The network over the machine's packet ports, in the order the runner has wired them.
@@ -220,7 +241,8 @@ impl Node {
             if !progress && !self.executor.has_ready() {
                 let network = self.network.as_ref().and_then(Network::poll_at);
                 let timers = self.kernel.timers.next_deadline();
-                let deadline = [network, timers].into_iter().flatten().min();
+                let outside = self.outside.as_ref().and_then(|outside| outside.poll_at());
+                let deadline = [network, timers, outside].into_iter().flatten().min();
                 self.clock.idle_until(deadline.map(|deadline| deadline.0));
                 self.kernel.end_slice();
             }
@@ -249,7 +271,13 @@ impl Node {
         if let Some(network) = &self.network {
             progress |= network.receive(now);
         }
+        if let Some(outside) = &self.outside {
+            progress |= outside.poll(now);
+        }
         self.executor.run_round();
+        if let Some(outside) = &self.outside {
+            progress |= outside.poll(Instant(self.clock.now_ns()));
+        }
         if let Some(network) = &self.network {
             progress |= network.transmit(Instant(self.clock.now_ns()));
         }

@@ -27,6 +27,10 @@ pub const EXIT_PANIC: u8 = 0x12;
 /// The same when the processor raised an exception in the kernel.
 pub const EXIT_EXCEPTION: u8 = 0x13;
 
+/// The word on the command line of a node whose last packet device leads to the outside: QEMU's
+/// user networking.
+pub const UPLINK: &str = "uplink";
+
 /// How the nodes are wired.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NetKind {

@@ -19,6 +19,7 @@ use crate::placement::{self, Placement};
 use crate::qemu::{self, Accel, Machine};
 use crate::reporter::Reporter;
 use crate::rundir::RunDir;
+use crate::uplink::Published;
 use crate::vm::{Outputs, Vm};
 use crate::wiring::{self, Port};
 
@@ -48,6 +49,7 @@ pub struct ClusterBuilder {
     pcap: Option<PathBuf>,
     debugger: bool,
     words: String,
+    uplink: Option<Vec<Published>>,
     emulator: PathBuf,
 }
 
@@ -65,6 +67,7 @@ impl Default for ClusterBuilder {
             pcap: None,
             debugger: false,
             words: String::new(),
+            uplink: None,
             emulator: PathBuf::from(qemu::PROGRAM),
         }
     }
@@ -140,6 +143,13 @@ impl ClusterBuilder {
     #[must_use]
     pub fn debugger(mut self, debugger: bool) -> Self {
         self.debugger = debugger;
+        self
+    }
+
+    /// Gives node 1 a way to the outside, and these ports of this host to its programs.
+    #[must_use]
+    pub fn uplink(mut self, published: Vec<Published>) -> Self {
+        self.uplink = Some(published);
         self
     }
 
@@ -249,6 +259,8 @@ impl Boot<'_> {
             memory_mib: self.plan.memory_mib,
             accel: self.plan.accel,
             ports,
+            // Programs start on node 1, and their sockets stay there.
+            uplink: self.plan.uplink.as_deref().filter(|_| node == NodeId(1)),
             serial: &outputs.serial,
             captures: &outputs.captures,
             debugger: self.plan.debugger.then(|| FIRST_DEBUG_PORT - 1 + node.0),

@@ -31,6 +31,7 @@ pub mod program;
 mod qemu;
 mod reporter;
 mod rundir;
+mod uplink;
 mod vm;
 mod wiring;
 
@@ -42,5 +43,6 @@ pub use namespace::TapError;
 pub use placement::Placement;
 pub use program::{Outcome, ProgramError};
 pub use qemu::Accel;
+pub use uplink::{BadPorts, Published};
 pub use vm::Ending;
 pub use wiring::{NodeLimit, check_nodes};

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use wayfarer_proto::boot::BootWords;
+use wayfarer_proto::boot::{BootWords, UPLINK};
 use wayfarer_proto::node;
 
+use crate::uplink::{self, Published};
 use crate::wiring::Port;
 
 /// QEMU's program for this processor.
@@ -53,6 +54,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) accel: Accel,
     /// Packet ports in device order.
     pub(crate) ports: &'a [Port],
+    /// The ports that lead here from the outside, if there is a way.
+    pub(crate) uplink: Option<&'a [Published]>,
     /// Where the serial port's bytes go.
     pub(crate) serial: &'a Path,
     /// Where each port's frames go, if they are wanted.
@@ -68,10 +71,14 @@ impl Machine<'_> {
         self.board(&mut line);
         line.pair("-kernel", self.kernel);
         line.pair("-initrd", self.initrd);
-        line.pair("-append", format!("{} {}", self.words, self.extra_words).trim_end());
+        line.pair("-append", self.command_line());
         // Packet devices first, so that their order is that of the slots.
         for (index, port) in self.ports.iter().enumerate() {
             self.packet_device(&mut line, index, port);
+        }
+        if let Some(published) = self.uplink {
+            line.pair("-netdev", uplink::netdev("uplink", published));
+            line.pair("-device", "virtio-net-device,netdev=uplink");
         }
         line.pair("-chardev", "stdio,id=console,signal=off");
         // Not a virtconsole: that drops what its other end does not take at once.
@@ -84,6 +91,13 @@ impl Machine<'_> {
             line.0.push("-S".into());
         }
         line.0
+    }
+
+    fn command_line(&self) -> String {
+        let mut words = vec![self.words.to_string()];
+        words.extend((!self.extra_words.is_empty()).then(|| self.extra_words.to_owned()));
+        words.extend(self.uplink.map(|_| UPLINK.to_owned()));
+        words.join(" ")
     }
 
     /// The machine without what no node uses: no firmware tables, no legacy timers, no defaults.
@@ -175,6 +189,7 @@ mod tests {
             initrd: Path::new("/i"),
             words: &words,
             extra_words: "",
+            uplink: None,
             memory_mib: 64,
             accel: Accel::Auto,
             ports: &ports,

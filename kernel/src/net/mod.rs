@@ -24,6 +24,7 @@ mod dial;
 mod error;
 mod listener;
 mod network;
+pub mod outside;
 mod port;
 mod segment;
 mod slot;

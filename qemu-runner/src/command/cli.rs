@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use wayfarer::{Accel, Cluster, ClusterBuilder, Initrd, NodeLimit, artifacts};
+use wayfarer::{Accel, Cluster, ClusterBuilder, Initrd, NodeLimit, Published, artifacts};
 use wayfarer_proto::boot::NetKind;
 use wayfarer_proto::roam::Roam;
 
@@ -155,6 +155,13 @@ pub(crate) struct Common {
     /// (every-call=10, or 10), or once, before its 10th call at home (once:10)
     #[arg(long, value_name = "WHEN", value_parser = roam)]
     pub(crate) roam: Option<Roam>,
+    /// Let programs of node 1 reach what this host reaches; names are looked up as this host does
+    #[arg(long)]
+    pub(crate) outside: bool,
+    /// Let TCP port HOST of this host's loopback address lead to port GUEST of node 1's programs
+    /// (may be repeated; implies --outside)
+    #[arg(long, value_name = "HOST:GUEST")]
+    pub(crate) publish: Vec<Published>,
     /// Boot this kernel: a file, or a package of this workspace (hello-vm) that is built first
     #[arg(long, value_name = "FILE|PACKAGE", default_value = artifacts::KERNEL)]
     pub(crate) kernel: PathBuf,
@@ -226,6 +233,9 @@ impl Common {
             builder = builder.pcap(file.clone());
         }
         builder = builder.words(&self.words());
+        if self.outside || !self.publish.is_empty() {
+            builder = builder.uplink(self.publish.clone());
+        }
         if let Some(program) = &self.qemu {
             builder = builder.emulator(program.clone());
         }

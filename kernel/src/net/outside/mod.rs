@@ -1,0 +1,16 @@
+//! The way to the outside, for the sockets of programs: a card of its own on QEMU's user
+//! networking.
+//!
+//! A connection of a program is an endpoint like one to a socket of this node; its peer is the
+//! *wire*, which this module drains into smoltcp and fills from it. So sockets know nothing of
+//! packets. The network between nodes is another one (decision 0008) and shares nothing with this.
+//!
+//! While nothing arrives, nothing is written and no timer is due, this costs two comparisons a
+//! round.
+
+mod card;
+mod links;
+mod segments;
+mod world;
+
+pub use world::Outside;
