@@ -86,6 +86,9 @@ wire_struct! {
         pub requirements: Requirements,
         /// What it has used so far.
         pub usage: Usage,
+        /// ITIMER_VIRTUAL and ITIMER_PROF: the CPU time at which each expires, 0 if never, and its
+        /// interval, nanoseconds.
+        pub cpu_timers: ((u64, u64), (u64, u64)),
         /// The body's CLOCK_MONOTONIC when it was frozen. The target adds what the transit took,
         /// so that the clock never jumps back.
         pub monotonic: Instant,

@@ -16,24 +16,6 @@ use wayfarer_tests::vm::{Nodes, Way};
 /// How long a guest may take on a node.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What a guest cannot do on a node yet.
-struct Known {
-    /// The guest.
-    guest: &'static str,
-    /// Its arguments without what it cannot do, and with nothing else.
-    without: &'static [&'static str],
-    alone: &'static [&'static str],
-    reason: &'static str,
-}
-
-/// It is tried all the same, and that it fails is printed.
-const KNOWN: &[Known] = &[Known {
-    guest: "signals",
-    without: &["but", "virtual_timer"],
-    alone: &["virtual_timer"],
-    reason: "there is no ITIMER_VIRTUAL",
-}];
-
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -77,19 +59,13 @@ fn run_all(way: Way, guests: &[Guest]) {
     let mut stage = Stage::new(way.cluster().nodes(3), initrd);
     let mut failed = Vec::new();
     for guest in guests() {
-        let known = KNOWN.iter().find(|known| known.guest == guest.name);
-        let args = known.map_or(guest.args, |known| known.without);
         let result = match guest.name {
             "terminal" => check_terminal(&mut stage),
-            _ => check(&mut stage, &Guest { args, ..*guest }),
+            _ => check(&mut stage, guest),
         };
         if let Err(why) = result {
             println!("{} ({way:?}): {why}", guest.name);
             failed.push(guest.name);
-        }
-        if let Some(Known { alone, reason, .. }) = known {
-            let passes = check(&mut stage, &Guest { args: alone, ..*guest }).is_ok();
-            println!("{} {alone:?}: {reason}: passes now: {passes}", guest.name);
         }
     }
     assert!(failed.is_empty(), "{} guests fail: {}", failed.len(), failed.join(" "));

@@ -10,7 +10,7 @@ use wayfarer_machine::OutOfFrames;
 use wayfarer_proto::id::{CallSeq, ProcessKey, Tid};
 use wayfarer_proto::message::Usage;
 
-use super::BodyThread;
+use super::{BodyThread, CpuTimers};
 use crate::executor::{WaitQueue, yield_now};
 use crate::memory::{AddressSpace, ForkStep};
 
@@ -76,6 +76,8 @@ pub struct Body {
     pub clocks: Cell<Clocks>,
     /// CPU time used by all threads, in nanoseconds.
     pub cpu: Cell<u64>,
+    /// The timers that count that time.
+    pub cpu_timers: CpuTimers,
     /// Calls made on this node, for [`Roam`](wayfarer_proto::roam::Roam).
     pub calls: Cell<u32>,
     /// Calls served where the body was, away from home.
@@ -99,6 +101,7 @@ impl Body {
             threads: RefCell::default(),
             clocks: Cell::default(),
             cpu: Cell::new(0),
+            cpu_timers: CpuTimers::default(),
             calls: Cell::new(0),
             local_calls: Cell::new(0),
             stopped: Cell::new(false),

@@ -76,6 +76,9 @@ impl Running {
                 let _stoppable = self.thread.stoppable();
                 self.body.wait_resumed().await;
             }
+            if self.expire_cpu_timers().await == Next::End {
+                return Next::End;
+            }
             if !self.thread.attention.take() {
                 return Next::Run;
             }

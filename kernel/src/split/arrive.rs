@@ -15,7 +15,7 @@ use super::body::BodyDriver;
 use super::depart::parse_registers;
 use crate::kernel::Kernel;
 use crate::memory::{Arrival, ImageError};
-use crate::process::{Body, BodyThread, Clocks, InCall, Memory, ProcessCell};
+use crate::process::{Body, BodyThread, Clocks, CpuTimer, InCall, Memory, ProcessCell};
 use crate::syscall::Call;
 
 /// What has arrived of a body.
@@ -103,6 +103,10 @@ fn assemble(kernel: &Kernel, parts: Parts) -> Result<Rc<Body>, Errno> {
     let body = Body::new(header.process, header.name.clone(), memory);
     body.clocks.set(clocks(kernel, &header, parts.began));
     body.cpu.set(header.usage.cpu_ns);
+    let timer =
+        |(expires, interval)| CpuTimer { expires: (expires > 0).then_some(expires), interval };
+    body.cpu_timers.user.set(timer(header.cpu_timers.0));
+    body.cpu_timers.profile.set(timer(header.cpu_timers.1));
     body.local_calls.set(header.usage.local_calls);
     body.set_last_seq(header.last_seq);
     for record in parts.threads {

@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use wayfarer_body::{ImageWriter, Input};
 use wayfarer_machine::Registers;
@@ -20,7 +21,7 @@ use super::wire::{Heard, Wire};
 use crate::executor::{Priority, yield_now};
 use crate::memory::CleanFilePages;
 use crate::net::{Connection, Kind};
-use crate::process::{Body, BodyThread, InCall};
+use crate::process::{Body, BodyThread, CpuTimer, InCall};
 
 /// Frames a channel and the kernel's own bookkeeping take beside the image.
 const OVERHEAD_FRAMES: u64 = 64;
@@ -138,6 +139,7 @@ impl BodyDriver {
             name: body.name.borrow().clone(),
             requirements: self.kernel.offer(0),
             usage: body.usage(),
+            cpu_timers: (cpu_timer(&body.cpu_timers.user), cpu_timer(&body.cpu_timers.profile)),
             monotonic: Instant(self.kernel.now().0.wrapping_add(clocks.monotonic)),
             realtime_offset_ns: i64::try_from(clocks.realtime.as_nanos()).unwrap_or(i64::MAX),
             brk_start: layout.heap_start,
@@ -192,6 +194,12 @@ fn thread_record(body: &Body, thread: &BodyThread) -> Thread {
         cpu_ns: 0,
         state: state(body, thread.in_call.get()),
     }
+}
+
+/// When a timer expires, which is never at 0, and its interval.
+fn cpu_timer(timer: &Cell<CpuTimer>) -> (u64, u64) {
+    let CpuTimer { expires, interval } = timer.get();
+    (expires.map_or(0, |at| at.max(1)), interval)
 }
 
 /// Where a stopped thread stands. Deadlines travel on the body's own clock.

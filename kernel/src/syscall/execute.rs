@@ -8,6 +8,7 @@
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Tid;
 use wayfarer_proto::linux::mman::MapFlags;
+use wayfarer_proto::linux::time::ITIMER_REAL;
 use wayfarer_proto::table::{Class, Sysno};
 use wayfarer_proto::time::Instant;
 
@@ -20,6 +21,7 @@ pub fn route(call: &Call) -> Class {
     let anonymous = || MapFlags::from_bits_truncate(call.args[3] as u32);
     match call.sysno {
         Sysno::mmap if anonymous().contains(MapFlags::ANONYMOUS) => Class::Local,
+        Sysno::setitimer | Sysno::getitimer if call.args[0] != ITIMER_REAL => Class::Local,
         sysno => sysno.row().class,
     }
 }

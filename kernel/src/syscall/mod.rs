@@ -13,6 +13,7 @@
 pub mod caller;
 pub mod execute;
 pub mod home;
+mod interval;
 pub mod local;
 pub mod serve;
 pub mod trace;

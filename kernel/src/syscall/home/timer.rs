@@ -6,19 +6,13 @@ use core::time::Duration;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::signal::{SigInfo, Signal};
-use wayfarer_proto::linux::time::{ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, Itimerval, Timeval};
+use wayfarer_proto::linux::time::{ITIMER_REAL, Itimerval};
 use wayfarer_proto::time::Instant;
 
 use crate::executor::{Priority, Timers};
 use crate::process::{Home, RealTimer};
+use crate::syscall::interval::Setting;
 use crate::syscall::{Call, Caller, SysResult};
-
-/// Time until the next expiration, and the interval after it.
-#[derive(Clone, Copy, Default)]
-struct Setting {
-    value: Duration,
-    interval: Duration,
-}
 
 /// alarm(2).
 pub(super) fn alarm(c: &Caller, call: &Call) -> SysResult {
@@ -29,23 +23,20 @@ pub(super) fn alarm(c: &Caller, call: &Call) -> SysResult {
     Ok(if old.value.is_zero() { 0 } else { seconds.max(1) })
 }
 
-/// setitimer(2). ITIMER_VIRTUAL and ITIMER_PROF need CPU time that travels with the body; they can
-/// be disarmed but not armed.
+/// setitimer(2) of ITIMER_REAL. The others count the body's time and are local to it.
 pub(super) async fn setitimer(c: &Caller, call: &Call) -> SysResult {
     let mut setting = Setting::default();
     if !call.addr(1).is_null() {
         let mut bytes = [0; Itimerval::SIZE];
         c.memory.copy_in(call.addr(1), &mut bytes).await?;
-        setting = parse(&Itimerval::from_bytes(&bytes))?;
+        setting = Setting::parse(&Itimerval::from_bytes(&bytes))?;
     }
     let old = match call.args[0] {
         ITIMER_REAL => arm(c, setting),
-        ITIMER_VIRTUAL | ITIMER_PROF if setting.value.is_zero() => Setting::default(),
-        ITIMER_VIRTUAL | ITIMER_PROF => return Err(Errno::ENOTSUP),
         _ => return Err(Errno::EINVAL),
     };
     if !call.addr(2).is_null() {
-        c.memory.copy_out(call.addr(2), &format(old).to_bytes()).await?;
+        c.memory.copy_out(call.addr(2), &old.format().to_bytes()).await?;
     }
     Ok(0)
 }
@@ -54,30 +45,10 @@ pub(super) async fn setitimer(c: &Caller, call: &Call) -> SysResult {
 pub(super) async fn getitimer(c: &Caller, call: &Call) -> SysResult {
     let setting = match call.args[0] {
         ITIMER_REAL => current(c),
-        ITIMER_VIRTUAL | ITIMER_PROF => Setting::default(),
         _ => return Err(Errno::EINVAL),
     };
-    c.memory.copy_out(call.addr(1), &format(setting).to_bytes()).await?;
+    c.memory.copy_out(call.addr(1), &setting.format().to_bytes()).await?;
     Ok(0)
-}
-
-fn parse(value: &Itimerval) -> Result<Setting, Errno> {
-    let span = |seconds, microseconds| Timeval { seconds, microseconds }.to_duration();
-    Ok(Setting {
-        value: span(value.value_seconds, value.value_micros)?,
-        interval: span(value.interval_seconds, value.interval_micros)?,
-    })
-}
-
-fn format(setting: Setting) -> Itimerval {
-    let value = Timeval::from_duration(setting.value);
-    let interval = Timeval::from_duration(setting.interval);
-    Itimerval {
-        interval_seconds: interval.seconds,
-        interval_micros: interval.microseconds,
-        value_seconds: value.seconds,
-        value_micros: value.microseconds,
-    }
 }
 
 fn current(c: &Caller) -> Setting {

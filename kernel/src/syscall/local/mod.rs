@@ -8,6 +8,7 @@ mod identity;
 mod memory;
 mod system;
 mod time;
+mod timer;
 mod wait;
 
 pub use futex::wake_word;
@@ -61,6 +62,8 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
         Sysno::time => time::time(r, call).await,
         Sysno::clock_gettime => time::clock_gettime(r, call).await,
         Sysno::clock_getres => time::clock_getres(r, call).await,
+        Sysno::setitimer => timer::setitimer(r, call).await,
+        Sysno::getitimer => timer::getitimer(r, call).await,
         Sysno::times => time::times(r, call).await,
         Sysno::getrusage => time::getrusage(r, call).await,
         Sysno::getpid => Ok(r.body.key.pid.0 as u64),
