@@ -50,10 +50,14 @@ pub const WANDER: Guest =
 /// All that `hostile` can do, which takes long where processes move.
 pub const HOSTILE: Guest = rust("hostile", &["1", "1"]);
 
+/// The same where others move it, too.
+const WANDER_ANYWHERE: Guest =
+    Guest { args: &["input.bin", "output.txt", "1,2,3,2,1", "anywhere"], ..WANDER };
+
 /// Every guest that needs no terminal. Each ends with status 0, and its standard output is always
 /// the same.
 pub const GUESTS: &[Guest] = &[
-    WANDER,
+    WANDER_ANYWHERE,
     rust("clocks", &[]),
     rust("files", &[]),
     rust("filesystem", &[]),

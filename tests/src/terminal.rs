@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -70,8 +70,67 @@ pub const SIZE: (u16, u16) = (24, 80);
 /// Fails if there is no terminal or no program; `TimedOut` if it has not ended within `limit`,
 /// or a reply still waits.
 pub fn run(argv: &[&str], directory: &Path, replies: &[Reply], limit: Duration) -> io::Result<Run> {
-    let (mut keyboard, user_side) = open()?;
-    let mut child = Command::new("/usr/bin/env")
+    let mut session = Session::start(argv, directory)?;
+    let deadline = Instant::now() + limit;
+    let shown = converse(&mut session.keyboard, &session.screen, replies, deadline);
+    if shown.is_err() {
+        session.child.kill()?;
+    }
+    let status = shell_status(session.child.wait()?);
+    Ok(Run { status, stdout: shown?, stderr: Vec::new() })
+}
+
+/// A program on a terminal. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Session {
+    keyboard: File,
+    screen: Receiver<Vec<u8>>,
+    child: Child,
+}
+
+impl Session {
+    /// Starts `argv` in `directory` as the leader of a session on a new terminal of [`SIZE`].
+    ///
+    /// # Errors
+    /// Fails if there is no terminal or no program.
+    pub fn start(argv: &[&str], directory: &Path) -> io::Result<Self> {
+        let (keyboard, user_side) = open()?;
+        let child = spawn(argv, directory, user_side)?;
+        let screen = watch(keyboard.try_clone()?);
+        Ok(Self { keyboard, screen, child })
+    }
+
+    /// Presses keys.
+    ///
+    /// # Errors
+    /// Those of writing to the terminal.
+    pub fn press(&mut self, keys: &[u8]) -> io::Result<()> {
+        self.keyboard.write_all(keys)
+    }
+
+    /// What is shown until nothing more has come for `quiet`, the first of it within `limit`;
+    /// nothing if nothing comes.
+    pub fn shown(&self, limit: Duration, quiet: Duration) -> Vec<u8> {
+        let mut shown = Vec::new();
+        let mut patience = limit;
+        while let Ok(more) = self.screen.recv_timeout(patience) {
+            shown.extend(more);
+            patience = quiet;
+        }
+        shown
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // One that has ended needs no end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(argv: &[&str], directory: &Path, user_side: File) -> io::Result<Child> {
+    Command::new("/usr/bin/env")
         .args(["--default-signal", "setsid", "--ctty", "--wait", "--"])
         .args(argv)
         .current_dir(directory)
@@ -81,14 +140,7 @@ pub fn run(argv: &[&str], directory: &Path, replies: &[Reply], limit: Duration) 
         .stdin(Stdio::from(user_side.try_clone()?))
         .stdout(Stdio::from(user_side.try_clone()?))
         .stderr(Stdio::from(user_side))
-        .spawn()?;
-    let screen = watch(keyboard.try_clone()?);
-    let shown = converse(&mut keyboard, &screen, replies, Instant::now() + limit);
-    if shown.is_err() {
-        child.kill()?;
-    }
-    let status = shell_status(child.wait()?);
-    Ok(Run { status, stdout: shown?, stderr: Vec::new() })
+        .spawn()
 }
 
 /// Both sides of a new terminal.

@@ -86,7 +86,8 @@ fn sleep_until_the_past() {
 
 fn interrupted_sleep_until() {
     signal::count(libc::SIGALRM, libc::SA_RESTART);
-    signal::alarm(Duration::from_millis(20));
+    // Late enough for the sleep to have begun, even if a move comes between.
+    signal::alarm(Duration::from_millis(300));
     let deadline = now(CLOCK_MONOTONIC) + Duration::from_secs(20);
     assert_eq!(sleep_until_on(CLOCK_MONOTONIC, deadline), libc::EINTR);
     assert_eq!(signal::caught(libc::SIGALRM), 1);
