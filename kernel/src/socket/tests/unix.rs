@@ -1,23 +1,18 @@
 //! Connections, limits, names, and files on their way.
 
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 
 use wayfarer_machine::FramePool;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::poll::PollEvents;
-use wayfarer_proto::linux::socket::Credentials;
 
-use super::unix::UnixSocket;
-use super::{
-    Address, Family, Kind, Outgoing, Protocol, Receive, Shutdown, Socket, Sockets, UnixName,
-};
+use super::{ME, receive, send};
 use crate::fs::OpenFile;
 use crate::fs::nameless::Nameless;
 use crate::fs::testing::{TestClock, TestTree};
-
-const ME: Credentials = Credentials { pid: 7, uid: 0, gid: 0 };
+use crate::socket::unix::UnixSocket;
+use crate::socket::{Address, Family, Kind, Protocol, Shutdown, Socket, Sockets, UnixName};
 
 struct World {
     sockets: Sockets,
@@ -42,14 +37,6 @@ impl World {
         let all = self.tree.vfs.open_files();
         self.nameless.open_socket(socket, OpenFlags::empty(), all)
     }
-}
-
-fn send(socket: &dyn Protocol, data: &[u8], files: &[Rc<OpenFile>]) -> Result<usize, Errno> {
-    socket.send(&Outgoing { data, target: None, credentials: ME, files })
-}
-
-fn receive(socket: &dyn Protocol, max: usize) -> Result<Vec<u8>, Errno> {
-    socket.receive(&Receive { max, peek: false }).map(|incoming| incoming.data)
 }
 
 #[test]
