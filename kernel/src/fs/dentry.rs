@@ -99,6 +99,16 @@ impl Dentry {
         parent.unwrap_or(at)
     }
 
+    /// The directory whose entry this is, or was; none for a root.
+    pub(super) fn directory(&self) -> Option<Rc<Self>> {
+        self.parent.borrow().clone()
+    }
+
+    /// The name in that directory.
+    pub(super) fn name(&self) -> Vec<u8> {
+        self.name.borrow().clone()
+    }
+
     /// Whether this is the same dentry as `other`.
     pub fn is(self: &Rc<Self>, other: &Rc<Self>) -> bool {
         Rc::ptr_eq(self, other)

@@ -17,6 +17,7 @@ pub mod fill;
 pub mod ioctl;
 pub mod locks;
 pub mod nameless;
+pub mod notify;
 pub mod pipe;
 pub mod proc;
 pub mod ramfs;

@@ -6,11 +6,13 @@ use core::cell::Cell;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
+use wayfarer_proto::linux::inotify::Notice;
 use wayfarer_proto::linux::poll::PollEvents;
 use wayfarer_proto::linux::stat::FileType;
 
 use super::dirent::{DirentBuffer, DirentFormat};
 use super::locks::{LockOwner, Locks};
+use super::notify::{Inotify, Watches};
 use super::{Asker, Dentry, DirectoryEntry, FileObject, Inode, Io, Metadata};
 
 /// What all open file descriptions of a node share: how many there are, and the locks.
@@ -22,12 +24,18 @@ struct Shared {
     count: Cell<usize>,
     next_number: Cell<u64>,
     locks: Locks,
+    watches: Watches,
 }
 
 impl OpenFiles {
     /// How many exist now.
     pub fn count(&self) -> usize {
         self.0.count.get()
+    }
+
+    /// Who watches which files.
+    pub fn watches(&self) -> &Watches {
+        &self.0.watches
     }
 
     /// The locks of all files.
@@ -58,6 +66,9 @@ impl OpenFile {
     ) -> Rc<Self> {
         all.0.count.set(all.0.count.get() + 1);
         let number = all.0.next_number.replace(all.0.next_number.get() + 1);
+        if !flags.contains(OpenFlags::PATH) {
+            all.watches().happened(&dentry, Notice::OPEN);
+        }
         let flags = Cell::new(flags - OpenFlags::CREATION);
         let (offset, has_locked) = (Cell::new(0), Cell::new(false));
         Rc::new(Self { dentry, object, flags, offset, number, has_locked, all: all.clone() })
@@ -156,6 +167,7 @@ impl OpenFile {
         let offset = self.offset.get();
         let count = self.object.read(offset, buffer, io)?;
         self.offset.set(offset.saturating_add(count as u64));
+        self.transferred(count, Notice::ACCESS);
         Ok(count)
     }
 
@@ -166,7 +178,9 @@ impl OpenFile {
     pub fn read_at(&self, offset: u64, buffer: &mut [u8], io: &Io<'_>) -> Result<usize, Errno> {
         self.require_positions()?;
         self.require_reads()?;
-        self.object.read(offset, buffer, io)
+        let count = self.object.read(offset, buffer, io)?;
+        self.transferred(count, Notice::ACCESS);
+        Ok(count)
     }
 
     /// write(2): tries to write at the offset, or at the end with `O_APPEND`, and moves the offset.
@@ -181,6 +195,7 @@ impl OpenFile {
         let offset = self.end_if_appending().unwrap_or_else(|| self.offset.get());
         let count = self.object.write(offset, data, io)?;
         self.offset.set(offset.saturating_add(count as u64));
+        self.transferred(count, Notice::MODIFY);
         Ok(count)
     }
 
@@ -193,7 +208,15 @@ impl OpenFile {
         self.require_positions()?;
         self.require_writes()?;
         let offset = self.end_if_appending().unwrap_or(offset);
-        self.object.write(offset, data, io)
+        let count = self.object.write(offset, data, io)?;
+        self.transferred(count, Notice::MODIFY);
+        Ok(count)
+    }
+
+    fn transferred(&self, count: usize, notice: Notice) {
+        if count > 0 {
+            self.all.watches().happened(&self.dentry, notice);
+        }
     }
 
     /// lseek(2): the new offset.
@@ -237,7 +260,9 @@ impl OpenFile {
         if self.inode().file_type() != FileType::Regular || !self.flags.get().access().writes() {
             return Err(Errno::EINVAL);
         }
-        self.inode().set_size(size)
+        self.inode().set_size(size)?;
+        self.all.watches().happened(&self.dentry, Notice::MODIFY);
+        Ok(())
     }
 
     /// getdents64(2): entries from the offset on, as many as fit in `capacity` bytes. Empty at the
@@ -262,6 +287,7 @@ impl OpenFile {
         }
         let (bytes, next) = buffer.finish()?;
         self.offset.set(next);
+        self.all.watches().happened(&self.dentry, Notice::ACCESS);
         Ok(bytes)
     }
 
@@ -298,6 +324,15 @@ impl OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         self.all.0.count.set(self.all.0.count.get() - 1);
+        let flags = self.flags.get();
+        if !flags.contains(OpenFlags::PATH) {
+            let writes = flags.access().writes();
+            let closed = if writes { Notice::CLOSE_WRITE } else { Notice::CLOSE_NOWRITE };
+            self.all.watches().closed(&self.dentry, closed);
+        }
+        if let Some(instance) = Inotify::of(&self.object) {
+            self.all.watches().leave(&instance);
+        }
         if self.has_locked.get() {
             let owners = [LockOwner::Description(self.number), LockOwner::Flock(self.number)];
             self.all.locks().release(&owners);

@@ -14,6 +14,7 @@ pub mod dirent;
 pub mod elf;
 pub mod event;
 pub mod fcntl;
+pub mod inotify;
 pub mod mman;
 pub mod poll;
 pub mod process;

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::fcntl::PATH_MAX;
+use wayfarer_proto::linux::inotify::Notice;
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType};
 
 use super::Vfs;
@@ -17,14 +18,25 @@ struct Vacancy {
     name: Vec<u8>,
 }
 
-impl Vacancy {
-    fn create(&self, content: NewContent<'_>, permissions: u32) -> Result<(), Errno> {
-        let new = NewInode { content, permissions: permissions & 0o7777 };
-        self.directory.inode().create(&self.name, &new).map(drop)
-    }
-}
-
 impl Vfs {
+    fn fill(
+        &self,
+        vacancy: &Vacancy,
+        content: NewContent<'_>,
+        permissions: u32,
+    ) -> Result<(), Errno> {
+        let new = NewInode { content, permissions: permissions & 0o7777 };
+        let inode = vacancy.directory.inode().create(&vacancy.name, &new)?;
+        self.entered(vacancy, inode.file_type());
+        Ok(())
+    }
+
+    /// Says that a name was made.
+    fn entered(&self, vacancy: &Vacancy, file_type: FileType) {
+        let (directory, name) = (&vacancy.directory, &vacancy.name);
+        self.watches().name_changed(directory, name, file_type, Notice::CREATE);
+    }
+
     /// mkdir(2); umask already taken off.
     ///
     /// # Errors
@@ -37,7 +49,7 @@ impl Vfs {
         asker: &dyn Asker,
     ) -> Result<(), Errno> {
         let vacancy = self.vacancy(start, path, FileType::Directory, asker)?;
-        vacancy.create(NewContent::Directory, permissions & 0o1777)
+        self.fill(&vacancy, NewContent::Directory, permissions & 0o1777)
     }
 
     /// mknod(2) of `mode` (type and permissions, umask already taken off).
@@ -66,7 +78,8 @@ impl Vfs {
                 NewContent::Special(file_type, DeviceNumber::default())
             }
         };
-        self.vacancy(start, path, file_type, asker)?.create(content, mode)
+        let vacancy = self.vacancy(start, path, file_type, asker)?;
+        self.fill(&vacancy, content, mode)
     }
 
     /// symlink(2).
@@ -87,7 +100,7 @@ impl Vfs {
             return Err(Errno::ENAMETOOLONG);
         }
         let vacancy = self.vacancy(start, path, FileType::Symlink, asker)?;
-        vacancy.create(NewContent::Symlink(target), 0o777)
+        self.fill(&vacancy, NewContent::Symlink(target), 0o777)
     }
 
     /// link(2): gives `existing` the name `path` as well.
@@ -113,7 +126,10 @@ impl Vfs {
         if metadata.links == 0 && !existing.is_nameable() {
             return Err(Errno::ENOENT);
         }
-        vacancy.directory.inode().link(&vacancy.name, existing.inode().clone())
+        vacancy.directory.inode().link(&vacancy.name, existing.inode().clone())?;
+        self.watches().links_changed(existing);
+        self.entered(&vacancy, file_type);
+        Ok(())
     }
 
     /// unlink(2).
@@ -131,7 +147,7 @@ impl Vfs {
             _ if slash => return Err(Errno::ENOTDIR),
             _ => {}
         }
-        remove(walker.at(), &name)
+        self.remove(walker.at(), &name, &child)
     }
 
     /// rmdir(2).
@@ -158,7 +174,7 @@ impl Vfs {
         if child.is_mount_point() {
             return Err(Errno::EBUSY);
         }
-        remove(walker.at(), &name)
+        self.remove(walker.at(), &name, &child)
     }
 
     /// Finds the place for a new name of this type.
@@ -189,10 +205,12 @@ impl Vfs {
         }
         Ok(Vacancy { directory, name })
     }
-}
 
-fn remove(directory: &Rc<Dentry>, name: &[u8]) -> Result<(), Errno> {
-    directory.inode().remove(name)?;
-    directory.forget_child(name);
-    Ok(())
+    fn remove(&self, directory: &Rc<Dentry>, name: &[u8], child: &Rc<Dentry>) -> Result<(), Errno> {
+        directory.inode().remove(name)?;
+        directory.forget_child(name);
+        self.watches().name_lost(child);
+        self.watches().name_changed(directory, name, child.inode().file_type(), Notice::DELETE);
+        Ok(())
+    }
 }

@@ -18,11 +18,13 @@ use core::cell::RefCell;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::fcntl::OpenFlags;
+use wayfarer_proto::linux::inotify::Notice;
 use wayfarer_proto::linux::stat::{FileType, PROC_SUPER_MAGIC};
 
 pub use rename::RenameMode;
 
 use super::device::Devices;
+use super::notify::Watches;
 use super::path::Walker;
 use super::pipe::PipeFs;
 use super::{Asker, Dentry, FollowLast, Inode, Metadata, OpenFile, OpenFiles};
@@ -61,6 +63,16 @@ impl Vfs {
     /// The devices that device nodes open.
     pub fn devices(&self) -> &Rc<Devices> {
         &self.devices
+    }
+
+    /// Who watches which files.
+    fn watches(&self) -> &Watches {
+        self.open_files.watches()
+    }
+
+    /// Says that permissions, owner or times of a file were changed.
+    pub fn attributes_changed(&self, dentry: &Rc<Dentry>) {
+        self.watches().happened(dentry, Notice::ATTRIB);
     }
 
     /// How many open file descriptions exist on this node.
@@ -144,6 +156,7 @@ impl Vfs {
             FileType::Directory => Err(Errno::EISDIR),
             FileType::Regular => {
                 found.inode().set_size(size)?;
+                self.watches().happened(&found, Notice::MODIFY);
                 Ok(Rc::clone(found.inode()))
             }
             _ => Err(Errno::EINVAL),

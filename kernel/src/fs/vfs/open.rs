@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::fcntl::{NAME_MAX, OpenFlags, Resolve};
+use wayfarer_proto::linux::inotify::Notice;
 use wayfarer_proto::linux::stat::FileType;
 
 use super::Vfs;
@@ -106,6 +107,7 @@ impl Vfs {
         }
         if flags.contains(OpenFlags::TRUNCATE) && file_type == FileType::Regular {
             dentry.inode().set_size(0)?;
+            self.watches().happened(dentry, Notice::MODIFY);
         }
         self.open_object(dentry, flags, asker)
     }
@@ -124,6 +126,7 @@ impl Vfs {
         debug_assert!(name.len() <= NAME_MAX, "the lookup has checked it");
         let new = NewInode { content: NewContent::File, permissions: permissions & 0o7777 };
         let inode = directory.inode().create(name, &new)?;
+        self.watches().name_changed(directory, name, FileType::Regular, Notice::CREATE);
         self.open_object(&directory.child(name, inode), flags, asker)
     }
 

@@ -93,15 +93,30 @@ impl Vfs {
         match target {
             // Two names of one file: nothing to do, and both stay (rename(2)).
             Some(target) if Rc::ptr_eq(target.inode(), source.inode()) => Ok(()),
-            Some(target) if mode == RenameMode::Exchange => exchange(&from, &to, &source, &target),
-            _ => {
+            Some(target) if mode == RenameMode::Exchange => {
+                exchange(&from, &to, &source, &target)?;
+                self.tell_moved(&source, &from, &to);
+                self.tell_moved(&target, &to, &from);
+                Ok(())
+            }
+            replaced => {
                 let target = to.directory.inode();
                 from.directory.inode().rename(&from.name, &**target, &to.name)?;
                 to.directory.forget_child(&to.name);
                 source.move_to(&to.directory, &to.name);
+                self.tell_moved(&source, &from, &to);
+                if let Some(replaced) = replaced {
+                    self.watches().name_lost(&replaced);
+                }
                 Ok(())
             }
         }
+    }
+
+    /// Says that a name was moved.
+    fn tell_moved(&self, dentry: &Rc<Dentry>, from: &Side, to: &Side) {
+        let (from, to) = ((&from.directory, &from.name[..]), (&to.directory, &to.name[..]));
+        self.watches().moved(dentry, from, to);
     }
 
     /// Walks to the directory of one of the names.

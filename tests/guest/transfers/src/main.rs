@@ -4,6 +4,7 @@
 mod call;
 mod memory;
 mod names;
+mod notices;
 mod splice;
 mod unnamed;
 mod vectors;
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
         ("modes", names::modes),
         ("attributes", names::attributes),
         ("old_directory_entries", names::old_entries),
+        ("notices_in_directories", notices::in_directories),
+        ("notices_of_files", notices::of_files),
+        ("notice_arguments", notices::arguments),
         ("locked_memory", memory::locked),
         ("residence", memory::residence),
         ("advice_on_memory", memory::advice),

@@ -43,7 +43,7 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
 ///
 /// # Errors
 /// `EINVAL`.
-fn open_flags(raw: u64, others: u32) -> Result<OpenFlags, Errno> {
+pub(super) fn open_flags(raw: u64, others: u32) -> Result<OpenFlags, Errno> {
     let flags = OpenFlags::from_bits_retain(raw as u32 & !others);
     if (OpenFlags::CLOSE_ON_EXEC | OpenFlags::NONBLOCK).contains(flags) {
         Ok(flags | OpenFlags::READ_WRITE)
@@ -56,7 +56,12 @@ fn open_flags(raw: u64, others: u32) -> Result<OpenFlags, Errno> {
 ///
 /// # Errors
 /// `EMFILE`.
-fn install(c: &Caller, kind: &str, object: Rc<dyn FileObject>, flags: OpenFlags) -> SysResult {
+pub(super) fn install(
+    c: &Caller,
+    kind: &str,
+    object: Rc<dyn FileObject>,
+    flags: OpenFlags,
+) -> SysResult {
     let file = c.kernel.nameless.open_event(kind, object, flags, c.kernel.vfs.open_files());
     let close_on_exec = flags.contains(OpenFlags::CLOSE_ON_EXEC);
     let descriptor = Descriptor { file, close_on_exec };

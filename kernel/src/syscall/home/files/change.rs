@@ -21,21 +21,20 @@ pub(super) async fn chmod(c: &Caller, call: &Call) -> SysResult {
     check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
     let permissions = Some(call.args[index] as u32 & PERMISSIONS);
     let change = AttributeChange { permissions, ..AttributeChange::default() };
-    let inode = match call.sysno {
+    let dentry = match call.sysno {
         Sysno::fchmod => {
             let file = file(c, call.int(0))?;
             file.require_not_path()?;
-            file.inode().clone()
+            file.dentry().clone()
         }
-        Sysno::chmod => {
-            Name::here(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?.inode().clone()
-        }
-        _ => Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?.inode().clone(),
+        Sysno::chmod => Name::here(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?,
+        _ => Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?,
     };
-    if inode.file_type() == FileType::Symlink {
+    if dentry.inode().file_type() == FileType::Symlink {
         return Err(Errno::ENOTSUP);
     }
-    inode.change_attributes(&change)?;
+    dentry.inode().change_attributes(&change)?;
+    c.kernel.vfs.attributes_changed(&dentry);
     Ok(0)
 }
 
@@ -47,18 +46,17 @@ pub(super) async fn chown(c: &Caller, call: &Call) -> SysResult {
         _ => (1, 0),
     };
     check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
-    let inode = match call.sysno {
+    let dentry = match call.sysno {
         Sysno::fchown => {
             let file = file(c, call.int(0))?;
             file.require_not_path()?;
-            file.inode().clone()
+            file.dentry().clone()
         }
-        Sysno::fchownat => {
-            Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?.inode().clone()
-        }
-        _ => Name::here(c, call, 0).await?.resolve(c, follow(flags), 0)?.inode().clone(),
+        Sysno::fchownat => Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?,
+        _ => Name::here(c, call, 0).await?.resolve(c, follow(flags), 0)?,
     };
-    change_owner(&*inode, call.args[first] as u32, call.args[first + 1] as u32)?;
+    change_owner(&**dentry.inode(), call.args[first] as u32, call.args[first + 1] as u32)?;
+    c.kernel.vfs.attributes_changed(&dentry);
     Ok(0)
 }
 

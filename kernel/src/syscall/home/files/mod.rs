@@ -9,6 +9,7 @@ pub(super) mod buffers;
 mod change;
 mod descriptor;
 mod directory;
+mod inotify;
 mod ioctl;
 mod lock;
 mod memory_file;
@@ -52,6 +53,9 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         Sysno::fadvise64 | Sysno::readahead | Sysno::sync_file_range | Sysno::syncfs => {
             space::advise(c, call)
         }
+        Sysno::inotify_init | Sysno::inotify_init1 => inotify::init(c, call),
+        Sysno::inotify_add_watch => inotify::add_watch(c, call).await,
+        Sysno::inotify_rm_watch => inotify::remove_watch(c, call),
         Sysno::memfd_create => memory_file::memfd_create(c, call).await,
         Sysno::sendfile => send_file::sendfile(c, call).await,
         Sysno::lseek => position::lseek(c, call),

@@ -29,19 +29,21 @@ pub(super) async fn set_times(c: &Caller, call: &Call) -> SysResult {
     if times == [None, None] {
         return Ok(0);
     }
-    let inode = match call.sysno {
+    let dentry = match call.sysno {
         // Without a path it is the descriptor's file: futimens(3).
         Sysno::utimensat | Sysno::futimesat if call.addr(1).is_null() => {
             check_flags(flags, 0)?;
-            file(c, call.int(0))?.inode().clone()
+            file(c, call.int(0))?.dentry().clone()
         }
         Sysno::utimensat | Sysno::futimesat => {
-            Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?.inode().clone()
+            Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?
         }
-        _ => Name::here(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?.inode().clone(),
+        _ => Name::here(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?,
     };
     let [accessed, modified] = times;
-    inode.change_attributes(&AttributeChange { accessed, modified, ..Default::default() })?;
+    let change = AttributeChange { accessed, modified, ..Default::default() };
+    dentry.inode().change_attributes(&change)?;
+    c.kernel.vfs.attributes_changed(&dentry);
     Ok(0)
 }
 
