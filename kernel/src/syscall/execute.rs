@@ -7,29 +7,17 @@
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Tid;
-use wayfarer_proto::linux::mman::MapFlags;
-use wayfarer_proto::linux::time::ITIMER_REAL;
-use wayfarer_proto::table::{Class, Sysno};
+use wayfarer_proto::table::{Class, Sysno, route};
 use wayfarer_proto::time::Instant;
 
 use super::{Call, Grant, Reply, Request, local};
 use crate::process::{CloneArgs, InCall, Kind, Next, Running};
 use crate::signal::frame::pop_frame;
 
-/// Where a call runs: its class, but an anonymous mapping concerns the body alone.
-pub fn route(call: &Call) -> Class {
-    let anonymous = || MapFlags::from_bits_truncate(call.args[3] as u32);
-    match call.sysno {
-        Sysno::mmap if anonymous().contains(MapFlags::ANONYMOUS) => Class::Local,
-        Sysno::setitimer | Sysno::getitimer if call.args[0] != ITIMER_REAL => Class::Local,
-        sysno => sysno.row().class,
-    }
-}
-
 impl Running {
     /// Executes a call. `deadline` is that of the local wait in which the thread was moved.
     pub async fn execute(&self, call: Call, deadline: Option<Instant>) -> Next {
-        let class = route(&call);
+        let class = route(call.sysno, &call.args);
         self.count_call(class);
         self.kernel.meter.subject(call.sysno.row().name);
         // Until home is asked or the result is in place, the call can be made again.

@@ -6,10 +6,9 @@ use core::fmt::Write;
 use wayfarer_proto::console::{FromNode, Trace};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::calls;
-use wayfarer_proto::table::{ArgKind, Class};
+use wayfarer_proto::table::{ArgKind, Class, route};
 use wayfarer_proto::time::Instant;
 
-use super::execute::route;
 use super::{Call, SysResult};
 use crate::process::{Next, Running};
 
@@ -18,7 +17,7 @@ impl Running {
     /// in place.
     pub fn trace(&self, call: &Call, began: Instant, next: Next) {
         let away = self.process.home().is_none();
-        let class = if away { route(call) } else { Class::Local };
+        let class = if away { route(call.sysno, &call.args) } else { Class::Local };
         let result = match next {
             Next::Run => result_text(self.thread.context.borrow().registers.rax),
             Next::End => String::from("?"),

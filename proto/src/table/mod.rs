@@ -11,8 +11,10 @@ mod events;
 mod files;
 #[macro_use]
 mod sockets;
+mod route;
 mod rows;
 
+pub use route::route;
 pub use rows::{Sysno, TABLE};
 
 /// Where a call runs when its process is away from home (thesis, section 4.1).

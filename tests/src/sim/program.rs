@@ -78,12 +78,7 @@ pub enum Op {
         /// What.
         value: u64,
     },
-    /// A local wait.
-    Sleep {
-        /// For how long, microseconds.
-        micros: u64,
-    },
-    /// A remote or special system call.
+    /// A system call, which goes where the router says.
     Call {
         /// Which.
         sysno: Sysno,
@@ -114,7 +109,7 @@ impl Op {
         match rng.range(0..100) {
             0..12 => Self::Compute { addr: anonymous, value },
             12..22 => Self::Touch { addr: in_file, value },
-            22..30 => Self::Sleep { micros: rng.range(10..20_000) },
+            22..30 => call(Sysno::nanosleep, [rng.range(10..20_000), 0, 0, 0]),
             30..38 => call(Sysno::lseek, [fd, rng.range(0..1000), 0, 0]),
             38..43 => call(Sysno::unlink, [path(slot).0, 0, 0, 0]),
             43..60 => call(Sysno::read, [fd, addr.0, length(&mut rng, addr, anonymous), 0]),

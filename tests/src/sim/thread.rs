@@ -6,7 +6,7 @@ use wayfarer_proto::id::{CallSeq, ProcessKey, Tid};
 use wayfarer_proto::linux::signal::{SA_RESTART, SigDetail, SigInfo, Signal};
 use wayfarer_proto::message::Usage;
 use wayfarer_proto::message::{Action, Call, MemoryReply, MemoryRequest, Reply};
-use wayfarer_proto::table::Sysno;
+use wayfarer_proto::table::{Class, Sysno, route};
 use wayfarer_proto::time::Instant;
 
 use super::body::{Blocked, Body, BodyId, State, Thread};
@@ -76,7 +76,6 @@ impl World {
 
     /// Begins the thread's next operation.
     fn operate(&mut self, id: BodyId, tid: Tid) {
-        let now = self.now;
         let Some(body) = self.bodies.get_mut(&id) else { return };
         let Some(thread) = body.threads.get_mut(&tid) else { return };
         let registers = thread.registers;
@@ -94,18 +93,33 @@ impl World {
                 self.checks.write(body.session.process(), addr, &value.to_le_bytes());
                 self.complete_local(id, tid);
             }
-            Op::Sleep { micros } => {
-                thread.registers[register::DEADLINE] = now.0 + micros * 1000;
-                thread.state = State::LocalWait;
-                self.poke(id, tid);
-            }
             Op::Fault => {
                 let detail = SigDetail::Fault { address: 8 };
                 let info = SigInfo { signal: Signal::SIGSEGV, code: 1, detail };
                 self.begin(id, tid, Request::Fault(info), Open::Call);
             }
-            Op::Call { sysno, args } => self.call(id, tid, sysno, args),
+            Op::Call { sysno, args } => {
+                let [a, b, c, d] = args;
+                match route(sysno, &[a, b, c, d, 0, 0]) {
+                    Class::Local => self.local_call(id, tid, sysno, args),
+                    Class::Remote | Class::Special => self.call(id, tid, sysno, args),
+                }
+            }
         }
+    }
+
+    /// Serves a call where the body is.
+    fn local_call(&mut self, id: BodyId, tid: Tid, sysno: Sysno, args: [u64; 4]) {
+        if sysno != Sysno::nanosleep {
+            return self.fail(format!("{sysno:?} is local, which the model does not know"));
+        }
+        let now = self.now;
+        let Some(body) = self.bodies.get_mut(&id) else { return };
+        let Some(thread) = body.threads.get_mut(&tid) else { return };
+        // The model's sleeper says in a register for how many microseconds.
+        thread.registers[register::DEADLINE] = now.0 + args[0] * 1000;
+        thread.state = State::LocalWait;
+        self.poke(id, tid);
     }
 
     fn call(&mut self, id: BodyId, tid: Tid, sysno: Sysno, args: [u64; 4]) {
