@@ -35,7 +35,7 @@ named! {
         PipeRead = "pipe-read",
         /// write(2) to a full pipe.
         PipeWrite = "pipe-write",
-        /// read(2) of a line from a terminal: it wants a terminal, and [`TYPED`].
+        /// read(2) of a line from a terminal: it wants a terminal, and what is typed there.
         TtyRead = "tty-read",
         /// poll(2).
         Poll = "poll",

@@ -1,6 +1,6 @@
 //! `AF_INET` sockets (ip(7)): TCP and UDP between processes of this node, and to the outside.
 //!
-//! Two sockets of one node are joined by [`Endpoint`](super::Endpoint)s, without packets. A
+//! Two sockets of one node are joined by an [`Endpoint`] each, without packets. A
 //! connection to the outside is joined to an endpoint, too, which the network drains and fills: so
 //! a socket need not know where its peer is.
 
