@@ -11,6 +11,8 @@
 mod card;
 mod links;
 mod segments;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use world::Outside;
