@@ -27,14 +27,14 @@ fn shown(home: &Path, words: &[&str]) -> String {
 
 /// Starts a cluster whose only program is busy.
 fn start(home: &Path) -> Child {
-    let words = ["run", "--nodes", "2", "--timeout", "120", "sh", "-c", "while :; do :; done"];
+    let words = ["run", "--nodes", "2", "--timeout", "600", "sh", "-c", "while :; do :; done"];
     wayfarer(home, &words).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Waits until `ps` shows the program, or that there are several clusters to choose from.
 #[track_caller]
 fn await_clusters(home: &Path, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     let there = || {
         let output = output(home, &["ps"]);
         match count {
@@ -64,6 +64,8 @@ fn a_second_terminal_sees_and_moves_programs() {
     let none = output(home, &["ps"]);
     assert_eq!(none.status.code(), Some(125));
     assert_eq!(none.stderr, b"wayfarer: no cluster is running\n");
+    // Building it takes minutes.
+    wayfarer::artifacts::kernel().unwrap();
     let mut cluster = start(home);
     await_clusters(home, 1);
     assert_eq!(place(home), "1");

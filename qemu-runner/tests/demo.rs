@@ -13,7 +13,7 @@ fn demo(words: &[&str]) -> (Output, Value) {
     let directory = tempfile::tempdir().unwrap();
     let json = directory.path().join("report.json");
     let output = Command::new(env!("CARGO_BIN_EXE_wayfarer"))
-        .args(["demo", "--timeout", "120", "--json"])
+        .args(["demo", "--timeout", "600", "--json"])
         .arg(&json)
         .args(words)
         .stdin(Stdio::null())
@@ -69,7 +69,7 @@ fn no_tap() -> Option<&'static str> {
 #[track_caller]
 fn is_gone_after(net: &str, end: impl FnOnce(&mut Person)) -> std::process::ExitStatus {
     let before = devices();
-    let mut person = Person::start(&["demo", "--net", net, "--timeout", "120"]);
+    let mut person = Person::start(&["demo", "--net", net, "--timeout", "600"]);
     person.sees("stop 2 of 5");
     let belongings = Belongings::of(person.child.id());
     assert_eq!(belongings.nodes(), 3, "{belongings:?}");

@@ -16,7 +16,7 @@ fn command(person: &mut Person, line: &str) -> String {
 
 #[test]
 fn a_person_works_at_a_shell_on_two_nodes() {
-    let mut person = Person::start(&["shell", "--nodes", "2", "--timeout", "120"]);
+    let mut person = Person::start(&["shell", "--nodes", "2", "--timeout", "600"]);
     person.sees(PROMPT);
     assert_eq!(
         command(&mut person, "stty size; tty; echo $TERM"),

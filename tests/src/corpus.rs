@@ -123,4 +123,37 @@ impl Observation {
             )),
         }
     }
+
+    /// What differs from what was observed natively, if anything does.
+    pub fn difference(&self, native: &Self) -> Option<String> {
+        if self == native {
+            return None;
+        }
+        let parts = [
+            ("stdout", &native.stdout, &self.stdout),
+            ("stderr", &native.stderr, &self.stderr),
+            ("files", &native.files, &self.files),
+        ];
+        let mut said = format!("status {}, natively {}", self.status, native.status);
+        for (part, native, here) in parts.into_iter().filter(|(_, native, here)| native != here) {
+            said += &format!("\n  {part}: {}", first_difference(native, here));
+        }
+        Some(said)
+    }
+}
+
+/// The first line where two texts differ.
+fn first_difference(native: &str, here: &str) -> String {
+    let (mut natives, mut heres) = (native.lines(), here.lines());
+    for number in 1_usize.. {
+        let pair = (natives.next(), heres.next());
+        match pair {
+            (None, None) => break,
+            (native, here) if native != here => {
+                return format!("line {number}: {here:?}, natively {native:?}");
+            }
+            _ => {}
+        }
+    }
+    "line ends".to_owned()
 }

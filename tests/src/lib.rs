@@ -12,6 +12,7 @@ pub mod faults;
 pub mod guests;
 pub mod native;
 pub mod pair;
+pub mod programs;
 pub mod screen;
 pub mod sim;
 pub mod stage;

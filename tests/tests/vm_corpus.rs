@@ -41,35 +41,7 @@ fn observe(stage: &mut Stage, script: &Script) -> Result<Observation, String> {
 fn check(stage: &mut Stage, script: &Script) -> Result<(), String> {
     let native = script.run_natively().map_err(|error| error.to_string())?;
     let here = observe(stage, script)?;
-    if here == native {
-        return Ok(());
-    }
-    let parts = [
-        ("stdout", &native.stdout, &here.stdout),
-        ("stderr", &native.stderr, &here.stderr),
-        ("files", &native.files, &here.files),
-    ];
-    let mut said = format!("status {}, natively {}", here.status, native.status);
-    for (part, native, here) in parts.into_iter().filter(|(_, native, here)| native != here) {
-        said += &format!("\n  {part}: {}", first_difference(native, here));
-    }
-    Err(said)
-}
-
-/// The first line where two texts differ.
-fn first_difference(native: &str, here: &str) -> String {
-    let (mut natives, mut heres) = (native.lines(), here.lines());
-    for number in 1_usize.. {
-        let pair = (natives.next(), heres.next());
-        match pair {
-            (None, None) => break,
-            (native, here) if native != here => {
-                return format!("line {number}: {here:?}, natively {native:?}");
-            }
-            _ => {}
-        }
-    }
-    "line ends".to_owned()
+    here.difference(&native).map_or(Ok(()), Err)
 }
 
 /// Runs every `step`th script in one way; only those whose name has `WAYFARER_SCRIPT` in it.

@@ -15,8 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-/// How long anything may take that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take that a test waits for, on however busy a machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A `wayfarer` on a terminal of its own, in a session of its own.
 pub(crate) struct Person {
@@ -28,8 +28,10 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Starts `wayfarer` with these words.
+    /// Starts `wayfarer` with these words, once what nodes run is built: that takes minutes.
     pub(crate) fn start(words: &[&str]) -> Self {
+        wayfarer::artifacts::kernel().unwrap();
+        wayfarer::artifacts::guest("wander").unwrap();
         let (keyboard, theirs) = open();
         let end = || Stdio::from(theirs.try_clone().unwrap());
         let child = Command::new("setsid")
