@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 /// `wayfarer run` with these words.
 fn run(words: &[&str], input: &[u8]) -> Output {
-    limited(60, words, input)
+    limited(300, words, input)
 }
 
 /// The same with this time limit in seconds.

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 /// `wayfarer run` with these words, in this directory.
 fn run(directory: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_wayfarer"))
-        .args(["run", "--timeout", "60"])
+        .args(["run", "--timeout", "300"])
         .args(words)
         .current_dir(directory)
         .stdin(Stdio::null())

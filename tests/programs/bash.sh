@@ -2,7 +2,8 @@
 # needs: cat sleep sort touch
 # Bash itself: what busybox's shell does not have.
 a=(one two "three 3"); a+=(four); echo "${#a[@]} ${a[-1]} ${a[@]:1:2} ${!a[*]}"
-declare -A m=([k]=v [x]=y); for k in $(printf '%s\n' "${!m[@]}" | sort); do echo "$k=${m[$k]}"; done
+declare -A m=([k]=v [x]=y); for k in $(printf '%s\n' "${!m[@]}" | sort); do echo "$k=${m[$k]}"
+done
 mapfile -t lines < <(printf 'b\na\n'); echo "${lines[1]}${lines[0]}"
 diff_of() { cat <(echo "$1") <(echo "$2"); }; diff_of x y
 [[ abc123 =~ ([a-z]+)([0-9]+) ]] && echo "${BASH_REMATCH[2]} ${BASH_REMATCH[1]}"
@@ -14,8 +15,10 @@ exec {COPROC[1]}>&-; wait
 trap 'echo usr1' USR1; kill -USR1 $$; trap 'echo bye' EXIT
 (sleep 0.1; exit 3) & wait -n; echo "first $?"; (exit 4) & wait -n; echo "second $?"
 set -o pipefail; false | true; echo "pipe $? ${PIPESTATUS[*]}"
-for ((i = 0, sum = 0; i < 300; i++)); do ((sum += i ** 2)); done; echo "$sum $((16#ff)) $((sum >> 3))"
+for ((i = 0, sum = 0; i < 300; i++)); do ((sum += i ** 2)); done
+echo "$sum $((16#ff)) $((sum >> 3))"
 { echo out; echo err >&2; } 2>&1 | sort
 shopt -s extglob nullglob; touch f1 f2 g1
 echo @(f|g)1 *.none; echo {a..e..2}{1,2}
-time_out() { read -r -t 0.1 line < <(sleep 3; echo late); echo "read $?"; }; time_out | { read -r x; [ "${x#read }" -gt 128 ] && echo late; }
+time_out() { read -r -t 0.1 line < <(sleep 3; echo late); echo "read $?"; }
+time_out | { read -r x; [ "${x#read }" -gt 128 ] && echo late; }

@@ -43,6 +43,7 @@ def insert(start):
 writers = [threading.Thread(target=insert, args=(start,)) for start in (0, 50)]
 [thread.start() for thread in writers]
 [thread.join() for thread in writers]
-print(base.execute("select count(*), sum(n) from t").fetchone(), base.execute("pragma integrity_check").fetchone())
+print(base.execute("select count(*), sum(n) from t").fetchone())
+print(base.execute("pragma integrity_check").fetchone())
 base.close()
 os.unlink("base.db")

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # needs:
 # The standard library at work on files, processes and signals.
-import array, collections, ctypes, datetime, decimal, gzip, hashlib, itertools, json, mmap, os, pathlib
-import random, re, shutil, signal, struct, subprocess, sys, tempfile, time, zipfile, zlib
+import array, collections, ctypes, datetime, decimal, gzip, hashlib, itertools, json, mmap, os
+import pathlib, random, re, shutil, signal, struct, subprocess, sys, tempfile, time, zipfile, zlib
 
 data = bytes(range(256)) * 400
 pathlib.Path("data").write_bytes(data)
@@ -15,13 +15,16 @@ print(zipfile.ZipFile("z.zip").read("a/b.txt")[:8])
 with tempfile.TemporaryDirectory() as directory:
     shutil.copy("data", directory)
     print(sorted(os.listdir(directory)), os.stat(directory + "/data").st_size)
-print(json.dumps({"b": [1, 2.5, None], "a": "\u00e4"}, sort_keys=True), re.findall(r"\b(\w)\w*", "one two three"))
-print(struct.pack(">IhB", 1, -2, 3), array.array("d", [0.1]).tobytes().hex(), decimal.Decimal(1) / 7)
+print(json.dumps({"b": [1, 2.5, None], "a": "\u00e4"}, sort_keys=True))
+print(re.findall(r"\b(\w)\w*", "one two three"))
+print(struct.pack(">IhB", 1, -2, 3), array.array("d", [0.1]).tobytes().hex())
+print(decimal.Decimal(1) / 7)
 random.seed(42)
 print(random.random(), random.sample(range(1000), 5), sum(itertools.accumulate(range(2000))))
-print(datetime.datetime.fromtimestamp(0, datetime.timezone.utc), collections.Counter("mississippi").most_common(2))
-print(subprocess.run([sys.executable, "-c", "import sys; print(sys.stdin.read().upper()); sys.exit(3)"],
-                     input="piped", capture_output=True, text=True))
+print(datetime.datetime.fromtimestamp(0, datetime.timezone.utc))
+print(collections.Counter("mississippi").most_common(2))
+code = "import sys; print(sys.stdin.read().upper()); sys.exit(3)"
+print(subprocess.run([sys.executable, "-c", code], input="piped", capture_output=True, text=True))
 got = []
 signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
 os.kill(os.getpid(), signal.SIGUSR1)

@@ -1,7 +1,7 @@
 //! Programs of this host, dynamic ones among them: scripts under `tests/programs/` in the languages
 //! that Debian ships, each run by its own interpreter with the host's own tools.
 //!
-//! The first line names the interpreter, the second the tools of `/usr/bin` that the script needs.
+//! The first line names the interpreter, lines that begin with `# needs:` the tools of `/usr/bin`.
 //! What it does is observed as the corpus's scripts are.
 
 use std::fs;
@@ -41,11 +41,11 @@ pub fn programs() -> io::Result<Vec<Program>> {
 impl Program {
     fn read(path: PathBuf) -> io::Result<Self> {
         let text = fs::read_to_string(&path)?;
-        let mut lines = text.lines();
-        let mut line = |start| lines.next().and_then(|line| line.strip_prefix(start));
-        let bad = || io::Error::other(format!("{}: no '#!' and '# needs:'", path.display()));
-        let (interpreter, tools) = line("#!").zip(line("# needs:")).ok_or_else(bad)?;
-        let tools = tools.split_whitespace().map(|tool| Path::new(TOOLS).join(tool));
+        let interpreter = text.lines().next().and_then(|line| line.strip_prefix("#!"));
+        let bad = || io::Error::other(format!("{}: it names no interpreter", path.display()));
+        let interpreter = interpreter.ok_or_else(bad)?;
+        let tools = text.lines().filter_map(|line| line.strip_prefix("# needs:"));
+        let tools = tools.flat_map(str::split_whitespace).map(|tool| Path::new(TOOLS).join(tool));
         let needs = std::iter::once(PathBuf::from(interpreter)).chain(tools).collect();
         Ok(Self { path, needs })
     }
