@@ -59,6 +59,8 @@ fn place(home: &Path) -> String {
 
 #[test]
 fn a_second_terminal_sees_and_moves_programs() {
+    // Built before anything is waited for: on a fresh clone that takes minutes.
+    wayfarer::artifacts::kernel().unwrap();
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     let none = output(home, &["ps"]);
