@@ -86,8 +86,12 @@ pub(crate) fn poll_is_never_restarted() {
 
 fn wait_while_signalled(flags: i32) -> Result<Option<i32>, Errno> {
     signal::count(SIGUSR1, flags);
-    let waited_for = fork_later(SOON * 4, || ());
-    let helper = signal_then(|| ());
+    // It ends when it is told to, which is after the signal.
+    let (reader, writer) = io::pipe().unwrap();
+    let waited_for = fork_later(Duration::ZERO, || assert_eq!(read_once(&reader), Ok(4)));
+    let helper = signal_then(|| {
+        rustix::io::write(&writer, b"done").unwrap();
+    });
     let result = waitpid(Some(waited_for), WaitOptions::empty());
     if result.is_err() {
         finish(waited_for);
