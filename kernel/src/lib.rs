@@ -20,6 +20,7 @@ pub mod kernel;
 pub mod memory;
 pub mod net;
 pub mod node;
+pub mod probe;
 pub mod proc_source;
 pub mod process;
 pub mod random;

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
 use wayfarer_machine::{Clock, Machine};
-use wayfarer_proto::boot::{BootWords, EXIT_ORDERLY, NetKind, UPLINK};
+use wayfarer_proto::boot::{BENCH, BootWords, EXIT_ORDERLY, NetKind, UPLINK};
 use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello};
 use wayfarer_proto::roam::Roam;
 use wayfarer_proto::time::Instant;
@@ -22,7 +22,7 @@ use crate::net::outside::Outside;
 use crate::net::{Config, ConfigError, ListenError, Network, Port, QueueFull};
 use crate::random::{Random, SEED_SIZE};
 use crate::split::doors;
-use crate::{files, proc_source, runner};
+use crate::{files, probe, proc_source, runner};
 
 /// How long the host's entropy is waited for at boot.
 const ENTROPY_LIMIT: Duration = Duration::from_millis(100);
@@ -134,6 +134,9 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
     }
     if let Some(network) = &network {
         doors::open(&kernel, network).map_err(BootError::Doors)?;
+        if machine.command_line.split_ascii_whitespace().any(|word| word == BENCH) {
+            probe::serve(&kernel, network).map_err(BootError::Doors)?;
+        }
     }
     proc_source::mount(&kernel).map_err(|errno| BootError::Files(errno.into()))?;
     kernel.init();

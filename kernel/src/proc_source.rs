@@ -19,6 +19,7 @@ use crate::fs::proc::{Answer, NodeFacts, ProcFs, ProcSource, ProcessFacts, Proce
 use crate::fs::{Dentry, OpenFile, device};
 use crate::kernel::Kernel;
 use crate::memory::maps_text;
+use crate::net::Network;
 use crate::process::Home;
 use crate::runner::counts;
 use crate::signal::Disposition;
@@ -169,6 +170,8 @@ impl ProcSource for Source {
     fn counts(&self) -> Vec<(&'static str, u64)> {
         let kernel = self.kernel();
         let counts = counts(&kernel);
+        let network = kernel.network.as_ref().map(Network::totals).unwrap_or_default();
+        let homes = kernel.processes.homes();
         Vec::from([
             ("node", kernel.node.0.into()),
             ("frames_total", counts.frames_total),
@@ -182,6 +185,12 @@ impl ProcSource for Source {
             ("heap_frames", counts.heap_frames),
             ("longest_poll_us", counts.longest_poll_us),
             ("unknown_calls", kernel.unknown_calls.get()),
+            ("round_trips", homes.iter().map(|home| round_trips(home)).sum()),
+            ("frames_in", network.frames_in),
+            ("frames_out", network.frames_out),
+            ("bytes_in", network.bytes_in),
+            ("bytes_out", network.bytes_out),
+            ("retransmissions", network.retransmissions),
         ])
     }
 
@@ -234,6 +243,12 @@ fn facts(kernel: &Kernel, home: &Home) -> ProcessFacts {
         umask: home.files.umask.get(),
         descriptors: home.files.descriptors.count(),
     }
+}
+
+/// Round trips that calls of a process have made.
+fn round_trips(home: &Home) -> u64 {
+    let deputy = home.cell().and_then(|cell| cell.deputy_driver());
+    home.away.round_trips.get() + deputy.map_or(0, |deputy| deputy.round_trips.get())
 }
 
 /// CPU time, as far as it is known at home.

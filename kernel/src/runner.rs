@@ -11,7 +11,7 @@ use wayfarer_proto::linux::signal::{SigInfo, Signal};
 use crate::executor::Priority;
 use crate::kernel::Kernel;
 use crate::process::{Body, Home, ProcessCell};
-use crate::{proc_source, start, tty};
+use crate::{probe, proc_source, start, tty};
 
 /// Serves one frame from the runner.
 pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
@@ -44,6 +44,7 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
             }
             kernel.console.send(&FromNode::Counts(counts(kernel)));
         }
+        ToNode::Probe(order) => probe::measure(kernel, order),
         ToNode::Hold(phase) => kernel.hold.set(Some(phase)),
         ToNode::Release => kernel.release_moves(),
         ToNode::Shutdown => kernel.shut_down.set(true),
@@ -104,6 +105,7 @@ pub fn counts(kernel: &Kernel) -> Counts {
         frames_free: frames.free as u64,
         frames_total: frames.total as u64,
         sockets: kernel.network.as_ref().map_or(0, |network| network.sockets() as u64),
+        socket_buffers: kernel.network.as_ref().map_or(0, |network| network.buffers() as u64),
         tasks: kernel.spawner.tasks() as u64,
         descriptors: kernel.vfs.open_files().count() as u64,
         processes: kernel.processes.homes().len() as u64,

@@ -31,6 +31,9 @@ pub const EXIT_EXCEPTION: u8 = 0x13;
 /// user networking.
 pub const UPLINK: &str = "uplink";
 
+/// The word on the command line of a node that answers benchmarks of the network.
+pub const BENCH: &str = "bench";
+
 /// How the nodes are wired.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NetKind {
@@ -55,6 +58,13 @@ impl NetKind {
             Self::Stream => "stream",
             Self::Tap => "tap",
         }
+    }
+
+    /// Whether frames arrive as they were sent, or not at all, without anybody checking them: they
+    /// are copied from memory to memory within one host and pass no wire. A bridge may have a port
+    /// that leads to one.
+    pub const fn guarantees_integrity(self) -> bool {
+        !matches!(self, Self::Tap)
     }
 }
 

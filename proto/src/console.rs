@@ -27,14 +27,14 @@ mod tests;
 mod wire;
 
 pub use frames::{
-    Counts, Exit, ExitStatus, FromNode, Half, Held, Hello, MissingCall, MoveOrder, Moved,
-    ProgramReport, Refused, Start, Started, TestResult, ToNode, Trace, WindowSize,
+    Carrier, Counts, Exit, ExitStatus, FromNode, Half, Held, Hello, MissingCall, MoveOrder, Moved,
+    Probe, Probed, ProgramReport, Refused, Start, Started, TestResult, ToNode, Trace, WindowSize,
 };
 pub use reader::FrameReader;
 pub use wire::{Frame, FrameError};
 
 /// The version of this protocol; a runner refuses a node whose [`Hello`] names another.
-pub const CONSOLE_VERSION: u32 = 3;
+pub const CONSOLE_VERSION: u32 = 4;
 
 /// The longest frame (tag and fields, without the length), in bytes. A receiver needs no larger
 /// buffer, and refuses a longer frame before it stores any of it. Large enough for the arguments

@@ -35,6 +35,9 @@ pub const DEPUTY_PORT: u16 = 8701;
 pub const MIGRATION_PORT: u16 = 8702;
 /// The TCP port of a node that images are streamed to.
 pub const IMAGE_PORT: u16 = 8703;
+/// The TCP port where a node answers benchmarks, if it was booted for them
+/// ([`crate::boot::BENCH`]).
+pub const PROBE_PORT: u16 = 8704;
 
 wire_struct! {
     /// The first frame of a connection.

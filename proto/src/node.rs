@@ -39,6 +39,13 @@ pub fn of_ipv4(address: [u8; 4]) -> Option<NodeId> {
     ([a, b, c] == NETWORK && is_valid(node)).then_some(node)
 }
 
+/// The node whose Ethernet address this is, or `None` if it is no node's.
+pub fn of_mac(address: [u8; 6]) -> Option<NodeId> {
+    let [prefix @ .., id] = address;
+    let node = NodeId(u16::from(id));
+    (prefix == MAC_PREFIX && is_valid(node)).then_some(node)
+}
+
 const fn last_byte(node: NodeId) -> u8 {
     node.0.to_le_bytes()[0]
 }
@@ -53,6 +60,7 @@ mod tests {
         assert_eq!(ipv4(NodeId(3)), [10, 87, 0, 3]);
         for id in 1..=MAX.0 {
             assert_eq!(of_ipv4(ipv4(NodeId(id))), Some(NodeId(id)));
+            assert_eq!(of_mac(mac(NodeId(id))), Some(NodeId(id)));
         }
     }
 
@@ -60,6 +68,9 @@ mod tests {
     fn network_broadcast_and_foreign_addresses_are_no_node() {
         for address in [[10, 87, 0, 0], [10, 87, 0, 255], [10, 87, 1, 3], [127, 0, 0, 1]] {
             assert_eq!(of_ipv4(address), None);
+        }
+        for address in [[0; 6], [0xff; 6], mac(NodeId(0)), mac(NodeId(255))] {
+            assert_eq!(of_mac(address), None);
         }
         assert!(!is_valid(NodeId(0)));
         assert!(!is_valid(NodeId(255)));

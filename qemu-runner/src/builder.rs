@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::thread::CpuSet;
-use wayfarer_proto::boot::{BootWords, NetKind};
+use wayfarer_proto::boot::{BENCH, BootWords, NetKind};
 use wayfarer_proto::id::NodeId;
 
 use crate::children;
@@ -160,6 +160,14 @@ impl ClusterBuilder {
         self
     }
 
+    /// The nodes answer benchmarks of their network.
+    #[must_use]
+    pub fn benchmarks(mut self) -> Self {
+        self.words.push(' ');
+        self.words += BENCH;
+        self
+    }
+
     /// Another program in QEMU's place, given its arguments: its standard input and output are the
     /// node's console.
     #[must_use]
@@ -197,6 +205,7 @@ impl ClusterBuilder {
             processors: self.placement.processors(self.nodes),
         };
         let reporter = Reporter::new(notifier.clone());
+        let started = Instant::now();
         let vms = boot.start_all(&reporter)?;
         let time_limit = if self.debugger { DEBUG_LIMIT } else { self.time_limit };
         let children = vms.iter().map(Vm::child).collect();
@@ -206,7 +215,7 @@ impl ClusterBuilder {
             notices,
             notifier,
             reporter,
-            started: Instant::now(),
+            started,
             time_limit,
             pcap: self.pcap.clone(),
             _watchdog: watchdog,

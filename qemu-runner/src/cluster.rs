@@ -204,6 +204,11 @@ impl Cluster {
         }
     }
 
+    /// When the first node's QEMU was executed.
+    pub fn began(&self) -> Instant {
+        self.started
+    }
+
     /// How much of the cluster's time is left: the longest sensible `timeout` for
     /// [`recv`](Self::recv).
     pub fn time_left(&self) -> Duration {

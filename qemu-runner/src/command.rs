@@ -1,5 +1,6 @@
 //! The commands: what each does with the library's clusters.
 
+mod bench;
 pub(crate) mod cli;
 mod control;
 mod demo;
@@ -22,6 +23,7 @@ pub(crate) fn carry_out(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
         None => demo::demo(&cli.demo),
         Some(Command::Demo(options)) => demo::demo(&options),
+        Some(Command::Bench(options)) => bench::bench(&options),
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Shell(options)) => run::shell(&options),
         Some(Command::Ps(options)) => control::ps(&options),

@@ -98,12 +98,24 @@ pub fn needs(file: &[u8]) -> Result<Needs, NotRunnable> {
     Ok(needs)
 }
 
+/// Bytes of memory that the program `file` takes once it is loaded.
+///
+/// # Errors
+/// [`NotRunnable::Damaged`] when it is none.
+pub fn loaded_size(file: &[u8]) -> Result<u64, NotRunnable> {
+    let segments = segments(file)?;
+    let loads = segments.iter().filter(|segment| segment.kind == SEGMENT_LOAD);
+    Ok(loads.map(|segment| segment.memory as u64).sum())
+}
+
 /// A program header.
 struct Segment {
     kind: u32,
     offset: usize,
     address: usize,
+    /// Bytes in the file, and in memory.
     size: usize,
+    memory: usize,
 }
 
 impl Segment {
@@ -123,6 +135,7 @@ fn segments(file: &[u8]) -> Result<Vec<Segment>, NotRunnable> {
             offset: offset(file, at + 8)?,
             address: offset(file, at + 16)?,
             size: offset(file, at + 32)?,
+            memory: offset(file, at + 40)?,
         })
     };
     (0..count).map(segment).collect()

@@ -187,7 +187,8 @@ fn read(core: &mut Core, id: SlotId, buffer: &mut [u8]) -> Result<Option<usize>,
     let slot = core.table.get_mut(id).ok_or(ReadError::Aborted)?;
     let len = buffer.len().min(COPY_LIMIT);
     let read = slot.read(&mut buffer[..len])?;
-    if read.is_some() {
+    if let Some(count) = read {
+        core.totals.bytes_in += count as u64;
         core.table.enqueue(id);
     }
     Ok(read)
@@ -198,6 +199,7 @@ fn write(core: &mut Core, id: SlotId, bytes: &[u8]) -> Result<usize, WriteError>
     let slot = core.table.get_mut(id).ok_or(WriteError::Aborted)?;
     let written = slot.write(&bytes[..bytes.len().min(COPY_LIMIT)])?;
     if written > 0 {
+        core.totals.bytes_out += written as u64;
         core.table.enqueue(id);
     }
     Ok(written)

@@ -13,6 +13,7 @@ use smoltcp::phy::{RxToken, TxToken};
 use smoltcp::time::Instant;
 use wayfarer_proto::id::NodeId;
 
+use super::echo;
 use super::port::{Outlet, Port};
 use super::segment::{self, ETHERNET_HEADER, Incoming, Span};
 
@@ -24,6 +25,17 @@ pub enum Peers {
     /// The i-th port reaches the i-th of these nodes and no other, as with one `dgram` or
     /// `stream` socket per peer.
     Each(Vec<NodeId>),
+}
+
+/// What a frame turned out to be.
+pub(super) enum Received<'a> {
+    /// A TCP segment of some connection.
+    Segment(Incoming<'a>),
+    /// An echo from this node.
+    Echo(NodeId, echo::Frame),
+    /// Something that is not for this node, or claims to come from a node that lies behind another
+    /// port.
+    Other,
 }
 
 /// The ports of a node and the way to each peer.
@@ -59,21 +71,23 @@ impl Fabric {
         (peer != self.node && index < self.outlets.len()).then_some(index)
     }
 
-    /// Reads the next frame of port `index` and hands it to `accept`: `None` if it is not for this
-    /// node or claims to come from a node that lies behind another port.
-    pub(super) fn receive(
-        &mut self,
-        index: usize,
-        accept: &mut dyn FnMut(Option<Incoming<'_>>),
-    ) -> bool {
+    /// Reads the next frame of port `index` and hands it to `accept`.
+    pub(super) fn receive(&mut self, index: usize, accept: &mut dyn FnMut(Received<'_>)) -> bool {
         let (node, peers) = (self.node, &self.peers);
         let behind_port = |peer: NodeId| match peers {
             Peers::All => peer != node,
             Peers::Each(peers) => peers.get(index) == Some(&peer),
         };
         self.outlets[index].receive(&mut |frame| {
-            let incoming = segment::parse_frame(frame, node);
-            accept(incoming.filter(|incoming| behind_port(incoming.tuple.peer)));
+            let received = match segment::parse_frame(frame, node) {
+                Some(incoming) if behind_port(incoming.tuple.peer) => Received::Segment(incoming),
+                Some(_) => Received::Other,
+                None => match echo::parse(frame, node) {
+                    Some((peer, echo)) if behind_port(peer) => Received::Echo(peer, echo),
+                    _ => Received::Other,
+                },
+            };
+            accept(received);
         })
     }
 
@@ -96,6 +110,18 @@ impl Fabric {
             segment::write_ethernet_header(frame, node, peer);
             frame[ETHERNET_HEADER..].copy_from_slice(packet);
         })
+    }
+
+    /// Sends an echo of at most `mtu` bytes to `peer`, or drops it if there is no room.
+    pub(super) fn send_echo(
+        &mut self,
+        index: usize,
+        peer: NodeId,
+        echo: &echo::Frame,
+        mtu: usize,
+    ) -> bool {
+        let node = self.node;
+        self.outlets[index].send(echo.length(mtu), &mut |frame| echo.write(frame, node, peer))
     }
 
     /// The device through which one connection to `peer` transmits.

@@ -21,6 +21,7 @@ mod config;
 mod connection;
 mod device;
 mod dial;
+mod echo;
 mod error;
 mod listener;
 mod network;
@@ -39,6 +40,7 @@ pub use config::{
 };
 pub use connection::Connection;
 pub use device::Peers;
+pub use echo::EchoOrder;
 pub use error::{ConnectError, ListenError, ReadError, WriteError};
 pub use listener::{BACKLOG, Listener};
 pub use network::{ConnectionInfo, Network};

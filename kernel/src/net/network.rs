@@ -13,10 +13,11 @@ use wayfarer_proto::time::Instant;
 
 use super::config::{Config, ConfigError};
 use super::connection::Connection;
+use super::echo::EchoOrder;
 use super::error::{ConnectError, ListenError};
 use super::listener::Listener;
 use super::port::Port;
-use super::slot::{Counters, Kind};
+use super::slot::{Counters, Kind, Slot};
 use super::stack::{Core, Stack, Totals};
 
 /// A handle to the network stack of this node.
@@ -115,6 +116,11 @@ impl Network {
         self.with_core(|core| core.table.len())
     }
 
+    /// Bytes of the buffers of all connections.
+    pub fn buffers(&self) -> usize {
+        self.with_core(|core| core.slots().map(Slot::buffers).sum())
+    }
+
     /// Every connection, in no particular order.
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         self.with_core(|core| core.slots().map(ConnectionInfo::of).collect())
@@ -123,6 +129,30 @@ impl Network {
     /// What the whole network has carried.
     pub fn totals(&self) -> Totals {
         self.stack.borrow().totals()
+    }
+
+    /// From now on this node answers echoes of others.
+    pub fn answer_echoes(&self) {
+        self.with_core(|core| core.echo.answers = true);
+    }
+
+    /// Begins an exchange of echoes with `peer`. One that went on before is given up.
+    pub fn begin_echo(&self, peer: NodeId, order: EchoOrder, now: Instant) {
+        self.stack.borrow_mut().begin_echo(peer, order, now);
+    }
+
+    /// Waits for the last echo, which may be lost.
+    pub async fn echo_over(&self) {
+        poll_fn(|context| {
+            let over = self.with_core(|core| core.echo.is_over(context.waker()));
+            if over { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Ends the exchange; how long each round trip took, in nanoseconds.
+    pub fn end_echo(&self) -> Vec<u64> {
+        self.with_core(|core| core.echo.end())
     }
 
     fn dial(&self, node: NodeId, port: u16, kind: Kind) -> Result<Connection, ConnectError> {
@@ -140,7 +170,7 @@ impl Network {
 }
 
 impl ConnectionInfo {
-    fn of(slot: &super::slot::Slot) -> Self {
+    fn of(slot: &Slot) -> Self {
         Self {
             peer: slot.tuple.peer,
             peer_port: slot.tuple.peer_port,

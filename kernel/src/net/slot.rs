@@ -148,6 +148,11 @@ impl Slot {
         })
     }
 
+    /// Bytes of both buffers.
+    pub(super) fn buffers(&self) -> usize {
+        self.socket().recv_capacity() + self.socket().send_capacity()
+    }
+
     pub(super) fn socket(&self) -> &tcp::Socket<'static> {
         self.set.get(self.handle)
     }

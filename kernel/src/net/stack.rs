@@ -10,13 +10,15 @@ use alloc::vec::Vec;
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::DeviceCapabilities;
 use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Address};
+use wayfarer_proto::id::NodeId;
 use wayfarer_proto::node;
 use wayfarer_proto::time::Instant;
 
 use super::clock;
 use super::config::{Config, ConfigError};
-use super::device::{Arrival, Fabric};
+use super::device::{Arrival, Fabric, Received};
 use super::dial::Ports;
+use super::echo::{self, Echo, EchoOrder};
 use super::error::End;
 use super::listener::Backlogs;
 use super::port::Port;
@@ -50,6 +52,10 @@ pub struct Totals {
     pub frames_in: u64,
     /// Frames given to the ports.
     pub frames_out: u64,
+    /// Bytes that tasks have read from connections.
+    pub bytes_in: u64,
+    /// Bytes that tasks have written to connections.
+    pub bytes_out: u64,
     /// Frames that were no TCP segment for this node, or came through the wrong port.
     pub filtered: u64,
     /// Segments that belonged to no connection; answered with a RST unless they were one.
@@ -58,6 +64,14 @@ pub struct Totals {
     pub dropped: u64,
     /// Segments sent more than once, by connections that are gone or not.
     pub retransmissions: u64,
+}
+
+impl Totals {
+    /// Counts a frame that was given to a port, or that it had no room for.
+    fn count_sent(&mut self, sent: bool) {
+        let counter = if sent { &mut self.frames_out } else { &mut self.dropped };
+        *counter += 1;
+    }
 }
 
 pub(super) struct Stack {
@@ -79,7 +93,8 @@ pub(super) struct Core {
     pub(super) ports: Ports,
     /// The time of the last poll.
     pub(super) now: Instant,
-    totals: Totals,
+    pub(super) totals: Totals,
+    pub(super) echo: Echo,
 }
 
 impl Stack {
@@ -110,6 +125,7 @@ impl Stack {
             backlogs: Backlogs::default(),
             now,
             totals: Totals::default(),
+            echo: Echo::default(),
         };
         Ok(Self { fabric, core, first_port: 0 })
     }
@@ -142,17 +158,22 @@ impl Stack {
     }
 
     fn receive_frame(&mut self, index: usize, budget: &mut Budget, reply: &mut Vec<u8>) -> bool {
-        let (core, mut sender) = (&mut self.core, None);
+        let (core, mut sender, mut echo) = (&mut self.core, None, None);
         reply.clear();
-        let received = self.fabric.receive(index, &mut |incoming| {
+        let received = self.fabric.receive(index, &mut |received| {
             core.totals.frames_in += 1;
-            match incoming {
-                Some(incoming) => {
+            match received {
+                Received::Segment(incoming) => {
                     budget.spend(incoming.packet.len());
                     sender = Some(incoming.tuple.peer);
                     core.arrive(&incoming, reply);
                 }
-                None => {
+                Received::Echo(peer, frame) => {
+                    budget.spend(0);
+                    let answer = core.echo.arrive(peer, frame, core.now);
+                    echo = answer.map(|answer| (peer, answer));
+                }
+                Received::Other => {
                     budget.spend(0);
                     core.totals.filtered += 1;
                 }
@@ -162,11 +183,26 @@ impl Stack {
             && !reply.is_empty()
         {
             let sent = self.fabric.send(index, peer, reply);
-            let counter =
-                if sent { &mut self.core.totals.frames_out } else { &mut self.core.totals.dropped };
-            *counter += 1;
+            self.core.totals.count_sent(sent);
+        }
+        if let Some((peer, frame)) = echo {
+            self.send_echo(index, peer, &frame);
         }
         received
+    }
+
+    fn send_echo(&mut self, index: usize, peer: NodeId, frame: &echo::Frame) {
+        let mtu = self.core.capabilities.max_transmission_unit;
+        let sent = self.fabric.send_echo(index, peer, frame, mtu);
+        self.core.totals.count_sent(sent);
+    }
+
+    /// Begins an exchange of echoes with `peer`; there is none with a node that cannot be reached.
+    pub(super) fn begin_echo(&mut self, peer: NodeId, order: EchoOrder, now: Instant) {
+        if let Some(index) = self.fabric.route(peer) {
+            let frame = self.core.echo.begin(peer, order, now);
+            self.send_echo(index, peer, &frame);
+        }
     }
 
     /// Sends what connections have to send; true if there was something.

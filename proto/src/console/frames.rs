@@ -132,6 +132,9 @@ choice! {
         10 => Hold(MovePhase),
         /// Hold moves no longer.
         11 => Release,
+        /// Measure the way to another node; answered by [`FromNode::Probed`]. For nodes booted
+        /// with [`crate::boot::BENCH`].
+        12 => Probe(Probe),
     }
 }
 direction!(ToNode);
@@ -173,6 +176,8 @@ choice! {
         15 => Half(Half),
         /// A move is held, as [`ToNode::Hold`] asked.
         16 => Held(Held),
+        /// What a [`ToNode::Probe`] measured.
+        17 => Probed(Probed),
     }
 }
 direction!(FromNode);
@@ -397,6 +402,8 @@ record! {
         frames_total: u64,
         /// Sockets of the network stack.
         sockets: u64,
+        /// Bytes of heap that are the buffers of these sockets.
+        socket_buffers: u64,
         /// Tasks of the executor.
         tasks: u64,
         /// Open file descriptions.
@@ -409,6 +416,41 @@ record! {
         heap_used: u64,
         /// Frames that the kernel's heap has grown by, and keeps.
         heap_frames: u64,
+    }
+}
+
+choice! {
+    /// What carries a [`Probe`].
+    Carrier, BadChoice {
+        /// Ethernet frames, sent and answered by the stack; sizes without the Ethernet header.
+        0 => Frames,
+        /// A TCP connection between two tasks; sizes are those of the messages.
+        1 => Stream,
+    }
+}
+
+record! {
+    /// A question to the network: how long do so many bytes there and so many back take?
+    Probe {
+        /// The node asked.
+        peer: NodeId,
+        /// What carries it.
+        carrier: Carrier,
+        /// Bytes there.
+        request: u32,
+        /// Bytes back.
+        reply: u32,
+        /// How often.
+        count: u32,
+    }
+}
+
+record! {
+    /// The answer to a [`Probe`].
+    Probed {
+        /// How long each round trip took, in nanoseconds; fewer than asked for when the peer
+        /// answered no longer.
+        round_trips: Vec<u64>,
     }
 }
 

@@ -73,6 +73,12 @@ impl Sample for Vec<Vec<u8>> {
     }
 }
 
+impl Sample for Vec<u64> {
+    fn sample(source: &mut Source) -> Self {
+        source.few(Sample::sample)
+    }
+}
+
 impl Sample for String {
     fn sample(source: &mut Source) -> Self {
         source.few(|source| char::from(source.byte())).into_iter().collect()

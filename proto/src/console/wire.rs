@@ -180,23 +180,29 @@ impl Field for Vec<u8> {
 }
 
 /// A list grows as its items are read, so a false count costs nothing.
-impl Field for Vec<Vec<u8>> {
-    fn put(&self, out: &mut Vec<u8>) {
-        put_count(self.len(), out);
-        for item in self {
-            item.put(out);
-        }
-    }
+macro_rules! list_fields {
+    ($($item:ty),*) => {$(
+        impl Field for Vec<$item> {
+            fn put(&self, out: &mut Vec<u8>) {
+                put_count(self.len(), out);
+                for item in self {
+                    item.put(out);
+                }
+            }
 
-    fn take(input: &mut Input<'_>) -> Result<Self, FrameError> {
-        let count = take_count(input)?;
-        let mut items = Self::new();
-        for _ in 0..count {
-            items.push(Field::take(input)?);
+            fn take(input: &mut Input<'_>) -> Result<Self, FrameError> {
+                let count = take_count(input)?;
+                let mut items = Self::new();
+                for _ in 0..count {
+                    items.push(Field::take(input)?);
+                }
+                Ok(items)
+            }
         }
-        Ok(items)
-    }
+    )*};
 }
+
+list_fields!(Vec<u8>, u64);
 
 impl Field for String {
     fn put(&self, out: &mut Vec<u8>) {

@@ -14,6 +14,9 @@ const DAY: u64 = 24 * 3600;
 /// The longest `--timeout`, in seconds.
 const YEAR: u64 = 366 * DAY;
 
+/// How long the nodes of one part of the benchmark may take.
+const BENCH_LIMIT: u64 = 600;
+
 /// How long the demo may take.
 const DEMO_LIMIT: u64 = 300;
 
@@ -43,6 +46,10 @@ pub(crate) enum Command {
     ///
     /// Move a program with `echo 2 >/proc/PID/goto`; `cat /proc/PID/where` says where it is.
     Shell(ShellOptions),
+    /// Measure forwarded calls, moves and the network, and compare each with the wire
+    ///
+    /// Prints a table; plots are written to target/bench/. The host should have nothing else to do.
+    Bench(BenchOptions),
     /// Who runs where in a cluster that another terminal runs
     ///
     /// The calls are those that a process made while it was away from home: local ones were served
@@ -81,6 +88,36 @@ pub(crate) struct DemoOptions {
     /// Also write the report to FILE as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
+pub(crate) enum Part {
+    /// System calls, at home and away
+    Calls,
+    /// Bulk TCP between nodes
+    Bulk,
+    /// From the start of QEMU to the first user instruction
+    Boot,
+    /// System calls, fork and exec of a process that never moves
+    Home,
+    /// What a node, a deputy and a guest hold
+    Memory,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchOptions {
+    /// What to measure [default: everything]
+    #[arg(value_enum)]
+    pub(crate) parts: Vec<Part>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Also write all figures to FILE as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Few repetitions: to see that everything works, not to quote
+    #[arg(long)]
+    pub(crate) quick: bool,
 }
 
 #[derive(Args, Debug)]
@@ -190,6 +227,7 @@ pub(crate) struct Defaults {
 
 impl Defaults {
     pub(crate) const PROGRAM: Self = Self { nodes: 1, seconds: DAY };
+    pub(crate) const BENCH: Self = Self { nodes: 2, seconds: BENCH_LIMIT };
     pub(crate) const DEMO: Self = Self { nodes: 3, seconds: DEMO_LIMIT };
 }
 

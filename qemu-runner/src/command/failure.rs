@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     Unwritable { path: PathBuf, source: io::Error },
     #[error("cannot make the demo's reference on this host: {source}")]
     Reference { source: io::Error },
+    #[error("the benchmark's program failed: {0}")]
+    Benchmark(String),
     #[error("the demo needs at least 3 nodes, not {0}")]
     TooFewNodes(u16),
 }

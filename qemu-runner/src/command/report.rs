@@ -190,7 +190,7 @@ fn telling_lines(expected: &str, got: &str) -> (String, String) {
 }
 
 /// Text in columns: the first to the left, numbers to the right.
-fn columns(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(crate) fn columns(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let heads = heads.iter().map(|head| (*head).to_owned()).collect();
     let table: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
     let width = |column: usize| table.iter().map(|row| row[column].len()).max().unwrap_or(0);

@@ -1,0 +1,56 @@
+//! `bench`: what forwarded calls, moves and the network cost.
+//!
+//! A figure is taken from many repetitions on one machine in one run, and its limit (the bare wire,
+//! a TCP connection between the same two nodes) in the same run: what is quoted is the ratio.
+
+mod boot;
+mod bulk;
+mod calls;
+mod figure;
+mod home;
+mod lab;
+mod memory;
+mod results;
+mod table;
+
+use super::cli::{BenchOptions, Defaults, Part};
+use super::failure::Failure;
+use super::prepare;
+use lab::Lab;
+use results::Results;
+
+/// Everything, in the order it is done.
+const PARTS: [Part; 5] = [Part::Calls, Part::Bulk, Part::Boot, Part::Home, Part::Memory];
+
+/// Runs the parts asked for, shows what they found, and writes it where it is wanted.
+pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
+    if let Some(path) = &options.json {
+        prepare::writable(path)?;
+    }
+    let kernel = prepare::kernel(&options.common, Defaults::BENCH)?;
+    let lab = Lab::new(options, kernel)?;
+    let mut results = Results::default();
+    for part in PARTS {
+        if options.parts.is_empty() || options.parts.contains(&part) {
+            run(part, &lab, &mut results)?;
+        }
+    }
+    drop(lab);
+    print!("{}", table::text(&results));
+    if let Some(path) = &options.json {
+        std::fs::write(path, results.json())
+            .map_err(|source| Failure::Unwritable { path: path.clone(), source })?;
+    }
+    Ok(0)
+}
+
+fn run(part: Part, lab: &Lab<'_>, results: &mut Results) -> Result<(), Failure> {
+    match part {
+        Part::Calls => results.calls = calls::measure(lab)?,
+        Part::Bulk => results.bulk = bulk::measure(lab)?,
+        Part::Boot => results.boot = boot::measure(lab)?,
+        Part::Home => results.home = home::measure(lab)?,
+        Part::Memory => results.memory = memory::measure(lab)?,
+    }
+    Ok(())
+}

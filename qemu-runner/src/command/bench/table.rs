@@ -1,0 +1,92 @@
+//! Everything that was measured, as a person reads it.
+
+use std::collections::BTreeMap;
+
+use super::calls::Call;
+use super::figure::Figure;
+use super::results::Results;
+use crate::command::report::columns;
+
+/// The tables of the parts that ran.
+pub(crate) fn text(results: &Results) -> String {
+    let mut tables = Vec::new();
+    if !results.calls.is_empty() {
+        tables.push(calls(&results.calls));
+    }
+    let others = [
+        ("bulk", &results.bulk),
+        ("boot", &results.boot),
+        ("home", &results.home),
+        ("memory", &results.memory),
+    ];
+    let figures: Vec<_> = others.into_iter().filter(|(_, part)| !part.is_empty()).collect();
+    if !figures.is_empty() {
+        tables.push(plain(&figures));
+    }
+    tables.join("\n")
+}
+
+fn calls(calls: &BTreeMap<String, Call>) -> String {
+    let heads = [
+        "call",
+        "home us",
+        "away us",
+        "min",
+        "p99",
+        "slower",
+        "trips",
+        "frames",
+        "bytes to",
+        "bytes back",
+        "tcp us",
+        "raw us",
+        "x tcp",
+        "x raw",
+    ];
+    let median = |figure: &Option<Figure>| figure.as_ref().map(|figure| figure.median);
+    let rows = calls.iter().map(|(name, call)| {
+        let cells = [
+            number(call.home.median),
+            number(call.away.median),
+            number(call.away.min),
+            number(call.away.p99),
+            number(call.slowdown()),
+            number(call.round_trips),
+            number(call.frames),
+            number(call.request_bytes),
+            number(call.reply_bytes),
+            optional(median(&call.tcp)),
+            optional(median(&call.raw)),
+            optional(call.ratio_tcp),
+            optional(call.ratio_raw),
+        ];
+        std::iter::once(name.clone()).chain(cells).collect()
+    });
+    columns(&heads, rows)
+}
+
+fn plain(parts: &[(&str, &BTreeMap<String, Figure>)]) -> String {
+    let rows = parts.iter().flat_map(|(part, figures)| {
+        figures.iter().map(move |(name, figure)| {
+            let numbers = [figure.min, figure.median, figure.p99].map(number);
+            let mut cells = vec![format!("{part} {name}")];
+            cells.extend(numbers);
+            cells.extend([figure.n.to_string(), figure.unit.to_owned()]);
+            cells
+        })
+    });
+    columns(&["figure", "min", "median", "p99", "n", "unit"], rows)
+}
+
+/// Three significant digits at least, no more than two decimals.
+fn number(value: f64) -> String {
+    match value {
+        _ if value >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
+        _ if value >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), number)
+}

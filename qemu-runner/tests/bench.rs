@@ -1,0 +1,68 @@
+//! The command `bench` on real nodes: that it measures everything, and what it counts. How long
+//! anything takes is never judged here.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The figures of every call that needs home, and of some that do not.
+const FORWARDED: [&str; 8] =
+    ["close", "lseek", "open", "write_1k", "write_8k", "read_1k", "read_8k", "stat"];
+const LOCAL: [&str; 3] = ["getpid", "clock_gettime", "futex_wake"];
+
+fn quick_run() -> Value {
+    // Otherwise building would count as measuring.
+    wayfarer::artifacts::kernel().unwrap();
+    wayfarer::artifacts::guest("bench").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bench.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_wayfarer"))
+        .args(["bench", "--quick", "--timeout", "120", "--json"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("close") && text.contains("bulk mtu_9000"), "{text}");
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+fn assert_figure(figure: &Value, unit: &str) {
+    let number = |key: &str| figure[key].as_f64().unwrap_or_else(|| panic!("{key}: {figure}"));
+    assert!(number("min") <= number("median") && number("median") <= number("p99"), "{figure}");
+    assert!(number("min") > 0.0 && number("n") >= 1.0, "{figure}");
+    assert_eq!(figure["unit"], unit);
+}
+
+#[test]
+fn quick_run_measures_everything() {
+    let results = quick_run();
+    for name in FORWARDED {
+        let call = &results["calls"][name];
+        assert_figure(&call["home"], "us");
+        assert_figure(&call["away"], "us");
+        assert_eq!(call["round_trips"], 1.0, "{name}: {call}");
+        assert!(call["request_bytes"].as_f64() > Some(0.0), "{name}: {call}");
+        assert!(call["reply_bytes"].as_f64() > Some(0.0), "{name}: {call}");
+        assert!(call["ratio_tcp"].is_f64() && call["ratio_raw"].is_f64(), "{name}: {call}");
+    }
+    // Rounded: an acknowledgement of its own, where the host was slow, is no part of a call.
+    let frames = results["calls"]["close"]["frames"].as_f64().map(f64::round);
+    assert_eq!(frames, Some(2.0), "one frame each way");
+    for name in LOCAL {
+        let call = &results["calls"][name];
+        assert_figure(&call["away"], "us");
+        assert_eq!(call["round_trips"], 0.0, "{name} needs no home: {call}");
+        assert!(call["ratio_tcp"].is_null(), "{name}: {call}");
+    }
+    for name in ["mtu_1500", "mtu_9000"] {
+        assert_figure(&results["bulk"][name], "MB/s");
+    }
+    assert_figure(&results["boot"]["first_user"], "ms");
+    for name in ["close", "open_close", "pread_8k", "pipe", "fork_exit", "fork_exec"] {
+        assert_figure(&results["home"][name], "us");
+    }
+    for name in ["image", "node", "deputy", "guest"] {
+        assert_figure(&results["memory"][name], "bytes");
+    }
+}

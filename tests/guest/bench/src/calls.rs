@@ -1,0 +1,212 @@
+//! The calls that are timed.
+
+use std::fs::{self, File, OpenOptions};
+use std::hint::black_box;
+use std::os::fd::AsFd;
+use std::sync::atomic::AtomicU32;
+use std::thread;
+
+use guest_common::{node, say};
+use rustix::fs::{Mode, OFlags, SeekFrom};
+use rustix::{io, pipe, thread::futex};
+
+use crate::clock::Clock;
+use crate::counts::Counts;
+use crate::tell_samples;
+
+/// The file that calls are about.
+const FILE: &str = "bench.dat";
+
+/// Bytes of it.
+const FILE_SIZE: usize = 256 * 1024;
+
+/// Sizes in bytes of the writes that show how the cost grows.
+const SIZES: [(&str, usize); 7] = [
+    ("write_64", 64),
+    ("write_256", 256),
+    ("write_2k", 2 * 1024),
+    ("write_4k", 4 * 1024),
+    ("write_16k", 16 * 1024),
+    ("write_64k", 64 * 1024),
+    ("write_256k", FILE_SIZE),
+];
+
+/// A call by its name, and how often it is made for each of the calls asked for: the large ones
+/// are made less often.
+struct Case<'a> {
+    name: &'static str,
+    divisor: usize,
+    /// Makes it once, and says how long it took.
+    call: Box<dyn FnMut(&Clock) -> u64 + 'a>,
+}
+
+impl<'a> Case<'a> {
+    fn new<T>(name: &'static str, mut call: impl FnMut() -> T + 'a) -> Self {
+        let call = Box::new(move |clock: &Clock| clock.time(|| black_box(call())).0);
+        Self { name, divisor: 1, call }
+    }
+
+    fn rarely(self, divisor: usize) -> Self {
+        Self { divisor, ..self }
+    }
+
+    fn samples(&mut self, clock: &Clock, count: usize) -> Vec<u64> {
+        let count = (count / self.divisor).max(1);
+        for _ in 0..count.div_ceil(10) {
+            (self.call)(clock);
+        }
+        (0..count).map(|_| (self.call)(clock)).collect()
+    }
+}
+
+/// What the calls need.
+struct Stage {
+    file: File,
+    bytes: Vec<u8>,
+    word: AtomicU32,
+}
+
+impl Stage {
+    fn new() -> Self {
+        fs::write(FILE, vec![7; FILE_SIZE]).expect("the directory can be written");
+        let file = OpenOptions::new().read(true).write(true).open(FILE).expect("just written");
+        Self { file, bytes: vec![5; FILE_SIZE], word: AtomicU32::new(0) }
+    }
+
+    fn write(&self, length: usize) -> usize {
+        io::pwrite(&self.file, &self.bytes[..length], 0).expect("a file takes bytes")
+    }
+
+    fn read(&self, length: usize, buffer: &mut [u8]) -> usize {
+        io::pread(&self.file, &mut buffer[..length], 0).expect("a file gives bytes")
+    }
+
+    /// The calls of the thesis's table 5.1, and their like.
+    fn cases(&self) -> Vec<Case<'_>> {
+        let (mut small, mut large) = (vec![0; 1024], vec![0; 8192]);
+        vec![
+            Case::new("close", close_nothing),
+            Case::new("lseek", || rustix::fs::seek(&self.file, SeekFrom::Start(0))),
+            open_case(),
+            Case::new("write_1k", || self.write(1024)),
+            Case::new("write_8k", || self.write(8192)),
+            Case::new("read_1k", move || self.read(1024, &mut small)),
+            Case::new("read_8k", move || self.read(8192, &mut large)),
+            Case::new("stat", || rustix::fs::stat(FILE)),
+            Case::new("getpid", rustix::process::getpid),
+            Case::new("clock_gettime", || {
+                rustix::time::clock_gettime(rustix::time::ClockId::Monotonic)
+            }),
+            Case::new("futex_wake", || futex::wake(&self.word, futex::Flags::PRIVATE, 1)),
+        ]
+    }
+
+    /// Writes of every size.
+    fn writes(&self) -> Vec<Case<'_>> {
+        let case = |(name, size)| Case::new(name, move || self.write(size)).rarely(size / 8192 + 1);
+        SIZES.into_iter().map(case).collect()
+    }
+}
+
+/// close(2) of what is not open: the smallest call there is.
+fn close_nothing() -> i32 {
+    // SAFETY: -1 is no descriptor, so nothing is closed.
+    unsafe { libc::close(-1) }
+}
+
+/// Closes what it opened only when there is too much of it: opening is what is counted.
+fn open_case<'a>() -> Case<'a> {
+    const MOST: usize = 256;
+    let mut opened = Vec::with_capacity(MOST);
+    let call = move |clock: &Clock| {
+        if opened.len() == MOST {
+            opened.clear();
+        }
+        let open = || rustix::fs::open(FILE, OFlags::RDONLY, Mode::empty());
+        let (taken, file) = clock.time(open);
+        opened.push(file.expect("the file is there"));
+        taken
+    };
+    Case { name: "open", divisor: 1, call: Box::new(call) }
+}
+
+/// Times everything here, then on `node`, and counts there.
+pub(crate) fn here_and_there(node: u16, count: usize) {
+    let stage = Stage::new();
+    everything(&stage, "here", count);
+    node::migrate(node).expect("the node takes this process");
+    everything(&stage, "away", count);
+    count_all(&stage, count.min(200));
+    fs::remove_file(FILE).expect("the file is there");
+}
+
+fn everything(stage: &Stage, place: &str, count: usize) {
+    let clock = Clock::calibrate();
+    for mut case in stage.cases().into_iter().chain(stage.writes()) {
+        tell_samples(case.name, place, &case.samples(&clock, count));
+    }
+    tell_samples("pipe", place, &pipe_ping_pong(&clock, count));
+}
+
+/// How long a byte takes to another thread and back.
+fn pipe_ping_pong(clock: &Clock, count: usize) -> Vec<u64> {
+    let (theirs, to_them) = pipe::pipe().expect("a pipe");
+    let (ours, to_us) = pipe::pipe().expect("a pipe");
+    let echo = thread::spawn(move || {
+        let mut byte = [0; 1];
+        while io::read(&theirs, &mut byte) == Ok(1) {
+            io::write(&to_us, &byte).expect("the other end is open");
+        }
+    });
+    let there_and_back = || {
+        let mut byte = [1; 1];
+        io::write(to_them.as_fd(), &byte).expect("the other end is open");
+        io::read(&ours, &mut byte).expect("the other end is open")
+    };
+    let samples = Case::new("pipe", there_and_back).samples(clock, count);
+    drop(to_them);
+    echo.join().expect("it ends with the pipe");
+    samples
+}
+
+/// Counts what calls cost on the network, which is what is left when reading the counts is taken
+/// off.
+fn count_all(stage: &Stage, count: usize) {
+    let clock = Clock::calibrate();
+    let Some(first) = Counts::now() else { return };
+    let Some(second) = Counts::now() else { return };
+    let reading = second.since(first);
+    for mut case in stage.cases().into_iter().chain(stage.writes()) {
+        let count = (count / case.divisor).max(1);
+        let before = Counts::now().unwrap_or_default();
+        for _ in 0..count {
+            (case.call)(&clock);
+        }
+        let cost = Counts::now().unwrap_or_default().since(before).since(reading);
+        let Counts { round_trips, frames, home, away } = cost;
+        say(&format!("counts {} {count} {round_trips} {frames} {home} {away}", case.name));
+    }
+}
+
+/// Times the calls of a whole process that a Linux is compared with.
+pub(crate) fn whole(count: usize) {
+    let stage = Stage::new();
+    let clock = Clock::calibrate();
+    let (mut small, mut large) = (vec![0; 1024], vec![0; 8192]);
+    let open_and_close = || drop(rustix::fs::open(FILE, OFlags::RDONLY, Mode::empty()));
+    let cases = [
+        Case::new("close", close_nothing),
+        Case::new("lseek", || rustix::fs::seek(&stage.file, SeekFrom::Start(0))),
+        Case::new("open_close", open_and_close),
+        Case::new("pread_1k", || stage.read(1024, &mut small)),
+        Case::new("pread_8k", || stage.read(8192, &mut large)),
+        Case::new("pwrite_1k", || stage.write(1024)),
+        Case::new("pwrite_8k", || stage.write(8192)),
+        Case::new("stat", || rustix::fs::stat(FILE)),
+    ];
+    for mut case in cases {
+        tell_samples(case.name, "here", &case.samples(&clock, count));
+    }
+    tell_samples("pipe", "here", &pipe_ping_pong(&clock, count));
+    fs::remove_file(FILE).expect("the file is there");
+}

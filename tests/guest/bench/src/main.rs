@@ -1,0 +1,66 @@
+//! `bench calls NODE COUNT`: times system calls here and then on NODE.
+//! `bench home COUNT`: times what whole processes do.
+//! `bench sleepers COUNT NODE`: children that sleep on NODE, to be counted.
+//! `bench memory KIB MOVES NODE KIND`: a process of that size moves there and back.
+//! `bench nothing`: ends at once.
+//!
+//! What it says on standard output is for the runner's `bench`, a line of words each:
+//!
+//! ```text
+//! samples NAME here|away NANOSECONDS...    how long each call took
+//! counts NAME CALLS ROUND_TRIPS FRAMES BYTES_HOME BYTES_AWAY    what that many calls cost
+//! ready                                    all sleepers are where they shall be
+//! ```
+
+mod calls;
+mod clock;
+mod counts;
+mod processes;
+
+use std::process::ExitCode;
+
+use guest_common::say;
+
+fn main() -> ExitCode {
+    guest_common::fail_on_panic();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match carry_out(&words) {
+        Some(()) => ExitCode::SUCCESS,
+        None => {
+            eprintln!("usage: bench calls|home|sleepers|memory|nothing ...");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn carry_out(words: &[&str]) -> Option<()> {
+    match *words {
+        ["calls", node, count] => calls::here_and_there(node.parse().ok()?, count.parse().ok()?),
+        ["home", count] => {
+            let count = count.parse().ok()?;
+            calls::whole(count);
+            processes::whole(count);
+        }
+        ["sleepers", count, node] => {
+            processes::sleepers(count.parse().ok()?, node.parse().ok()?);
+        }
+        ["memory", kib, moves, node, kind] => {
+            let kind = processes::Kind::parse(kind)?;
+            processes::travel(kib.parse().ok()?, moves.parse().ok()?, node.parse().ok()?, kind);
+        }
+        ["nothing"] => {}
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Tells how long each call of a series took.
+fn tell_samples(name: &str, place: &str, samples: &[u64]) {
+    let mut line = format!("samples {name} {place}");
+    for sample in samples {
+        line.push(' ');
+        line += &sample.to_string();
+    }
+    say(&line);
+}

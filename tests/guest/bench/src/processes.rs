@@ -1,0 +1,130 @@
+//! Whole processes: made, moved, and asleep.
+
+use std::ffi::CString;
+use std::io::{self, Read as _};
+use std::thread;
+use std::time::Duration;
+
+use guest_common::child::{self, End};
+use guest_common::{node, say};
+use rustix::process::{Signal, kill_process};
+use rustix::{io as raw, pipe};
+
+use crate::clock::Clock;
+use crate::tell_samples;
+
+/// Longer than any benchmark lasts.
+const ASLEEP: Duration = Duration::from_secs(3600);
+
+/// Bytes of a page.
+const PAGE: usize = 4096;
+
+/// Children or threads of a process that has many.
+const MANY: usize = 32;
+
+/// What travels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Pages that were written.
+    Touched,
+    /// Pages that were written with zeros.
+    Zero,
+    /// Written pages, shared with children that stay.
+    Forks,
+    /// Written pages, with threads that sleep.
+    Threads,
+}
+
+impl Kind {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "touched" => Some(Self::Touched),
+            "zero" => Some(Self::Zero),
+            "forks" => Some(Self::Forks),
+            "threads" => Some(Self::Threads),
+            _ => None,
+        }
+    }
+}
+
+/// Times making a process, and executing a program in one.
+pub(crate) fn whole(count: usize) {
+    let clock = Clock::calibrate();
+    let count = (count / 10).max(1);
+    let fork = || assert_eq!(child::fork_and_wait(|| 0), End::Exited(0));
+    let samples: Vec<u64> = (0..count).map(|_| clock.time(fork).0).collect();
+    tell_samples("fork_exit", "here", &samples);
+    let path = std::env::args().next().and_then(|path| CString::new(path).ok());
+    let path = path.expect("a program has a name");
+    let execute = || assert_eq!(child::fork_and_wait(|| execute_nothing(&path)), End::Exited(0));
+    let samples: Vec<u64> = (0..count).map(|_| clock.time(execute).0).collect();
+    tell_samples("fork_exec", "here", &samples);
+}
+
+/// Becomes `bench nothing`.
+fn execute_nothing(path: &CString) -> i32 {
+    let arguments = [path.as_ptr(), c"nothing".as_ptr(), std::ptr::null()];
+    let environment = [std::ptr::null()];
+    // SAFETY: both lists end with a null pointer, and what they point to outlives the call.
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    1
+}
+
+/// Starts children that sleep on `node` until standard input ends.
+pub(crate) fn sleepers(count: usize, node: u16) {
+    let (there, arrived) = pipe::pipe().expect("a pipe");
+    say("begin");
+    wait_for_input();
+    let sleep = || {
+        node::migrate(node).expect("the node takes this process");
+        raw::write(&arrived, &[1]).expect("the parent reads");
+        thread::sleep(ASLEEP);
+        0
+    };
+    let children: Vec<_> = (0..count).map(|_| child::fork(sleep)).collect();
+    for _ in 0..count {
+        assert_eq!(raw::read(&there, &mut [0]), Ok(1));
+    }
+    say("ready");
+    wait_for_input();
+    for child in children {
+        kill_process(child, Signal::KILL).expect("it sleeps");
+        child::wait(child);
+    }
+}
+
+/// Waits for a byte or the end of standard input.
+fn wait_for_input() {
+    let _ = io::stdin().read(&mut [0]).expect("standard input is open");
+}
+
+/// Moves with `kib` KiB of memory to `node` and back, `moves` times in all.
+pub(crate) fn travel(kib: usize, moves: usize, node: u16, kind: Kind) {
+    let mut memory = vec![0_u8; kib * 1024];
+    for (index, page) in memory.chunks_mut(PAGE).enumerate() {
+        // Volatile, so that zeros are written, too.
+        let byte = if kind == Kind::Zero { 0 } else { (index % 255) as u8 + 1 };
+        // SAFETY: the byte is the page's own.
+        unsafe { std::ptr::write_volatile(&mut page[0], byte) };
+    }
+    let children: Vec<_> = match kind {
+        Kind::Forks => (0..MANY).map(|_| child::fork(sleep)).collect(),
+        _ => Vec::new(),
+    };
+    if kind == Kind::Threads {
+        (0..MANY).for_each(|_| drop(thread::spawn(sleep)));
+    }
+    for index in 0..moves {
+        let target = if index % 2 == 0 { node } else { 1 };
+        node::migrate(target).expect("the node takes this process");
+    }
+    for child in children {
+        kill_process(child, Signal::KILL).expect("it sleeps");
+        child::wait(child);
+    }
+}
+
+fn sleep() -> i32 {
+    thread::sleep(ASLEEP);
+    0
+}
