@@ -17,4 +17,4 @@ pub use epoll::Epoll;
 pub use eventfd::EventFd;
 pub use pidfd::PidFd;
 pub use signalfd::SignalFd;
-pub use timerfd::{Setting, TimerBase, TimerFd};
+pub use timerfd::{Setting, TimerBase, TimerFd, after};

@@ -85,9 +85,15 @@ fn describe(info: &SigInfo) -> SignalfdSiginfo {
         code: info.code,
         pid: 0,
         uid: 0,
-        unused: [0; 20],
+        fd: 0,
+        timer: 0,
+        band: 0,
+        overrun: 0,
+        trap: 0,
         status: 0,
-        values: [0; 28],
+        int: 0,
+        pointer: 0,
+        times: [0; 16],
         address: 0,
         padding: [0; 48],
     };
@@ -97,6 +103,14 @@ fn describe(info: &SigInfo) -> SignalfdSiginfo {
         }
         SigDetail::Child { pid, uid, status } => {
             (siginfo.pid, siginfo.uid, siginfo.status) = (pid.cast_unsigned(), uid, status);
+        }
+        SigDetail::Queued { pid, uid, value } => {
+            (siginfo.pid, siginfo.uid) = (pid.cast_unsigned(), uid);
+            (siginfo.int, siginfo.pointer) = (value as i32, value);
+        }
+        SigDetail::Timer { id, overrun, value } => {
+            (siginfo.timer, siginfo.overrun) = (id.cast_unsigned(), overrun);
+            (siginfo.int, siginfo.pointer) = (value as i32, value);
         }
         SigDetail::Fault { address } => siginfo.address = address,
         _ => {}

@@ -139,7 +139,7 @@ impl TimerFd {
 }
 
 /// How many expirations there were from `deadline` until `now`, and when the next will be.
-fn after(deadline: Instant, interval: Duration, now: Instant) -> (u64, Instant) {
+pub fn after(deadline: Instant, interval: Duration, now: Instant) -> (u64, Instant) {
     let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
     let count = (now.0 - deadline.0) / interval + 1;
     (count, Instant(deadline.0.saturating_add(count.saturating_mul(interval))))

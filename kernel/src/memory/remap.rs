@@ -15,8 +15,8 @@ impl AddressSpace {
     ///
     /// # Errors
     /// EINVAL for odd or overlapping arguments, a length of 0 (doubling a shared mapping included)
-    /// and `MREMAP_DONTUNMAP`; EFAULT when the old range is not of one region; ENOMEM when there
-    /// is no room or no frame. After ENOMEM the mapping is as it was.
+    /// and `MREMAP_DONTUNMAP` of what is not private; EFAULT when the old range is not of one
+    /// region; ENOMEM when there is no room or no frame. After ENOMEM the mapping is as it was.
     pub fn remap(
         &mut self,
         old_address: UserAddr,
@@ -27,7 +27,8 @@ impl AddressSpace {
     ) -> Result<UserAddr, Errno> {
         let fixed = flags.contains(RemapFlags::FIXED);
         let may_move = flags.contains(RemapFlags::MAY_MOVE);
-        if flags.contains(RemapFlags::DONT_UNMAP) || (fixed && !may_move) {
+        let leaves = flags.contains(RemapFlags::DONT_UNMAP);
+        if (fixed || leaves) && !may_move {
             return Err(Errno::EINVAL);
         }
         let old = PageRange::from_bytes(old_address, old_length).ok_or(Errno::EINVAL)?;
@@ -36,8 +37,15 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         self.check_count()?;
+        if leaves && (pages != old.pages() || self.one_region(old)?.is_shared()) {
+            return Err(Errno::EINVAL);
+        }
         if fixed {
-            return self.remap_to(old, pages, new_address);
+            return self.remap_to(old, pages, new_address, leaves);
+        }
+        if leaves {
+            let target = self.place_anywhere(MapFlags::empty(), pages).ok_or(Errno::ENOMEM)?;
+            return self.relocate(old, target, true);
         }
         if pages <= old.pages() {
             self.regions.find(old.first()).ok_or(Errno::EFAULT)?;
@@ -57,7 +65,7 @@ impl AddressSpace {
             return Err(Errno::ENOMEM);
         }
         let target = self.place_anywhere(MapFlags::empty(), pages).ok_or(Errno::ENOMEM)?;
-        self.relocate(old, target)
+        self.relocate(old, target, false)
     }
 
     /// The region of which `range` is a part.
@@ -72,6 +80,7 @@ impl AddressSpace {
         old: PageRange,
         pages: u64,
         address: UserAddr,
+        leaves: bool,
     ) -> Result<UserAddr, Errno> {
         let bytes = pages.checked_mul(PAGE).ok_or(Errno::EINVAL)?;
         let target = PageRange::from_bytes(address, bytes).ok_or(Errno::EINVAL)?;
@@ -91,7 +100,7 @@ impl AddressSpace {
             self.unmap_range(rest);
             kept = PageRange::new(old.first(), rest.first()).ok_or(Errno::EINVAL)?;
         }
-        self.relocate(kept, target)
+        self.relocate(kept, target, leaves)
     }
 
     /// Extends a range that ends its region to `pages` pages, if nothing is in the way.
@@ -113,9 +122,16 @@ impl AddressSpace {
     }
 
     /// Moves the pages of `old`, which is part of one region, to the beginning of `target`, which
-    /// is free and at least as long.
-    fn relocate(&mut self, old: PageRange, target: PageRange) -> Result<UserAddr, Errno> {
-        let region = self.one_region(old)?.stretched(old.first(), target);
+    /// is free and at least as long. With `leaves` an empty mapping stays behind.
+    fn relocate(
+        &mut self,
+        old: PageRange,
+        target: PageRange,
+        leaves: bool,
+    ) -> Result<UserAddr, Errno> {
+        let before = self.one_region(old)?;
+        let region = before.stretched(old.first(), target);
+        let left = before.part(old).filter(|_| leaves);
         if self.show_again(old, target, &region).is_err() {
             self.drop_pages(target);
             return Err(Errno::ENOMEM);
@@ -123,6 +139,9 @@ impl AddressSpace {
         self.unmap_range(old);
         self.apply_protection(&region);
         self.regions.insert(region);
+        if let Some(left) = left {
+            self.regions.insert(left);
+        }
         Ok(target.start_address())
     }
 

@@ -7,8 +7,9 @@ use wayfarer_machine::UserContext;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Pid, ProcessKey, Tid, UserAddr};
 use wayfarer_proto::linux::process::{
-    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_FS, CLONE_PARENT_SETTID,
-    CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL,
+    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_FS,
+    CLONE_NAMESPACES, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD,
+    CLONE_VFORK, CLONE_VM, CSIGNAL,
 };
 use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::message;
@@ -71,11 +72,19 @@ impl CloneArgs {
         self.flags & CLONE_PIDFD != 0
     }
 
+    /// Whether the child's handlers are reset (`CLONE_CLEAR_SIGHAND`).
+    pub const fn clears_handlers(&self) -> bool {
+        self.flags & CLONE_CLEAR_SIGHAND != 0
+    }
+
     /// What they ask for.
     ///
     /// # Errors
     /// `EINVAL` for flags that make neither a thread, a vfork child nor a fork child.
     pub fn kind(&self) -> Result<Kind, Errno> {
+        if self.flags & CLONE_NAMESPACES != 0 {
+            return Err(Errno::EINVAL);
+        }
         let shared = self.flags & THREAD_FLAGS;
         let child_signal = matches!(self.flags & CSIGNAL, 0 | 17);
         match shared {

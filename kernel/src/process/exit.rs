@@ -37,6 +37,7 @@ fn bury(kernel: &Rc<Kernel>, home: &Rc<Home>) {
     if let Some(timer) = home.real_timer.take() {
         timer.task.cancel();
     }
+    home.timers.clear();
     drop(home.files.descriptors.clear());
     kernel.vfs.open_files().locks().release(&[LockOwner::Process(home.pid)]);
     home.threads.borrow_mut().clear();

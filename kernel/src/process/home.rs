@@ -11,7 +11,7 @@ use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigInfo, Signal, SignalSet};
 use wayfarer_proto::message::Usage;
 
-use super::{Files, HomeThread, MappedFiles, ProcessCell, ResourceLimits};
+use super::{Files, HomeThread, MappedFiles, PosixTimers, ProcessCell, ResourceLimits};
 use crate::executor::{TaskHandle, WaitQueue};
 use crate::signal::{Disposition, Handlers, Pending};
 
@@ -79,6 +79,10 @@ pub struct Home {
     pub memory_returned: WaitQueue,
     /// The armed ITIMER_REAL, if any.
     pub real_timer: RefCell<Option<RealTimer>>,
+    /// The timers of timer_create(2). A child has none.
+    pub timers: PosixTimers,
+    /// The execution domain (personality(2)): recorded.
+    pub personality: Cell<u32>,
     /// Files that the body has mapped.
     pub maps: MappedFiles,
     /// Whether the process has executed a program since it was forked (setpgid(2)).
@@ -131,6 +135,8 @@ impl Home {
             borrows_memory: Cell::new(false),
             memory_returned: WaitQueue::new(),
             real_timer: RefCell::new(None),
+            timers: PosixTimers::default(),
+            personality: Cell::new(0),
             maps: MappedFiles::default(),
             has_executed: Cell::new(false),
             away: Away::default(),

@@ -5,9 +5,8 @@ use core::cell::{Cell, RefCell};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, Tid};
 use wayfarer_proto::linux::signal::SignalSet;
-use wayfarer_proto::time::Instant;
 
-use super::Home;
+use super::{Home, Schedule};
 use crate::executor::{Either, WaitQueue, select};
 use crate::signal::{Pending, wants_attention};
 
@@ -23,8 +22,8 @@ pub struct HomeThread {
     pub pending: RefCell<Pending>,
     /// Woken when the call in progress may have to end.
     pub interrupt: WaitQueue,
-    /// The absolute deadline with which restart_syscall(2) goes on.
-    pub restart_deadline: Cell<Option<Instant>>,
+    /// How it wants to be scheduled.
+    pub schedule: Cell<Schedule>,
     call: Cell<Option<CallSeq>>,
     killed: Cell<bool>,
 }
@@ -38,7 +37,7 @@ impl HomeThread {
             saved_mask: Cell::default(),
             pending: RefCell::default(),
             interrupt: WaitQueue::new(),
-            restart_deadline: Cell::new(None),
+            schedule: Cell::default(),
             call: Cell::new(None),
             killed: Cell::new(false),
         }

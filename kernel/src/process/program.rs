@@ -162,6 +162,7 @@ impl Home {
         drop(self.files.descriptors.remove_close_on_exec());
         self.maps.copy_from(&program.maps);
         self.has_executed.set(true);
+        self.timers.clear();
         *self.program.borrow_mut() = program.name;
         self.end_borrowing();
     }
@@ -177,6 +178,7 @@ impl Home {
         }
         let renamed = HomeThread::new(leader);
         renamed.mask.set(thread.mask.get());
+        renamed.schedule.set(thread.schedule.get());
         renamed.pending.swap(&thread.pending);
         threads.insert(leader, Rc::new(renamed));
     }

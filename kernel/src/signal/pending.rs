@@ -32,6 +32,11 @@ impl Pending {
         true
     }
 
+    /// Whether a signal of that kind waits.
+    pub fn any(&self, kind: impl Fn(&SigInfo) -> bool) -> bool {
+        self.queue.iter().any(kind)
+    }
+
     /// Takes the first signal that `mask` does not block: lowest number first, oldest first.
     pub fn take(&mut self, mask: SignalSet) -> Option<SigInfo> {
         let signal = self.set().without(mask).first()?;

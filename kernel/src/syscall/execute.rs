@@ -29,6 +29,13 @@ impl Running {
         }
         let status = call.args[0] as u8;
         match call.sysno {
+            Sysno::clone3 => match local::plain_clone(self, &call).await {
+                Ok(clone) => {
+                    let reply = self.transact(Some(clone), Request::Call(clone)).await;
+                    self.finish(Some(clone), reply).await
+                }
+                Err(errno) => self.apply(Some(call), errno.into()).await,
+            },
             Sysno::rt_sigreturn => self.signal_return().await,
             Sysno::exit => self.exit_thread(status).await,
             Sysno::exit_group => self.leave(Request::Exit { status, group: true }).await,

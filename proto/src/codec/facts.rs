@@ -86,6 +86,16 @@ impl Wire for SigDetail {
                 out.push(3);
                 address.encode(out);
             }
+            Self::Queued { pid, uid, value } => {
+                out.push(4);
+                (pid, uid).encode(out);
+                value.encode(out);
+            }
+            Self::Timer { id, overrun, value } => {
+                out.push(5);
+                (id, overrun).encode(out);
+                value.encode(out);
+            }
         }
     }
 
@@ -98,6 +108,14 @@ impl Wire for SigDetail {
                 Ok(Self::Child { pid, uid, status: Wire::decode(reader)? })
             }
             3 => Wire::decode(reader).map(|address| Self::Fault { address }),
+            4 => {
+                let (pid, uid) = Wire::decode(reader)?;
+                Ok(Self::Queued { pid, uid, value: Wire::decode(reader)? })
+            }
+            5 => {
+                let (id, overrun) = Wire::decode(reader)?;
+                Ok(Self::Timer { id, overrun, value: Wire::decode(reader)? })
+            }
             other => Err(DecodeError::Ordinal(other)),
         }
     }

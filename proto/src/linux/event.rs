@@ -58,12 +58,24 @@ layout! {
         pid: u32,
         /// As which user.
         uid: u32,
-        /// `si_fd`, `si_tid`, `si_band`, `si_overrun`, `si_trapno`: none is ever set.
-        unused: [u8; 20],
+        /// `si_fd`: never set.
+        fd: u32,
+        /// The timer (timer_create(2)).
+        timer: u32,
+        /// `si_band`: never set.
+        band: u32,
+        /// How often the timer expired more.
+        overrun: u32,
+        /// `si_trapno`: never set.
+        trap: u32,
         /// Exit status or signal (SIGCHLD).
         status: i32,
-        /// `si_int` and `si_ptr`, `si_utime` and `si_stime`.
-        values: [u8; 28],
+        /// The value sent, as an int.
+        int: i32,
+        /// The value sent, as a pointer.
+        pointer: u64,
+        /// `si_utime` and `si_stime`: never set.
+        times: [u8; 16],
         /// The address of a fault.
         address: u64,
         /// The rest.

@@ -27,6 +27,16 @@ pub const CLONE_CHILD_CLEARTID: u64 = 0x20_0000;
 /// `CLONE_CHILD_SETTID`: store the new tid at `child_tid`, in the child.
 pub const CLONE_CHILD_SETTID: u64 = 0x100_0000;
 
+/// `CLONE_PARENT`: be a sibling of the caller.
+pub const CLONE_PARENT: u64 = 0x8000;
+/// `CLONE_CLEAR_SIGHAND` of clone3(2): reset all handlers.
+pub const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+/// `CLONE_INTO_CGROUP` of clone3(2).
+pub const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+/// `CLONE_NEWNS`, `CLONE_NEWCGROUP`, `CLONE_NEWUTS`, `CLONE_NEWIPC`, `CLONE_NEWUSER`,
+/// `CLONE_NEWPID`, `CLONE_NEWNET`: namespaces of its own.
+pub const CLONE_NAMESPACES: u64 = 0x7e02_0000;
+
 /// `WNOHANG`.
 pub const WNOHANG: u64 = 1;
 /// `WUNTRACED` (wait4) and `WSTOPPED` (waitid).
@@ -131,7 +141,78 @@ impl WaitStatus {
     }
 }
 
+/// `SCHED_OTHER`.
+pub const SCHED_OTHER: u32 = 0;
+/// `SCHED_FIFO`.
+pub const SCHED_FIFO: u32 = 1;
+/// `SCHED_RR`.
+pub const SCHED_RR: u32 = 2;
+/// `SCHED_BATCH`.
+pub const SCHED_BATCH: u32 = 3;
+/// `SCHED_IDLE`.
+pub const SCHED_IDLE: u32 = 5;
+/// `SCHED_DEADLINE`.
+pub const SCHED_DEADLINE: u32 = 6;
+/// `SCHED_RESET_ON_FORK`, in the policy of sched_setscheduler(2).
+pub const SCHED_RESET_ON_FORK: u32 = 0x4000_0000;
+/// `SCHED_FLAG_RESET_ON_FORK`, in the flags of sched_setattr(2).
+pub const SCHED_FLAG_RESET_ON_FORK: u64 = 1;
+
+/// `SIGEV_SIGNAL` of sigevent(7).
+pub const SIGEV_SIGNAL: i32 = 0;
+/// `SIGEV_NONE`.
+pub const SIGEV_NONE: i32 = 1;
+/// `SIGEV_THREAD_ID`.
+pub const SIGEV_THREAD_ID: i32 = 4;
+
 layout! {
+    /// `struct clone_args` of clone3(2), as its first version has it.
+    Clone3Args {
+        /// `CLONE_*`, without the signal.
+        flags: u64,
+        /// Where the descriptor of the child is put.
+        pidfd: u64,
+        /// Where the child finds its id.
+        child_tid: u64,
+        /// Where the parent finds it.
+        parent_tid: u64,
+        /// The signal sent at exit.
+        exit_signal: u64,
+        /// The lowest byte of the stack.
+        stack: u64,
+        /// Bytes of the stack.
+        stack_size: u64,
+        /// The thread's TLS base.
+        tls: u64,
+    }
+    /// `struct sched_attr` of sched_setattr(2), as its first version has it.
+    SchedAttr {
+        /// Bytes of the structure.
+        size: u32,
+        /// `SCHED_*`.
+        policy: u32,
+        /// `SCHED_FLAG_*`.
+        flags: u64,
+        /// The nice value of `SCHED_OTHER` and `SCHED_BATCH`.
+        nice: i32,
+        /// The priority of `SCHED_FIFO` and `SCHED_RR`.
+        priority: u32,
+        /// Parameters of `SCHED_DEADLINE`.
+        deadline: [u8; 24],
+    }
+    /// The part of `struct sigevent` that the kernel reads.
+    SigEvent {
+        /// The value sent along.
+        value: u64,
+        /// The signal.
+        signal: i32,
+        /// `SIGEV_*`.
+        notify: i32,
+        /// The thread, for `SIGEV_THREAD_ID`.
+        thread: i32,
+        /// The rest.
+        padding: [u8; 44],
+    }
     /// `struct rusage` of getrusage(2); the fields Linux leaves unmaintained are zero.
     Rusage {
         /// User CPU time, seconds.

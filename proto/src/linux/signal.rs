@@ -182,6 +182,10 @@ pub const MINSIGSTKSZ: u64 = 2048;
 pub const SI_USER: i32 = 0;
 /// `SI_KERNEL`: sent by the kernel.
 pub const SI_KERNEL: i32 = 0x80;
+/// `SI_QUEUE`: sent by sigqueue(3).
+pub const SI_QUEUE: i32 = -1;
+/// `SI_TIMER`: a timer of timer_create(2) has expired.
+pub const SI_TIMER: i32 = -2;
 /// `SI_TKILL`: sent by tkill(2) or tgkill(2).
 pub const SI_TKILL: i32 = -6;
 /// `SEGV_MAPERR`: no mapping at the address.
@@ -261,6 +265,24 @@ pub enum SigDetail {
         /// `si_status`.
         status: i32,
     },
+    /// Sent with a value: rt_sigqueueinfo(2).
+    Queued {
+        /// `si_pid`.
+        pid: i32,
+        /// `si_uid`.
+        uid: u32,
+        /// `si_value`.
+        value: u64,
+    },
+    /// A timer of timer_create(2).
+    Timer {
+        /// `si_timerid`.
+        id: i32,
+        /// `si_overrun`.
+        overrun: u32,
+        /// `si_value`.
+        value: u64,
+    },
     /// A fault: SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP.
     Fault {
         /// `si_addr`.
@@ -293,6 +315,12 @@ impl SigInfo {
                 put(16, &pid.to_le_bytes());
                 put(20, &uid.to_le_bytes());
                 put(24, &status.to_le_bytes());
+            }
+            SigDetail::Queued { pid: id, uid: word, value }
+            | SigDetail::Timer { id, overrun: word, value } => {
+                put(16, &id.to_le_bytes());
+                put(20, &word.to_le_bytes());
+                put(24, &value.to_le_bytes());
             }
             SigDetail::Fault { address } => put(16, &address.to_le_bytes()),
         }

@@ -10,6 +10,8 @@ mod events;
 #[macro_use]
 mod files;
 #[macro_use]
+mod process;
+#[macro_use]
 mod sockets;
 mod route;
 mod rows;

@@ -1,4 +1,4 @@
-//! fork(2), vfork(2) and clone(2): home makes the new identity, the body its new context.
+//! fork(2), vfork(2), clone(2), clone3(2): home makes the new identity, the body its new context.
 
 use alloc::rc::Rc;
 
@@ -11,7 +11,7 @@ use super::events;
 use crate::process::{CloneArgs, Home, Kind, spawn_reaper};
 use crate::syscall::{Call, Caller, SysResult};
 
-/// All three calls.
+/// All of them; clone3(2) comes as clone(2).
 ///
 /// # Errors
 /// `EINVAL` for flags that make neither a thread, a vfork child nor a fork child; `EAGAIN` if no
@@ -22,7 +22,7 @@ pub(super) async fn clone(c: &Caller, call: &Call) -> SysResult {
     if kind == Kind::Thread {
         return new_thread(c);
     }
-    let child = new_process(c, kind)?;
+    let child = new_process(c, &args, kind)?;
     if let Err(errno) = c.memory.make_child(&child, call, kind).await {
         abandon(c, &child);
         return Err(errno);
@@ -42,10 +42,11 @@ fn new_thread(c: &Caller) -> SysResult {
     let tid = Tid(c.kernel.processes.allocate_id()?);
     let thread = c.home.add_thread(tid);
     thread.mask.set(c.thread.mask.get());
+    thread.schedule.set(c.thread.schedule.get().inherited());
     Ok(tid.0 as u64)
 }
 
-fn new_process(c: &Caller, kind: Kind) -> Result<Rc<Home>, Errno> {
+fn new_process(c: &Caller, args: &CloneArgs, kind: Kind) -> Result<Rc<Home>, Errno> {
     let parent = &c.home;
     let pid = Pid(c.kernel.processes.allocate_id()?);
     let (group, session) = (parent.group.get(), parent.session.get());
@@ -56,6 +57,11 @@ fn new_process(c: &Caller, kind: Kind) -> Result<Rc<Home>, Errno> {
     child.borrows_memory.set(kind == Kind::Vfork);
     if let Some(thread) = child.thread(pid.leader()) {
         thread.mask.set(c.thread.mask.get());
+        thread.schedule.set(c.thread.schedule.get().inherited());
+    }
+    child.personality.set(parent.personality.get());
+    if args.clears_handlers() {
+        child.signals.reset_caught();
     }
     child.maps.copy_from(&parent.maps);
     parent.children.borrow_mut().insert(pid, Rc::clone(&child));

@@ -8,11 +8,15 @@ mod files;
 mod group;
 mod limits;
 mod map;
+mod posix_timer;
+mod queue;
+mod schedule;
 mod signal;
 mod sockets;
 mod timer;
 mod wait;
 
+use wayfarer_proto::errno::Errno;
 use wayfarer_proto::table::Sysno;
 
 use super::{Call, Caller, SysResult};
@@ -50,6 +54,34 @@ pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         Sysno::getrlimit => limits::getrlimit(c, call).await,
         Sysno::setrlimit => limits::setrlimit(c, call).await,
         Sysno::prlimit64 => limits::prlimit64(c, call).await,
+        _ => dispatch_settings(c, call).await,
+    }
+}
+
+/// Executes a call on how a process runs: its timers, its place among others, what is sent to it.
+async fn dispatch_settings(c: &Caller, call: &Call) -> SysResult {
+    match call.sysno {
+        Sysno::timer_create => posix_timer::create(c, call).await,
+        Sysno::timer_settime => posix_timer::set_time(c, call).await,
+        Sysno::timer_gettime => posix_timer::get_time(c, call).await,
+        Sysno::timer_getoverrun => posix_timer::overrun(c, call),
+        Sysno::timer_delete => posix_timer::delete(c, call),
+        Sysno::sched_setparam
+        | Sysno::sched_getparam
+        | Sysno::sched_setscheduler
+        | Sysno::sched_getscheduler
+        | Sysno::sched_rr_get_interval
+        | Sysno::sched_setattr
+        | Sysno::sched_getattr
+        | Sysno::getpriority
+        | Sysno::setpriority
+        | Sysno::ioprio_get
+        | Sysno::ioprio_set
+        | Sysno::personality => schedule::dispatch(c, call).await,
+        Sysno::rt_sigqueueinfo => queue::rt_sigqueueinfo(c, call).await,
+        Sysno::rt_tgsigqueueinfo => queue::rt_tgsigqueueinfo(c, call).await,
+        // No call ends so that this one goes on: local waits go on by themselves.
+        Sysno::restart_syscall => Err(Errno::EINTR),
         _ => dispatch_descriptors(c, call).await,
     }
 }

@@ -1,7 +1,7 @@
 //! Who the caller is, and per-thread settings of the body.
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::id::{Tid, UserAddr};
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::process::{
     ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS, PR_GET_DUMPABLE, PR_GET_NAME,
@@ -13,6 +13,8 @@ use crate::process::Running;
 use crate::signal::frame::on_stack;
 use crate::syscall::{Call, SysResult};
 
+/// Bytes of `struct robust_list_head`.
+const ROBUST_HEAD_SIZE: u64 = 24;
 /// Bytes of a thread's name, NUL included (prctl(2), `PR_SET_NAME`).
 const NAME_SIZE: usize = 16;
 
@@ -25,11 +27,23 @@ pub(super) fn set_ids(call: &Call) -> SysResult {
 
 /// set_robust_list(2).
 pub(super) fn set_robust_list(running: &Running, call: &Call) -> SysResult {
-    const HEAD_SIZE: u64 = 24;
-    if call.args[1] != HEAD_SIZE {
+    if call.args[1] != ROBUST_HEAD_SIZE {
         return Err(Errno::EINVAL);
     }
     running.thread.robust_list.set(call.addr(0));
+    Ok(0)
+}
+
+/// get_robust_list(2), of a thread of the same process.
+pub(super) async fn get_robust_list(running: &Running, call: &Call) -> SysResult {
+    let thread = match call.int(0) {
+        0 => Some(alloc::rc::Rc::clone(&running.thread)),
+        tid => running.body.thread(Tid(tid)),
+    };
+    let head = thread.ok_or(Errno::ESRCH)?.robust_list.get();
+    let memory = running.local_memory();
+    memory.write(call.addr(2), &ROBUST_HEAD_SIZE.to_le_bytes()).await?;
+    memory.write(call.addr(1), &head.0.to_le_bytes()).await?;
     Ok(0)
 }
 

@@ -3,6 +3,7 @@
 //! A local call either ends at once or waits with an absolute deadline; until then it has changed
 //! nothing, so a thread that is moved in the middle simply makes it again where it arrives.
 
+mod clone;
 mod futex;
 mod identity;
 mod memory;
@@ -11,6 +12,7 @@ mod time;
 mod timer;
 mod wait;
 
+pub use clone::plain_clone;
 pub use futex::wake_word;
 pub use memory::map_file;
 pub use time::rusage;
@@ -22,7 +24,7 @@ use wayfarer_proto::table::Sysno;
 use wayfarer_proto::time::Instant;
 
 use super::{Call, SysResult};
-use crate::process::Running;
+use crate::process::{Running, priorities};
 use crate::signal::Action;
 
 /// How a local call ended.
@@ -66,6 +68,14 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
         Sysno::getitimer => timer::getitimer(r, call).await,
         Sysno::times => time::times(r, call).await,
         Sysno::getrusage => time::getrusage(r, call).await,
+        _ => dispatch_identity(r, call).await,
+    };
+    result.into()
+}
+
+/// Calls on who and what the caller is, and on the system.
+async fn dispatch_identity(r: &Running, call: &Call) -> SysResult {
+    match call.sysno {
         Sysno::getpid => Ok(r.body.key.pid.0 as u64),
         Sysno::gettid => Ok(r.thread.tid.get().0 as u64),
         Sysno::getuid | Sysno::getgid | Sysno::geteuid | Sysno::getegid => Ok(0),
@@ -77,6 +87,7 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
             r.thread.clear_child_tid.set(call.addr(0));
             Ok(r.thread.tid.get().0 as u64)
         }
+        Sysno::get_robust_list => identity::get_robust_list(r, call).await,
         Sysno::set_robust_list => identity::set_robust_list(r, call),
         Sysno::arch_prctl => identity::arch_prctl(r, call).await,
         Sysno::prctl => identity::prctl(r, call).await,
@@ -86,7 +97,10 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
         Sysno::getrandom => system::getrandom(r, call).await,
         Sysno::getcpu => system::getcpu(r, call).await,
         Sysno::sched_getaffinity => system::sched_getaffinity(r, call).await,
-        Sysno::sched_setaffinity => Ok(0),
+        Sysno::sched_setaffinity => system::sched_setaffinity(r, call).await,
+        Sysno::sched_get_priority_max => priorities(call.args[0] as u32).map(|both| both.1.into()),
+        Sysno::sched_get_priority_min => priorities(call.args[0] as u32).map(|both| both.0.into()),
+        Sysno::membarrier => system::membarrier(call),
         Sysno::sched_yield => {
             crate::executor::yield_now().await;
             Ok(0)
@@ -94,6 +108,5 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
         // Real restartable sequences would have to survive a move; every node says no (section 5).
         Sysno::rseq => Err(Errno::ENOSYS),
         _ => Err(Errno::ENOSYS),
-    };
-    result.into()
+    }
 }

@@ -84,3 +84,25 @@ pub(super) async fn sched_getaffinity(running: &Running, call: &Call) -> SysResu
     running.local_memory().write(call.addr(2), &1u64.to_le_bytes()).await?;
     Ok(WORD)
 }
+
+/// sched_setaffinity(2): a mask with processor 0 in it changes nothing.
+pub(super) async fn sched_setaffinity(running: &Running, call: &Call) -> SysResult {
+    let mut mask = [0];
+    if call.args[1] > 0 {
+        running.local_memory().read(call.addr(2), &mut mask).await?;
+    }
+    if mask[0] & 1 == 0 { Err(Errno::EINVAL) } else { Ok(0) }
+}
+
+/// membarrier(2): a body's threads run on one processor, one after the other, so each barrier is
+/// there already.
+pub(super) fn membarrier(call: &Call) -> SysResult {
+    /// `MEMBARRIER_CMD_GLOBAL` to `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE`.
+    const KNOWN: u64 = 0x7f;
+    match call.args[0] {
+        _ if call.args[1] as u32 != 0 => Err(Errno::EINVAL),
+        0 => Ok(KNOWN),
+        command if command.is_power_of_two() && command & KNOWN != 0 => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}

@@ -3,7 +3,7 @@
 mod counter;
 mod epoll;
 mod process;
-mod timer;
+pub(super) mod timer;
 
 use alloc::rc::Rc;
 

@@ -37,11 +37,7 @@ pub(super) async fn set_time(c: &Caller, call: &Call) -> SysResult {
     let timer = TimerFd::of(&**file.object()).ok_or(Errno::EINVAL)?;
     let now = c.kernel.now();
     let old = timer.setting(now);
-    let start = match timer.base() {
-        _ if flags & TFD_TIMER_ABSTIME == 0 => now + value,
-        TimerBase::Boot => Instant(0) + value,
-        TimerBase::Wall => Instant(0) + value.saturating_sub(c.kernel.epoch()),
-    };
+    let start = start(c, timer.base(), flags & TFD_TIMER_ABSTIME != 0, value);
     timer.arm(Some(start).filter(|_| !value.is_zero()), interval, now);
     if !call.addr(3).is_null() {
         c.memory.copy_out(call.addr(3), &format(old).to_bytes()).await?;
@@ -58,7 +54,23 @@ pub(super) async fn get_time(c: &Caller, call: &Call) -> SysResult {
     Ok(0)
 }
 
-fn parse(value: &Itimerspec) -> Result<Setting, Errno> {
+/// When a timer expires that was set to `value`, in the time since the node's boot.
+pub(in crate::syscall::home) fn start(
+    c: &Caller,
+    base: TimerBase,
+    absolute: bool,
+    value: Duration,
+) -> Instant {
+    match base {
+        _ if !absolute => c.kernel.now() + value,
+        TimerBase::Boot => Instant(0) + value,
+        TimerBase::Wall => Instant(0) + value.saturating_sub(c.kernel.epoch()),
+    }
+}
+
+/// # Errors
+/// `EINVAL` for spans that are none.
+pub(in crate::syscall::home) fn parse(value: &Itimerspec) -> Result<Setting, Errno> {
     let span = |seconds, nanoseconds| Timespec { seconds, nanoseconds }.to_duration();
     Ok(Setting {
         value: span(value.value_seconds, value.value_nanos)?,
@@ -66,7 +78,7 @@ fn parse(value: &Itimerspec) -> Result<Setting, Errno> {
     })
 }
 
-fn format(setting: Setting) -> Itimerspec {
+pub(in crate::syscall::home) fn format(setting: Setting) -> Itimerspec {
     let split = |span: Duration| Timespec::from_duration(span);
     let (value, interval) = (split(setting.value), split(setting.interval));
     Itimerspec {

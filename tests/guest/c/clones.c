@@ -1,0 +1,145 @@
+/* clone3(2): threads' and children's ways to begin, and what is refused. */
+#define _GNU_SOURCE
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+static long clone3(struct clone_args *args, size_t size)
+{
+    return syscall(SYS_clone3, args, size);
+}
+
+static void as_fork(void)
+{
+    int parent = 0, child_tid = 0, status;
+    struct clone_args args = {.flags = CLONE_PARENT_SETTID | CLONE_CHILD_SETTID,
+                              .parent_tid = (uintptr_t)&parent,
+                              .child_tid = (uintptr_t)&child_tid,
+                              .exit_signal = SIGCHLD};
+    pid_t child = clone3(&args, sizeof args);
+    if (child == 0)
+        _exit(child_tid == getpid() ? 7 : 8);
+    CHECK(child > 0 && parent == child && child_tid == 0);
+    CHECK(waitpid(child, &status, 0) == child && status == 7 << 8);
+}
+
+static void *itself(void *argument) { return argument; }
+
+static void with_a_descriptor(void)
+{
+    int fd = -1, status;
+    struct clone_args args = {
+        .flags = CLONE_PIDFD, .pidfd = (uintptr_t)&fd, .exit_signal = SIGCHLD};
+    pid_t child = clone3(&args, sizeof args);
+    if (child == 0) {
+        usleep(10000);
+        _exit(3);
+    }
+    CHECK(child > 0 && fd >= 0);
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    CHECK(poll(&ended, 1, 20000) == 1 && ended.revents == POLLIN);
+    CHECK(waitpid(child, &status, 0) == child && status == 3 << 8);
+    CHECK(close(fd) == 0);
+}
+
+/* The C library makes these with clone3: a child that borrows the memory, and a thread. */
+static void as_the_library(void)
+{
+    char *argv[] = {"clones", "spawned", NULL};
+    int status;
+    pid_t child;
+    pthread_t thread;
+    void *result;
+    CHECK(posix_spawn(&child, "/proc/self/exe", NULL, NULL, argv, NULL) == 0);
+    CHECK(waitpid(child, &status, 0) == child && status == 5 << 8);
+    CHECK(pthread_create(&thread, NULL, itself, &child) == 0);
+    CHECK(pthread_join(thread, &result) == 0 && result == &child);
+}
+
+static void on_signal(int signal) { (void)signal; }
+
+static void handlers_are_cleared(void)
+{
+    int status;
+    struct clone_args args = {.flags = CLONE_CLEAR_SIGHAND, .exit_signal = SIGCHLD};
+    struct sigaction action = {.sa_handler = on_signal}, now;
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    CHECK(signal(SIGUSR2, SIG_IGN) != SIG_ERR);
+    pid_t child = clone3(&args, sizeof args);
+    if (child == 0) {
+        CHECK(sigaction(SIGUSR1, NULL, &now) == 0 && now.sa_handler == SIG_DFL);
+        CHECK(sigaction(SIGUSR2, NULL, &now) == 0 && now.sa_handler == SIG_IGN);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(sigaction(SIGUSR1, NULL, &now) == 0 && now.sa_handler == on_signal);
+    signal(SIGUSR1, SIG_DFL), signal(SIGUSR2, SIG_DFL);
+}
+
+static void refusals(void)
+{
+    char big[8192];
+    struct clone_args args = {.exit_signal = SIGCHLD};
+    CHECK(clone3(&args, 8) == -1 && errno == EINVAL);
+    CHECK(clone3(&args, sizeof big) == -1 && errno == E2BIG);
+    CHECK(clone3((struct clone_args *)8, sizeof args) == -1 && errno == EFAULT);
+    memset(big, 1, sizeof big);
+    memcpy(big, &args, sizeof args);
+    CHECK(clone3((struct clone_args *)big, 256) == -1 && errno == E2BIG);
+    args.stack = 4096;
+    CHECK(clone3(&args, sizeof args) == -1 && errno == EINVAL);
+    args = (struct clone_args){.flags = SIGCHLD};
+    CHECK(clone3(&args, sizeof args) == -1 && errno == EINVAL);
+    args = (struct clone_args){.flags = CLONE_SIGHAND};
+    CHECK(clone3(&args, sizeof args) == -1 && errno == EINVAL);
+    args = (struct clone_args){.flags = CLONE_THREAD | CLONE_SIGHAND};
+    CHECK(clone3(&args, sizeof args) == -1 && errno == EINVAL);
+}
+
+static char *move(char *old, size_t size, size_t new_size, int flags)
+{
+    return (char *)syscall(SYS_mremap, old, size, new_size, flags, NULL);
+}
+
+static void left_behind(void)
+{
+    size_t size = 3 * 4096;
+    char *old = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(old != MAP_FAILED);
+    old[0] = 1, old[8192] = 3;
+    char *new = move(old, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+    CHECK(new != MAP_FAILED && new != old);
+    CHECK(new[0] == 1 && new[8192] == 3 && old[0] == 0 && old[8192] == 0);
+    old[0] = 9;
+    CHECK(new[0] == 1);
+    CHECK(move(old, size, 4096, MREMAP_MAYMOVE | MREMAP_DONTUNMAP) == MAP_FAILED &&
+          errno == EINVAL);
+    CHECK(move(old, size, size, MREMAP_DONTUNMAP) == MAP_FAILED && errno == EINVAL);
+    CHECK(munmap(old, size) == 0 && munmap(new, size) == 0);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1)
+        return 5;
+    RUN(as_fork);
+    RUN(with_a_descriptor);
+    RUN(as_the_library);
+    RUN(handlers_are_cleared);
+    RUN(refusals);
+    RUN(left_behind);
+    /* Nobody's call was interrupted so that this could go on. */
+    CHECK(syscall(SYS_restart_syscall) == -1 && errno == EINTR);
+    return 0;
+}
