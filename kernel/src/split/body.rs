@@ -15,10 +15,10 @@ use wayfarer_proto::time::Instant;
 
 use super::deputy::DeputyDriver;
 use super::queue::{Queue, Step};
-use super::wire::{Heard, Wire};
+use super::wire::{Heard, Why, Wire};
 use crate::executor::{Either, Priority, Promise, Slot, TaskHandle, WaitQueue, select};
 use crate::kernel::Kernel;
-use crate::net::{Connection, Kind};
+use crate::net::{Connection, Kind, ReadError};
 use crate::process::{Body, Delivered, ProcessCell, Running};
 use crate::signal::Action;
 use crate::syscall::Reply;
@@ -41,6 +41,8 @@ pub struct BodyDriver {
     pub(super) arrival: RefCell<Option<super::arrive::Parts>>,
     /// The deputy session of this node, while both halves are here.
     pub(super) partner: RefCell<Option<Rc<DeputyDriver>>>,
+    /// Why the channel broke, if it did.
+    broken: Cell<Option<ReadError>>,
     deadline: Cell<Instant>,
     earlier: WaitQueue,
     timer: RefCell<Option<TaskHandle>>,
@@ -60,6 +62,7 @@ impl BodyDriver {
             process: RefCell::new(None),
             arrival: RefCell::new(None),
             partner: RefCell::new(None),
+            broken: Cell::new(None),
             deadline: Cell::new(Instant::NEVER),
             earlier: WaitQueue::new(),
             timer: RefCell::new(None),
@@ -97,7 +100,10 @@ impl BodyDriver {
                     driver.session.borrow_mut().handle_input(now, Input::Received(bytes));
                     driver.drain();
                 }
-                Heard::Broken => driver.input(Input::Broken),
+                Heard::Broken(reason) => {
+                    driver.broken.set(Some(reason));
+                    driver.input(Input::Broken);
+                }
             }
         });
         let old = self.wire.borrow_mut().replace(wire);
@@ -279,7 +285,8 @@ impl BodyDriver {
     fn destroy(self: &Rc<Self>, reason: &DestroyReason) {
         let key = self.session.borrow().process();
         if !matches!(reason, DestroyReason::Bye(_)) {
-            self.kernel.console.log(format_args!("body of {key} destroyed: {reason:?}"));
+            let end = Why(self.broken.get());
+            self.kernel.console.log(format_args!("body of {key} destroyed: {reason:?}{end}"));
         }
         self.arrival.borrow_mut().take();
         let body = self.body.borrow_mut().take();

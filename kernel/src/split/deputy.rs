@@ -22,10 +22,10 @@ use wayfarer_proto::time::Instant;
 use super::body::BodyDriver;
 use super::hold::Hold;
 use super::queue::{Queue, Step};
-use super::wire::{Heard, Wire};
+use super::wire::{Heard, Why, Wire};
 use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select};
 use crate::kernel::Kernel;
-use crate::net::{Connection, Kind};
+use crate::net::{Connection, Kind, ReadError};
 use crate::process::{Home, ProcessCell};
 use crate::signal::Action;
 use crate::syscall::{Call, Caller, Reply, Request, UserMemory, serve};
@@ -47,6 +47,8 @@ pub struct DeputyDriver {
     /// The body session of this node, while the process is whole but about to be split.
     pub(super) partner: RefCell<Option<Rc<BodyDriver>>>,
     pub(super) order: RefCell<Option<super::order::Watch>>,
+    /// Why a channel broke last, if one did.
+    broken: Cell<Option<ReadError>>,
     deadline: Cell<Instant>,
     earlier: WaitQueue,
     timer: RefCell<Option<TaskHandle>>,
@@ -77,6 +79,7 @@ impl DeputyDriver {
             operations: RefCell::default(),
             partner: RefCell::new(None),
             order: RefCell::new(None),
+            broken: Cell::new(None),
             deadline: Cell::new(Instant::NEVER),
             earlier: WaitQueue::new(),
             timer: RefCell::new(None),
@@ -235,7 +238,10 @@ impl DeputyDriver {
             Event::MoveFailed { target, refusal } => self.move_failed(target, refusal),
             Event::Lost { reason } => {
                 let pid = self.home.pid;
-                self.kernel.console.log(format_args!("process {pid}: body lost ({reason:?})"));
+                let (place, end) = (self.place(), Why(self.broken.get()));
+                self.kernel.console.log(format_args!(
+                    "process {pid}: body lost on node {place} ({reason:?}){end}"
+                ));
                 self.home.begin_exit(WaitStatus::Signaled(Signal::SIGKILL.number()));
             }
             Event::Closed { usage } => self.over(usage),
@@ -367,7 +373,8 @@ impl DeputyDriver {
     pub(super) fn heard(self: &Rc<Self>, channel: ChannelId, heard: Heard<'_>) {
         match heard {
             Heard::Bytes(bytes) => self.received(channel, bytes),
-            Heard::Broken => {
+            Heard::Broken(reason) => {
+                self.broken.set(Some(reason));
                 self.close(channel);
                 self.input(Input::Broken { channel });
             }

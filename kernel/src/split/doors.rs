@@ -133,7 +133,7 @@ impl Caller {
             let Some(driver) = hearer.upgrade() else { return };
             match heard {
                 Heard::Bytes(bytes) => driver.image_received(bytes),
-                Heard::Broken => driver.input(BodyInput::ImageBroken),
+                Heard::Broken(_) => driver.input(BodyInput::ImageBroken),
             }
         };
         let early = self.reader.into_rest();

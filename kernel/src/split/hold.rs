@@ -15,9 +15,10 @@ use wayfarer_proto::session::MovePhase;
 use super::deputy::DeputyDriver;
 use super::wire::Heard;
 use crate::kernel::Kernel;
+use crate::net::ReadError;
 
-/// Bytes that came on a channel, or `None` for its end.
-type Said = (ChannelId, Option<Vec<u8>>);
+/// Bytes that came on a channel, or the reason of its end.
+type Said = (ChannelId, Result<Vec<u8>, ReadError>);
 
 /// What came while a move was held; `None` while it is not.
 #[derive(Default)]
@@ -31,8 +32,8 @@ impl Hold {
         held.push_back((
             channel,
             match heard {
-                Heard::Bytes(bytes) => Some(bytes.to_vec()),
-                Heard::Broken => None,
+                Heard::Bytes(bytes) => Ok(bytes.to_vec()),
+                Heard::Broken(reason) => Err(reason),
             },
         ));
         None
@@ -54,8 +55,8 @@ impl DeputyDriver {
     fn release(self: &Rc<Self>) {
         for (channel, said) in self.hold.0.take().into_iter().flatten() {
             match said {
-                Some(bytes) => self.heard(channel, Heard::Bytes(&bytes)),
-                None => self.heard(channel, Heard::Broken),
+                Ok(bytes) => self.heard(channel, Heard::Bytes(&bytes)),
+                Err(reason) => self.heard(channel, Heard::Broken(reason)),
             }
         }
     }

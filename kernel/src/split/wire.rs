@@ -5,9 +5,10 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::fmt;
 
 use crate::executor::{Priority, Spawner, TaskHandle, WaitQueue};
-use crate::net::Connection;
+use crate::net::{Connection, ReadError};
 
 /// Bytes read at once.
 const READ_PIECE: usize = 32 * 1024;
@@ -16,8 +17,17 @@ const READ_PIECE: usize = 32 * 1024;
 pub(super) enum Heard<'a> {
     /// Bytes came.
     Bytes(&'a [u8]),
-    /// The connection is gone.
-    Broken,
+    /// The connection is gone, for this reason.
+    Broken(ReadError),
+}
+
+/// Why a connection ended, after a line that says what came of it; nothing if none did.
+pub(super) struct Why(pub(super) Option<ReadError>);
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |reason| write!(f, ": {reason}"))
+    }
 }
 
 /// One connection, with a queue before it.
@@ -84,11 +94,11 @@ async fn read(wire: Rc<Wire>, mut hear: impl FnMut(Heard<'_>)) {
     loop {
         match wire.connection.read_some(&mut buffer).await {
             Ok(length) => hear(Heard::Bytes(&buffer[..length])),
-            Err(_) => {
+            Err(reason) => {
                 // The writer would wait for more to send. This task ends by itself.
                 wire.tasks.borrow_mut().clear();
                 wire.close();
-                return hear(Heard::Broken);
+                return hear(Heard::Broken(reason));
             }
         }
     }

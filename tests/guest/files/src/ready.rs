@@ -41,11 +41,11 @@ pub(crate) fn polling() {
     poll("not open", &[entry(99, POLLIN), entry(fds[0], 0)], -1);
     let file = quiet!(SYS_open, text("polled"), O_CREAT | O_RDWR, 0o644).value();
     poll("file", &[entry(file as i32, POLLIN | POLLOUT)], 0);
+    let mut buffer = [0u8; 10];
+    quiet!(SYS_read, fds[0], &mut buffer[..], 10);
     let writer = child::fork_later(std::time::Duration::from_millis(30), || {
         quiet!(SYS_write, fds[1], &b"yz"[..], 2);
     });
-    let mut buffer = [0u8; 10];
-    quiet!(SYS_read, fds[0], &mut buffer[..], 10);
     poll("until written", &both[..1], -1);
     say(&format!("{:?}", child::wait(writer)));
     quiet!(SYS_close, fds[1]);

@@ -1,5 +1,7 @@
 //! read(2), pread(2), readv(2), preadv(2).
 
+use alloc::vec::Vec;
+
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::limits::WINDOW;
 use wayfarer_proto::linux::fcntl::{RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC};
@@ -109,14 +111,23 @@ async fn read_window(
     nowait: bool,
 ) -> Result<usize, Errno> {
     let room = buffers.prepare(c, done).await?;
-    let mut data = kernel_buffer(room)?;
+    let mut data = Vec::new();
     let count = repeat(c, file, nowait || file.is_nonblocking(), |io| {
+        // Made for each try: a call that waits holds no window, however many wait.
+        let mut window = kernel_buffer(room)?;
         let outcome = match position {
-            Position::Current => file.read(&mut data, io),
-            Position::At(position) => file.read_at(position, &mut data, io),
+            Position::Current => file.read(&mut window, io),
+            Position::At(position) => file.read_at(position, &mut window, io),
         };
-        // What would wait after the first window is the end of this read.
-        if done > 0 && outcome == Err(Errno::EAGAIN) { Ok(0) } else { outcome }
+        match outcome {
+            // What would wait after the first window is the end of this read.
+            Err(Errno::EAGAIN) if done > 0 => Ok(0),
+            Err(error) => Err(error),
+            Ok(count) => {
+                data = window;
+                Ok(count)
+            }
+        }
     })
     .await?;
     buffers.scatter(c, done, &data[..count]).await?;
