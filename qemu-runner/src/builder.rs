@@ -19,7 +19,7 @@ use crate::placement::{self, Placement};
 use crate::qemu::{self, Accel, Machine};
 use crate::reporter::Reporter;
 use crate::rundir::RunDir;
-use crate::uplink::Published;
+use crate::uplink::{self, Published};
 use crate::vm::{Outputs, Vm};
 use crate::wiring::{self, Port};
 
@@ -184,7 +184,7 @@ impl ClusterBuilder {
         let net = self.net.unwrap_or_else(|| cluster::default_net(self.nodes));
         // A single node has no peer to be wired to.
         let net = if self.nodes == 1 { NetKind::None } else { net };
-        wiring::check_nodes(self.nodes, net)?;
+        wiring::check_nodes(self.nodes, net, self.uplink.is_some())?;
         let directory = RunDir::new().map_err(ClusterError::host("make a directory"))?;
         let archive = directory.join("initrd");
         let file = File::create(&archive);
@@ -223,6 +223,10 @@ impl ClusterBuilder {
             directory,
         };
         cluster.await_hello(if self.debugger { DEBUG_LIMIT } else { BOOT_LIMIT })?;
+        if let Some(published) = self.uplink.as_deref().filter(|published| !published.is_empty()) {
+            // Where the host does not allow it, clients that come all at once wait longer.
+            let _ = uplink::widen(cluster.vms[0].child().id(), published);
+        }
         Ok(cluster)
     }
 }

@@ -2,7 +2,13 @@
 //! that lead to its programs.
 
 use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddrV4;
+use std::os::fd::{OwnedFd, RawFd};
 use std::str::FromStr;
+
+use rustix::net::{getsockname, listen, sockopt};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 /// The address of the node on QEMU's user networking, as the kernel has it.
 const GUEST: &str = "10.0.2.15";
@@ -41,9 +47,60 @@ pub(crate) fn netdev(id: &str, published: &[Published]) -> String {
     netdev
 }
 
+/// How many clients may wait for QEMU to look at a published port; the host's own limit is lower
+/// where it is (`somaxconn`).
+const BACKLOG: i32 = 4096;
+
+/// Lets many clients come to published ports at once. QEMU lets one wait at each, and the host
+/// drops the others, which try again after a second, and then after two and four. So the backlog
+/// of its sockets is raised from here.
+///
+/// # Errors
+/// If the host does not let its children's descriptors be shared; the ports work all the same.
+pub(crate) fn widen(process: u32, published: &[Published]) -> io::Result<()> {
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    for entry in std::fs::read_dir(format!("/proc/{process}/fd"))? {
+        let entry = entry?;
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok());
+        // It may be closed meanwhile.
+        let target = std::fs::read_link(entry.path()).unwrap_or_default();
+        if let (Some(number), true) = (number, target.to_string_lossy().starts_with("socket:")) {
+            let socket = pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty())?;
+            if is_one_of(&socket, published) {
+                listen(&socket, BACKLOG)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a socket listens at one of these ports.
+fn is_one_of(socket: &OwnedFd, published: &[Published]) -> bool {
+    let address = getsockname(socket).ok().and_then(|address| SocketAddrV4::try_from(address).ok());
+    let known = address.is_some_and(|own| published.iter().any(|port| port.host == own.port()));
+    known && sockopt::socket_acceptconn(socket).unwrap_or(false)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_widened_port_lets_many_wait() {
+        let narrow = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listen(&narrow, 1).unwrap();
+        let address = narrow.local_addr().unwrap();
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(500));
+        let few: Vec<_> = std::iter::from_fn(|| connect().ok()).take(20).collect();
+        assert!(few.len() < 20, "nothing is dropped: this shows nothing");
+        widen(std::process::id(), &[Published { host: address.port(), guest: 1 }]).unwrap();
+        let many: Vec<_> = std::iter::from_fn(|| connect().ok()).take(20).collect();
+        assert_eq!(many.len(), 20);
+    }
 
     #[test]
     fn ports_are_read_and_handed_to_qemu() {

@@ -26,34 +26,43 @@ pub(crate) enum Port {
 /// More nodes than a way of wiring them allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "--nodes {nodes} is out of range: --net {} allows 1 to {limit}{hint}", .net.name()
+    "--nodes {nodes} is out of range: --net {}{} allows 1 to {limit}{hint}",
+    .net.name(),
+    if *.uplink { " with --publish or --outside" } else { "" }
 )]
 pub struct NodeLimit {
     /// The nodes asked for.
     pub nodes: u16,
     /// The wiring asked for.
     pub net: NetKind,
-    /// How many it allows.
+    /// Whether node 1 was to have a way to the outside.
+    pub uplink: bool,
+    /// How many that allows.
     pub limit: u16,
     /// What to do instead, or nothing.
     hint: &'static str,
 }
 
-/// Checks the number of nodes against what the wiring can carry.
+/// Checks the number of nodes against what the wiring can carry; `uplink` says whether node 1 has
+/// a way to the outside beside its peers.
 ///
 /// # Errors
 /// [`NodeLimit`] names the limit.
-pub fn check_nodes(nodes: u16, net: NetKind) -> Result<(), NodeLimit> {
+pub fn check_nodes(nodes: u16, net: NetKind, uplink: bool) -> Result<(), NodeLimit> {
     let (limit, hint) = match net {
         NetKind::None => (1, ""),
         // A port per peer, and peers are one fewer than nodes.
         NetKind::Dgram | NetKind::Stream => (
-            SLOTS - TAKEN + 1,
+            SLOTS - TAKEN - u16::from(uplink) + 1,
             " (one virtio-mmio slot of 8 for each peer); --net tap, as root, has no such limit",
         ),
         NetKind::Tap => (node::MAX.0, ""),
     };
-    if nodes >= 1 && nodes <= limit { Ok(()) } else { Err(NodeLimit { nodes, net, limit, hint }) }
+    if nodes >= 1 && nodes <= limit {
+        Ok(())
+    } else {
+        Err(NodeLimit { nodes, net, uplink, limit, hint })
+    }
 }
 
 /// All nodes but this one.
@@ -128,11 +137,20 @@ mod tests {
 
     #[test]
     fn limit_is_named() {
-        assert_eq!(check_nodes(7, NetKind::Dgram), Ok(()));
-        let text = check_nodes(8, NetKind::Stream).unwrap_err().to_string();
+        assert_eq!(check_nodes(7, NetKind::Dgram, false), Ok(()));
+        let text = check_nodes(8, NetKind::Stream, false).unwrap_err().to_string();
         assert!(text.contains("--nodes 8") && text.contains("1 to 7"), "{text}");
-        assert!(check_nodes(0, NetKind::Tap).is_err());
-        assert_eq!(check_nodes(200, NetKind::Tap), Ok(()));
+        assert!(check_nodes(0, NetKind::Tap, false).is_err());
+        assert_eq!(check_nodes(200, NetKind::Tap, false), Ok(()));
+    }
+
+    #[test]
+    fn a_way_to_the_outside_takes_a_slot() {
+        assert_eq!(check_nodes(6, NetKind::Dgram, true), Ok(()));
+        let text = check_nodes(7, NetKind::Dgram, true).unwrap_err().to_string();
+        assert!(text.contains("--publish") && text.contains("1 to 6"), "{text}");
+        assert_eq!(check_nodes(1, NetKind::None, true), Ok(()));
+        assert_eq!(check_nodes(200, NetKind::Tap, true), Ok(()));
     }
 
     #[test]

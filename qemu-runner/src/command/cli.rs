@@ -248,7 +248,12 @@ impl Common {
 
     /// Checks the number of nodes against what the wiring can carry.
     pub(crate) fn check_nodes(&self, defaults: Defaults) -> Result<(), NodeLimit> {
-        wayfarer::check_nodes(self.node_count(defaults), self.net_kind())
+        wayfarer::check_nodes(self.node_count(defaults), self.net_kind(), self.has_uplink())
+    }
+
+    /// Whether node 1 has a way to the outside.
+    fn has_uplink(&self) -> bool {
+        self.outside || !self.publish.is_empty()
     }
 
     /// What the options add to every node's command line.
@@ -271,7 +276,7 @@ impl Common {
             builder = builder.pcap(file.clone());
         }
         builder = builder.words(&self.words());
-        if self.outside || !self.publish.is_empty() {
+        if self.has_uplink() {
             builder = builder.uplink(self.publish.clone());
         }
         if let Some(program) = &self.qemu {
