@@ -2,11 +2,15 @@
 //! command line.
 //!
 //! ```text
-//! roam=every-call=7   every process moves to the next node before every 7th call it makes on a
-//!                     node; or roam=7
-//! roam=once:7         every process moves once, before its 7th call at home
+//! roam=every-call=7   every process moves to the next node before every 7th call that one of its
+//!                     threads makes on a node; or roam=7
+//! roam=once:7         every process moves once, before the 7th call that one of its threads makes
+//!                     at home
 //! roam=50ms           every process moves to the next node every 50 ms; or roam=2s
 //! ```
+//!
+//! Calls are counted by thread, so that those of threads that wait with a short timeout, which may
+//! pass during each move, do not leave the others without a moment to run.
 
 use core::fmt;
 use core::str::FromStr;
@@ -20,9 +24,9 @@ pub enum Roam {
     /// Never.
     #[default]
     Stay,
-    /// Before every nth call that a process makes on a node.
+    /// Before every nth call that a thread of a process makes on a node.
     Every(u32),
-    /// Once, before the nth call that a process makes at home.
+    /// Once, before the nth call that a thread of a process makes at home.
     Once(u32),
     /// Once in this time, at least a millisecond.
     Period(Duration),

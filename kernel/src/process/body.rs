@@ -78,8 +78,8 @@ pub struct Body {
     pub cpu: Cell<u64>,
     /// The timers that count that time.
     pub cpu_timers: CpuTimers,
-    /// Calls made on this node, for [`Roam`](wayfarer_proto::roam::Roam).
-    pub calls: Cell<u32>,
+    /// A thread has asked to move on by itself; the others need not ask before it is answered.
+    pub roaming: Cell<bool>,
     /// Calls served where the body was, away from home.
     pub local_calls: Cell<u64>,
     stopped: Cell<bool>,
@@ -102,7 +102,7 @@ impl Body {
             clocks: Cell::default(),
             cpu: Cell::new(0),
             cpu_timers: CpuTimers::default(),
-            calls: Cell::new(0),
+            roaming: Cell::new(false),
             local_calls: Cell::new(0),
             stopped: Cell::new(false),
             resumed: WaitQueue::new(),
@@ -220,9 +220,10 @@ impl Body {
         Rc::strong_count(&memory) == 1 && memory.space.borrow_mut().shed()
     }
 
-    /// Lets threads run again.
+    /// Lets threads run again. A move that one of them asked for is off.
     pub fn thaw(&self) {
         self.freezing.set(false);
+        self.roaming.set(false);
     }
 
     /// Ends the tasks of all threads where they wait. Their contexts stay as they are.

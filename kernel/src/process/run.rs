@@ -160,12 +160,14 @@ impl Running {
             Roam::Once(_) if !at_home => return false,
             Roam::Once(calls) => calls,
         };
-        let calls = self.body.calls.get() + 1;
-        self.body.calls.set(calls);
-        match self.kernel.roam {
+        let calls = self.thread.calls.get() + 1;
+        self.thread.calls.set(calls);
+        let is_due = match self.kernel.roam {
             Roam::Once(_) => calls == due,
             _ => calls.is_multiple_of(due),
-        }
+        };
+        // One move at a time: what the other threads call meanwhile is served here.
+        is_due && !self.body.roaming.replace(true)
     }
 
     /// Moves to the next node, and makes the call there: it is wound back first.
@@ -174,6 +176,7 @@ impl Running {
         let next = self.kernel.node.0 % self.kernel.nodes + 1;
         let call = Call { sysno: Sysno::migrate, args: [next.into(), 0, 0, 0, 0, 0] };
         let reply = self.transact(None, Request::Call(call)).await;
+        self.body.roaming.set(false);
         self.apply(None, reply).await
     }
 

@@ -50,6 +50,8 @@ pub struct BodyThread {
     pub robust_list: Cell<UserAddr>,
     /// The alternate signal stack.
     pub alt_stack: Cell<SigAltStack>,
+    /// Calls made on this node, for [`Roam`](wayfarer_proto::roam::Roam).
+    pub calls: Cell<u32>,
     /// A result is being put in place: what is done cannot be done again.
     pub committed: Cell<bool>,
     delivered: RefCell<Option<(CallSeq, Delivered)>>,
@@ -72,6 +74,7 @@ impl BodyThread {
             clear_child_tid: Cell::default(),
             robust_list: Cell::default(),
             alt_stack: Cell::new(NO_ALT_STACK),
+            calls: Cell::new(0),
             committed: Cell::new(false),
             delivered: RefCell::new(None),
             stoppable: Cell::new(false),
