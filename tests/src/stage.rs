@@ -7,7 +7,10 @@ use wayfarer::{ClusterBuilder, Initrd};
 use crate::vm::{Nodes, VmError};
 
 /// How long one boot may serve.
-const BOOT_LIMIT: Duration = Duration::from_secs(600);
+const BOOT_LIMIT: Duration = Duration::from_secs(1200);
+
+/// How much of that must be left when a program starts.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(600);
 
 /// Nodes that are booted when they are needed.
 #[derive(Debug)]
@@ -31,7 +34,8 @@ impl Stage {
         &mut self,
         act: impl FnOnce(&mut Nodes) -> Result<T, String>,
     ) -> Result<T, String> {
-        let mut nodes = match self.nodes.take() {
+        let fresh = |nodes: &Nodes| nodes.cluster.time_left() >= PROGRAM_LIMIT;
+        let mut nodes = match self.nodes.take().filter(fresh) {
             Some(nodes) => nodes,
             None => Nodes::boot(&self.cluster, &self.initrd)
                 .map_err(|error: VmError| error.to_string())?,
