@@ -262,9 +262,8 @@ impl Kernel {
             deputy.retire();
         }
         if let Some(body) = cell.body() {
-            body.halt();
+            body.end();
             home.note_usage(&body.usage());
-            body.threads.borrow_mut().clear();
             body.shed_memory().await;
         }
         cell.set_joint(None);

@@ -10,6 +10,7 @@ use wayfarer_machine::OutOfFrames;
 use wayfarer_proto::id::{CallSeq, ProcessKey, Tid};
 use wayfarer_proto::message::Usage;
 
+use super::freeze::Freezer;
 use super::{BodyThread, CpuTimers};
 use crate::executor::{WaitQueue, yield_now};
 use crate::memory::{AddressSpace, ForkStep};
@@ -84,10 +85,8 @@ pub struct Body {
     pub local_calls: Cell<u64>,
     stopped: Cell<bool>,
     resumed: WaitQueue,
-    freezing: Cell<bool>,
-    /// Operations on the address space that home does and that must not be moved half done.
-    pinned: Cell<usize>,
-    unpinned: WaitQueue,
+    /// How the threads are stopped for a move.
+    pub(super) freezer: Freezer,
     seq: Cell<CallSeq>,
 }
 
@@ -106,9 +105,7 @@ impl Body {
             local_calls: Cell::new(0),
             stopped: Cell::new(false),
             resumed: WaitQueue::new(),
-            freezing: Cell::new(false),
-            pinned: Cell::new(0),
-            unpinned: WaitQueue::new(),
+            freezer: Freezer::default(),
             seq: Cell::default(),
         })
     }
@@ -180,33 +177,6 @@ impl Body {
         self.clocks.set(Clocks { realtime, ..self.clocks.get() });
     }
 
-    /// Whether threads must park before they next run user code.
-    pub fn is_freezing(&self) -> bool {
-        self.freezing.get()
-    }
-
-    /// Stops every thread (decision D6): at a trap boundary, in a local wait, or awaiting a reply.
-    /// One that is busy finishing a call is waited for.
-    pub async fn freeze(&self) {
-        self.freezing.set(true);
-        loop {
-            let busy = {
-                let threads = self.threads.borrow();
-                threads.values().find(|thread| !thread.is_stoppable()).cloned()
-            };
-            let Some(busy) = busy else { break };
-            busy.stopped.wait_until(|| busy.is_stoppable().then_some(())).await;
-        }
-        self.unpinned.wait_until(|| (self.pinned.get() == 0).then_some(())).await;
-        self.halt();
-    }
-
-    /// Keeps a freeze waiting while the guard lives.
-    pub fn pin(&self) -> Pinned<'_> {
-        self.pinned.set(self.pinned.get() + 1);
-        Pinned { body: self }
-    }
-
     /// Frees the memory of a body whose threads have ended, in steps, unless somebody else has it
     /// too.
     pub async fn shed_memory(&self) {
@@ -220,10 +190,11 @@ impl Body {
         Rc::strong_count(&memory) == 1 && memory.space.borrow_mut().shed()
     }
 
-    /// Lets threads run again. A move that one of them asked for is off.
-    pub fn thaw(&self) {
-        self.freezing.set(false);
-        self.roaming.set(false);
+    /// Ends all threads for good, and a freeze that waits for one.
+    pub fn end(&self) {
+        self.halt();
+        self.threads.borrow_mut().clear();
+        self.thaw();
     }
 
     /// Ends the tasks of all threads where they wait. Their contexts stay as they are.
@@ -232,17 +203,5 @@ impl Body {
         for thread in threads {
             thread.halt();
         }
-    }
-}
-
-/// A stretch in which a body is not frozen.
-pub struct Pinned<'a> {
-    body: &'a Body,
-}
-
-impl Drop for Pinned<'_> {
-    fn drop(&mut self) {
-        self.body.pinned.set(self.body.pinned.get() - 1);
-        self.body.unpinned.wake_all();
     }
 }

@@ -186,7 +186,10 @@ impl Body {
     pub fn end_others(&self, spared: Tid) -> Vec<Tid> {
         let others: Vec<_> =
             self.threads.borrow_mut().extract_if(.., |tid, _| *tid != spared).collect();
-        others.iter().for_each(|(_, thread)| thread.halt());
+        for (_, thread) in &others {
+            thread.halt();
+            thread.stopped.wake_all();
+        }
         others.into_iter().map(|(tid, _)| tid).collect()
     }
 

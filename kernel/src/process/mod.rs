@@ -11,6 +11,7 @@ mod child;
 mod cpu_timer;
 mod exit;
 mod files;
+mod freeze;
 mod home;
 mod home_thread;
 mod init;

@@ -132,6 +132,14 @@ impl BodyThread {
         *self.task.borrow_mut() = Some(task);
     }
 
+    /// Ends the task that runs the thread if it may be ended; whether the thread has none now.
+    pub fn rest(&self) -> bool {
+        if self.stoppable.get() {
+            self.halt();
+        }
+        self.task.borrow().is_none()
+    }
+
     /// Ends the task that runs the thread.
     pub fn halt(&self) {
         let task = self.task.borrow_mut().take();

@@ -32,7 +32,7 @@ impl Running {
             }
             _ => drop(self.ask_here(None, request).await),
         }
-        self.body.threads.borrow_mut().remove(&self.thread.tid.get());
+        self.body.remove_thread(self.thread.tid.get());
         Next::End
     }
 

@@ -292,9 +292,8 @@ impl BodyDriver {
         let body = self.body.borrow_mut().take();
         let mut usage = Usage::cpu(0);
         if let Some(body) = body {
-            body.halt();
+            body.end();
             usage = body.usage();
-            body.threads.borrow_mut().clear();
         }
         // A guest is gone with its body; at home the process goes on in its deputy.
         if key.home != self.kernel.node {

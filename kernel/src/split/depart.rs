@@ -58,8 +58,9 @@ impl BodyDriver {
         let Some(body) = self.body.borrow().clone() else { return };
         let driver = Rc::clone(self);
         self.kernel.spawner.spawn(Priority::Service, async move {
-            body.freeze().await;
-            driver.input(Input::Frozen);
+            if body.freeze().await {
+                driver.input(Input::Frozen);
+            }
         });
     }
 
@@ -75,14 +76,16 @@ impl BodyDriver {
         self.start_threads(stopped);
     }
 
-    /// Starts the task of every thread of the body.
+    /// Starts the task of every thread of the body, but of those that never stopped.
     pub(super) fn start_threads(self: &Rc<Self>, stopped: bool) {
         let Some(body) = self.body.borrow().clone() else { return };
         body.set_stopped(stopped);
         body.thaw();
-        let tids: Vec<_> = body.threads.borrow().keys().copied().collect();
-        for running in tids.into_iter().filter_map(|tid| self.running(tid)) {
-            running.start();
+        let threads: Vec<_> = body.threads.borrow().values().cloned().collect();
+        for thread in threads.into_iter().filter(|thread| thread.rest()) {
+            if let Some(running) = self.running(thread.tid.get()) {
+                running.start();
+            }
         }
     }
 
