@@ -61,6 +61,11 @@ impl Futexes {
         woken
     }
 
+    /// Whether anybody waits on a word.
+    pub fn has_waiters(&self, key: FutexKey) -> bool {
+        self.words.borrow().contains_key(&key)
+    }
+
     /// Moves up to `count` waiters from one word to another; says how many.
     pub fn requeue(&self, from: FutexKey, to: FutexKey, count: usize) -> usize {
         let mut words = self.words.borrow_mut();

@@ -21,6 +21,7 @@ use crate::extensions::Extensions;
 use crate::fs::Vfs;
 use crate::fs::nameless::Nameless;
 use crate::futex::Futexes;
+use crate::ipc::Ipc;
 use crate::memory::MemorySource;
 use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
@@ -52,6 +53,8 @@ pub struct Kernel {
     pub nameless: Nameless,
     /// What the sockets of programs share.
     pub sockets: Sockets,
+    /// What processes share beside files.
+    pub ipc: Ipc,
     /// Frames to and from the runner.
     pub console: Rc<Console>,
     /// Input for the started program.
@@ -153,6 +156,7 @@ impl Kernel {
             sockets: Sockets::new(&parts.frames),
             frames: parts.frames,
             nameless: Nameless::new(Rc::new(wall_clock)),
+            ipc: Ipc::default(),
             console: parts.console,
             stdin: Stdin::default(),
             program: Cell::new(None),
@@ -262,8 +266,14 @@ impl Kernel {
             deputy.retire();
         }
         if let Some(body) = cell.body() {
+            let threads: Vec<_> = body.threads.borrow().values().cloned().collect();
             body.end();
             home.note_usage(&body.usage());
+            if let Some(memory) = cell.local_memory() {
+                for thread in threads {
+                    memory.release_robust(&self.futexes, &thread).await;
+                }
+            }
             body.shed_memory().await;
         }
         cell.set_joint(None);

@@ -16,6 +16,7 @@ pub mod extensions;
 pub mod files;
 pub mod fs;
 pub mod futex;
+pub mod ipc;
 pub mod kernel;
 pub mod memory;
 pub mod net;

@@ -156,6 +156,7 @@ errnos! {
     131 ENOTRECOVERABLE "State not recoverable.";
     132 ERFKILL "Operation not possible due to RF-kill.";
     512 ERESTARTSYS "Kernel-internal: restart if the handler has SA_RESTART, else EINTR.";
+    513 ERESTARTNOINTR "Kernel-internal: restart always.";
     514 ERESTARTNOHAND "Kernel-internal: restart only if no handler runs, else EINTR.";
     516 ERESTART_RESTARTBLOCK "Kernel-internal: restart by restart_syscall(2), else EINTR.";
 }

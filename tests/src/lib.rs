@@ -8,6 +8,7 @@
 
 pub mod blocking;
 pub mod corpus;
+pub mod coverage;
 pub mod faults;
 pub mod guests;
 pub mod native;

@@ -1,4 +1,4 @@
-//! `docs/syscalls.md` is made from the table of system calls, and nothing else makes it.
+//! `docs/syscalls.md` is made from the table of system calls and from what the guests show.
 //!
 //! `WAYFARER_WRITE_DOCS=1 cargo test -p wayfarer-tests --test syscall_docs` writes it anew; without
 //! the variable the test fails if the file is not what the table gives.
@@ -7,15 +7,18 @@ use std::fmt::Write as _;
 use std::fs;
 
 use wayfarer::artifacts::workspace;
-use wayfarer_proto::table::{Arg, ArgKind, Class, Row, TABLE};
+use wayfarer_proto::linux::calls;
+use wayfarer_proto::table::{Arg, ArgKind, Class, Row, Support, Sysno, TABLE};
+use wayfarer_tests::coverage;
 
 const HEAD: &str = "\
 # System calls
 
-<!-- Generated from proto/src/table by tests/tests/syscall_docs.rs; do not edit. -->
+<!-- Generated from proto/src/table and tests/coverage.txt by tests/tests/syscall_docs.rs; do not
+     edit. -->
 
-Every call the kernel knows. A call without a row here answers ENOSYS, is counted, and is named
-by `--trace` and at the end of `run`.
+Every call of Linux for x86-64, and Wayfarer's own. A call without support answers ENOSYS, is
+counted, and is named by `--trace` and at the end of `run`.
 
 The class says where a call runs when its process is away from home; at home every call runs where
 it is made.
@@ -24,7 +27,21 @@ it is made.
 |---|---|---|
 ";
 
+const COLUMNS: &str = "
+Support is full (what the manual page says, as far as it means something here), partly (what is
+missing or different is named), or refused (for the reason named). The guests under `tests/guest/`
+that show a call make it with success: they are traced at home, and a claim that the trace does not
+bear out fails
+the test `vm_guests`. Each runs on the host's Linux, at home, moved once and roaming, and must say
+the same.
+
+| number | name | class | support | shown by |
+|---|---|---|---|---|
+";
+
 const ARGUMENTS: &str = "
+## Arguments
+
 An argument that names memory says which way it goes and how far: `in` is read by the handler and
 travels with the request, `out` is written and travels with the reply, both up to 16 KiB a message;
 `[n]` is a length in bytes, fixed or held by another argument, `iovec[n]` a vector of n buffers,
@@ -32,9 +49,12 @@ travels with the request, `out` is written and travels with the reply, both up t
 `?` is memory whose extent the row cannot tell: for a few calls the body knows it (select, execve),
 otherwise the handler asks for it.
 
-| number | name | class | arguments |
-|---|---|---|---|
+| name | arguments |
+|---|---|
 ";
+
+/// Calls that programs of a distribution need, by the measure of the issue tracker.
+const WANTED: usize = 225;
 
 #[test]
 fn the_documentation_of_system_calls_is_what_the_table_gives() {
@@ -50,6 +70,22 @@ fn the_documentation_of_system_calls_is_what_the_table_gives() {
     );
 }
 
+#[test]
+fn a_guest_shows_almost_every_call() {
+    let claims = coverage::claims();
+    let shown = TABLE.iter().filter(|row| is_there(row) && claims.contains_key(row.name)).count();
+    let without: Vec<_> = TABLE
+        .iter()
+        .filter(|row| is_there(row) && !claims.contains_key(row.name))
+        .map(|row| row.name)
+        .collect();
+    assert!(shown >= WANTED, "{shown} calls are shown, and these are not: {without:?}");
+}
+
+fn is_there(row: &Row) -> bool {
+    !matches!(row.sysno.support(), Support::Refused(_))
+}
+
 fn page() -> String {
     let mut page = String::from(HEAD);
     for (class, meaning) in [
@@ -60,20 +96,35 @@ fn page() -> String {
         let count = TABLE.iter().filter(|row| row.class == class).count();
         let _ = writeln!(page, "| {} | {count} | {meaning} |", class.name());
     }
+    page.push_str(COLUMNS);
+    let claims = coverage::claims();
+    let linux = (0..0x1000).filter_map(|number| Some((number, calls::name(number)?)));
+    for (number, name) in linux.chain([(0x1000, "migrate")]) {
+        let row = Sysno::from_number(number).map(Sysno::row);
+        let (class, support) = row.map_or_else(|| ("", "none".to_owned()), describe);
+        let guests = claims.get(name).map(|guests| guests.join(", ")).unwrap_or_default();
+        let number = printed(number);
+        let _ = writeln!(page, "| {number} | `{name}` | {class} | {support} | {guests} |");
+    }
     page.push_str(ARGUMENTS);
     for row in TABLE {
-        let (number, class) = (number(row), row.class.name());
-        let _ = writeln!(page, "| {number} | `{}` | {class} | {} |", row.name, arguments(row));
+        let _ = writeln!(page, "| `{}` | {} |", row.name, arguments(row));
     }
     page
 }
 
+fn describe(row: &Row) -> (&'static str, String) {
+    let support = match row.sysno.support() {
+        Support::Full => "full".to_owned(),
+        Support::Partly(missing) => format!("partly: {missing}"),
+        Support::Refused(reason) => format!("refused: {reason}"),
+    };
+    (row.class.name(), support)
+}
+
 /// Linux's numbers as its tables print them, our own as the programs' headers do.
-fn number(row: &Row) -> String {
-    match row.sysno.number() {
-        linux @ ..0x1000 => linux.to_string(),
-        own => format!("{own:#x}"),
-    }
+fn printed(number: u64) -> String {
+    if number < 0x1000 { number.to_string() } else { format!("{number:#x}") }
 }
 
 fn arguments(row: &Row) -> String {

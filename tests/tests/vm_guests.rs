@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use wayfarer::{Initrd, Outcome};
 use wayfarer_proto::console::ExitStatus;
+use wayfarer_tests::coverage::{self, Observed};
 use wayfarer_tests::guests::{GUESTS, Guest, HOSTILE, TERMINAL, TERMINAL_KEYS};
 use wayfarer_tests::native::Run;
 use wayfarer_tests::stage::Stage;
@@ -33,10 +34,11 @@ fn compare(native: &Run, outcome: &Outcome) -> Result<(), String> {
     Err(format!("{:?} {:?} {said} {:?}", outcome.status, differs, outcome.log))
 }
 
-fn check(stage: &mut Stage, guest: &Guest) -> Result<(), String> {
+fn check(stage: &mut Stage, guest: &Guest, observed: &mut Observed) -> Result<(), String> {
     let native = guest.run_natively().map_err(|error| error.to_string())?;
     let run = |nodes: &mut Nodes| nodes.run(&guest.start(), LIMIT);
     let outcome = stage.with(|nodes| run(nodes).map_err(|error| error.to_string()))?;
+    observed.add(guest.name, &outcome.calls);
     compare(&native, &outcome)
 }
 
@@ -50,18 +52,21 @@ fn check_terminal(stage: &mut Stage) -> Result<(), String> {
     }
 }
 
-fn run_all(way: Way, guests: &[Guest]) {
+fn run_all(way: Way, guests: &[Guest]) -> Observed {
     let wanted = std::env::var("WAYFARER_GUEST").unwrap_or_default();
     let mut initrd = Initrd::new().unwrap();
     let guests = || guests.iter().filter(|guest| guest.name.contains(&wanted));
     guests().for_each(|guest| guest.pack(&mut initrd).unwrap());
     // Some move themselves, whatever the way.
-    let mut stage = Stage::new(way.cluster().nodes(3), initrd);
-    let mut failed = Vec::new();
+    let cluster = way.cluster().nodes(3);
+    // What is seen at home shows which calls which guest makes.
+    let cluster = if way == Way::Home { cluster.words("trace") } else { cluster };
+    let mut stage = Stage::new(cluster, initrd);
+    let (mut failed, mut observed) = (Vec::new(), Observed::default());
     for guest in guests() {
         let result = match guest.name {
             "terminal" => check_terminal(&mut stage),
-            _ => check(&mut stage, guest),
+            _ => check(&mut stage, guest, &mut observed),
         };
         if let Err(why) = result {
             println!("{} ({way:?}): {why}", guest.name);
@@ -69,6 +74,7 @@ fn run_all(way: Way, guests: &[Guest]) {
         }
     }
     assert!(failed.is_empty(), "{} guests fail: {}", failed.len(), failed.join(" "));
+    observed
 }
 
 fn all() -> Vec<Guest> {
@@ -77,7 +83,10 @@ fn all() -> Vec<Guest> {
 
 #[test]
 fn guests_at_home_do_what_they_do_natively() {
-    run_all(Way::Home, &all());
+    let observed = run_all(Way::Home, &all());
+    if std::env::var_os("WAYFARER_GUEST").is_none() {
+        coverage::check(&observed);
+    }
 }
 
 #[test]
@@ -93,5 +102,7 @@ fn roaming_guests_do_what_they_do_natively() {
 #[test]
 #[ignore = "minutes"]
 fn no_call_with_wrong_arguments_harms_a_node() {
-    Way::ALL.into_iter().for_each(|way| run_all(way, &[HOSTILE]));
+    for way in Way::ALL {
+        run_all(way, &[HOSTILE]);
+    }
 }

@@ -19,6 +19,7 @@
 
 mod address_space;
 mod arrival;
+mod attach;
 mod brk;
 mod copy;
 mod fault;

@@ -55,6 +55,7 @@ fn set_result(thread: &BodyThread, call: Call, result: SysResult, caught: Option
     let again = match (result, caught) {
         (Err(Errno::ERESTARTSYS), Some(flags)) => (flags & SA_RESTART != 0).then_some(call.sysno),
         (Err(Errno::ERESTARTSYS | Errno::ERESTARTNOHAND), None) => Some(call.sysno),
+        (Err(Errno::ERESTARTNOINTR), _) => Some(call.sysno),
         (Err(Errno::ERESTART_RESTARTBLOCK), None) => Some(Sysno::restart_syscall),
         _ => None,
     };

@@ -38,6 +38,7 @@ fn bury(kernel: &Rc<Kernel>, home: &Rc<Home>) {
         timer.task.cancel();
     }
     home.timers.clear();
+    crate::syscall::home::take_back_semaphores(kernel, home);
     drop(home.files.descriptors.clear());
     kernel.vfs.open_files().locks().release(&[LockOwner::Process(home.pid)]);
     home.threads.borrow_mut().clear();

@@ -13,6 +13,7 @@ use wayfarer_proto::message::Usage;
 
 use super::{Files, HomeThread, MappedFiles, PosixTimers, ProcessCell, ResourceLimits};
 use crate::executor::{TaskHandle, WaitQueue};
+use crate::ipc::Undo;
 use crate::signal::{Disposition, Handlers, Pending};
 
 /// What a program is called, for procfs and reports.
@@ -81,6 +82,8 @@ pub struct Home {
     pub real_timer: RefCell<Option<RealTimer>>,
     /// The timers of timer_create(2). A child has none.
     pub timers: PosixTimers,
+    /// What its end takes back of its semop(2).
+    pub semaphore_undo: RefCell<Undo>,
     /// The execution domain (personality(2)): recorded.
     pub personality: Cell<u32>,
     /// Files that the body has mapped.
@@ -136,6 +139,7 @@ impl Home {
             memory_returned: WaitQueue::new(),
             real_timer: RefCell::new(None),
             timers: PosixTimers::default(),
+            semaphore_undo: RefCell::default(),
             personality: Cell::new(0),
             maps: MappedFiles::default(),
             has_executed: Cell::new(false),

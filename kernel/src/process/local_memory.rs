@@ -11,7 +11,7 @@ use wayfarer_proto::linux::signal::{SigDetail, SigInfo, Signal};
 
 use super::{BodyThread, Home, Memory, ProcessCell, Running};
 use crate::memory::{
-    AccessKind, Blocked, FaultOutcome, FaultSignal, Installed, PageRequest, Progress,
+    AccessKind, Blocked, FaultOutcome, FaultSignal, FutexKey, Installed, PageRequest, Progress,
     StringProgress,
 };
 use crate::split::BodyDriver;
@@ -69,6 +69,11 @@ impl Running {
 }
 
 impl LocalMemory {
+    /// What names the futex at `word`, if there is memory.
+    pub fn futex_key(&self, word: UserAddr) -> Option<FutexKey> {
+        self.memory.space.borrow().futex_key(word, false).ok()
+    }
+
     /// Copies from `address` into `buffer`.
     ///
     /// # Errors

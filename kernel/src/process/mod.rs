@@ -19,6 +19,7 @@ mod limits;
 mod local_memory;
 mod posix_timer;
 mod program;
+mod robust;
 mod run;
 mod schedule;
 mod table;

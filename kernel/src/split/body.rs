@@ -9,6 +9,7 @@ use wayfarer_body::{DestroyReason, Event, Input, Output, PageOp, Request as Aske
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::DEPUTY_PORT;
 use wayfarer_proto::id::{CallSeq, Tid};
+use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::SignalSet;
 use wayfarer_proto::message::{Action as WireAction, Reply as WireReply, Usage};
 use wayfarer_proto::time::Instant;
@@ -19,7 +20,7 @@ use super::wire::{Heard, Why, Wire};
 use crate::executor::{Either, Priority, Promise, Slot, TaskHandle, WaitQueue, select};
 use crate::kernel::Kernel;
 use crate::net::{Connection, Kind, ReadError};
-use crate::process::{Body, Delivered, ProcessCell, Running};
+use crate::process::{Body, BodyThread, Delivered, ProcessCell, Running};
 use crate::signal::Action;
 use crate::syscall::Reply;
 
@@ -292,14 +293,33 @@ impl BodyDriver {
         let body = self.body.borrow_mut().take();
         let mut usage = Usage::cpu(0);
         if let Some(body) = body {
+            let threads = body.threads.borrow().values().cloned().collect();
             body.end();
             usage = body.usage();
+            self.release_locks(threads);
         }
         // A guest is gone with its body; at home the process goes on in its deputy.
         if key.home != self.kernel.node {
             self.kernel.processes.remove(key);
         }
         self.input(Input::Destroyed { usage });
+    }
+
+    /// Lets go of the locks of threads that have ended where they were, for those who share them.
+    fn release_locks(&self, threads: Vec<Rc<BodyThread>>) {
+        let memory = self.process.borrow().as_ref().and_then(|process| process.local_memory());
+        let Some(memory) = memory else { return };
+        let kernel = Rc::clone(&self.kernel);
+        self.kernel.spawner.spawn(Priority::Service, async move {
+            let limit = kernel.now() + limits::BYE;
+            for thread in &threads {
+                // A page that only home has may never come.
+                let released = memory.release_robust(&kernel.futexes, thread);
+                if kernel.timers.timeout(Some(limit), released).await.is_err() {
+                    break;
+                }
+            }
+        });
     }
 
     fn over(&self) {

@@ -102,6 +102,10 @@ impl BodyDriver {
 
     async fn stream(self: &Rc<Self>, node: NodeId, token: u64) -> Result<Totals, Errno> {
         let body = self.body.borrow().clone().ok_or(Errno::ESRCH)?;
+        // A mapping that cannot move may have come since the survey.
+        if !body.memory().space.borrow().immovable().is_empty() {
+            return Err(Errno::EBUSY);
+        }
         let network = self.kernel.network.clone().ok_or(Errno::ENETUNREACH)?;
         let connection = network.connect(node, IMAGE_PORT, Kind::Image).await;
         let connection = connection.map_err(|_| Errno::EHOSTUNREACH)?;

@@ -69,8 +69,10 @@ impl Running {
         }
     }
 
-    /// exit(2): the joining thread is told while the memory is still there.
+    /// exit(2): who waits for its locks, and the joining thread, are told while the memory is
+    /// still there.
     async fn exit_thread(&self, status: u8) -> Next {
+        self.local_memory().release_robust(&self.kernel.futexes, &self.thread).await;
         local::wake_word(self, self.thread.clear_child_tid.take()).await;
         self.leave(Request::Exit { status, group: false }).await
     }

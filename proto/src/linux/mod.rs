@@ -15,6 +15,7 @@ pub mod elf;
 pub mod event;
 pub mod fcntl;
 pub mod inotify;
+pub mod ipc;
 pub mod mman;
 pub mod poll;
 pub mod process;

@@ -64,6 +64,20 @@ pub const FUTEX_REQUEUE: u64 = 3;
 pub const FUTEX_CMP_REQUEUE: u64 = 4;
 /// `FUTEX_WAKE_OP`.
 pub const FUTEX_WAKE_OP: u64 = 5;
+/// `FUTEX_LOCK_PI`.
+pub const FUTEX_LOCK_PI: u64 = 6;
+/// `FUTEX_UNLOCK_PI`.
+pub const FUTEX_UNLOCK_PI: u64 = 7;
+/// `FUTEX_TRYLOCK_PI`.
+pub const FUTEX_TRYLOCK_PI: u64 = 8;
+/// `FUTEX_LOCK_PI2`: as `FUTEX_LOCK_PI`, by the clock that the flags say.
+pub const FUTEX_LOCK_PI2: u64 = 13;
+/// `FUTEX_WAITERS`: somebody waits for the lock.
+pub const FUTEX_WAITERS: u32 = 0x8000_0000;
+/// `FUTEX_OWNER_DIED`: it was not let go.
+pub const FUTEX_OWNER_DIED: u32 = 0x4000_0000;
+/// `FUTEX_TID_MASK`: who has it.
+pub const FUTEX_TID_MASK: u32 = 0x3fff_ffff;
 /// `FUTEX_WAIT_BITSET`.
 pub const FUTEX_WAIT_BITSET: u64 = 9;
 /// `FUTEX_WAKE_BITSET`.

@@ -186,6 +186,8 @@ pub const SI_KERNEL: i32 = 0x80;
 pub const SI_QUEUE: i32 = -1;
 /// `SI_TIMER`: a timer of timer_create(2) has expired.
 pub const SI_TIMER: i32 = -2;
+/// `SI_MESGQ`: a message has come to an empty queue (mq_notify(3)).
+pub const SI_MESGQ: i32 = -3;
 /// `SI_TKILL`: sent by tkill(2) or tgkill(2).
 pub const SI_TKILL: i32 = -6;
 /// `SEGV_MAPERR`: no mapping at the address.

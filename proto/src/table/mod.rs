@@ -10,14 +10,18 @@ mod events;
 #[macro_use]
 mod files;
 #[macro_use]
+mod ipc;
+#[macro_use]
 mod process;
 #[macro_use]
 mod sockets;
 mod route;
 mod rows;
+mod support;
 
 pub use route::route;
 pub use rows::{Sysno, TABLE};
+pub use support::Support;
 
 /// Where a call runs when its process is away from home (thesis, section 4.1).
 ///

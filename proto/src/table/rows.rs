@@ -31,7 +31,7 @@ macro_rules! syscalls {
     };
 }
 
-socket_rows! { [event_rows file_rows process_rows syscalls] {
+socket_rows! { [event_rows file_rows ipc_rows process_rows syscalls] {
     0 read Remote (fd: Fd, buf: OutBuffer { len: 2 }, count: Size);
     1 write Remote (fd: Fd, buf: InBuffer { len: 2 }, count: Size);
     2 open Remote (path: Path, flags: Hex, mode: Mode);

@@ -6,6 +6,7 @@ mod exec;
 mod family;
 mod files;
 mod group;
+mod ipc;
 mod limits;
 mod map;
 mod posix_timer;
@@ -15,6 +16,8 @@ mod signal;
 mod sockets;
 mod timer;
 mod wait;
+
+pub(crate) use ipc::take_back as take_back_semaphores;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::table::Sysno;
@@ -78,6 +81,24 @@ async fn dispatch_settings(c: &Caller, call: &Call) -> SysResult {
         | Sysno::ioprio_get
         | Sysno::ioprio_set
         | Sysno::personality => schedule::dispatch(c, call).await,
+        Sysno::shmget
+        | Sysno::shmat
+        | Sysno::shmdt
+        | Sysno::shmctl
+        | Sysno::semget
+        | Sysno::semop
+        | Sysno::semtimedop
+        | Sysno::semctl
+        | Sysno::msgget
+        | Sysno::msgsnd
+        | Sysno::msgrcv
+        | Sysno::msgctl
+        | Sysno::mq_open
+        | Sysno::mq_unlink
+        | Sysno::mq_timedsend
+        | Sysno::mq_timedreceive
+        | Sysno::mq_notify
+        | Sysno::mq_getsetattr => ipc::dispatch(c, call).await,
         Sysno::rt_sigqueueinfo => queue::rt_sigqueueinfo(c, call).await,
         Sysno::rt_tgsigqueueinfo => queue::rt_tgsigqueueinfo(c, call).await,
         // No call ends so that this one goes on: local waits go on by themselves.

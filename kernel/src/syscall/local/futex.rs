@@ -6,20 +6,22 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::UserAddr;
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::process::{
-    FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_WAIT,
-    FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
+    FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_LOCK_PI2, FUTEX_PRIVATE_FLAG,
+    FUTEX_REQUEUE, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE,
+    FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
 };
 use wayfarer_proto::linux::time::Timespec;
 use wayfarer_proto::time::Instant;
 
 use super::Local;
+use super::futex_pi;
 use super::wait::{Waited, wait};
 use crate::memory::FutexKey;
 use crate::process::Running;
 use crate::syscall::{Call, SysResult};
 
 /// Any waiter: the bit set of the plain operations.
-const MATCH_ANY: u32 = u32::MAX;
+pub(super) const MATCH_ANY: u32 = u32::MAX;
 
 /// futex(2).
 pub(super) async fn futex(running: &Running, call: &Call, deadline: Option<Instant>) -> Local {
@@ -37,6 +39,9 @@ pub(super) async fn futex(running: &Running, call: &Call, deadline: Option<Insta
         FUTEX_REQUEUE => requeue(running, call, None).await,
         FUTEX_CMP_REQUEUE => requeue(running, call, Some(call.args[5] as u32)).await,
         FUTEX_WAKE_OP => wake_op(running, call).await,
+        FUTEX_LOCK_PI | FUTEX_LOCK_PI2 => return futex_pi::lock(running, call, deadline).await,
+        FUTEX_TRYLOCK_PI => futex_pi::try_lock(running, call).await,
+        FUTEX_UNLOCK_PI => futex_pi::unlock(running, call).await,
         FUTEX_WAIT_BITSET | FUTEX_WAKE_BITSET => Err(Errno::EINVAL),
         _ => Err(Errno::ENOSYS),
     };
@@ -47,7 +52,7 @@ pub(super) async fn futex(running: &Running, call: &Call, deadline: Option<Insta
 ///
 /// # Errors
 /// `EINVAL`, `EFAULT`.
-async fn key(running: &Running, call: &Call, index: usize) -> Result<FutexKey, Errno> {
+pub(super) async fn key(running: &Running, call: &Call, index: usize) -> Result<FutexKey, Errno> {
     let (word, private) = (call.addr(index), call.args[1] & FUTEX_PRIVATE_FLAG != 0);
     if !private {
         // The page behind a shared word names it, so it must be there.
@@ -73,7 +78,7 @@ pub async fn wake_word(running: &Running, word: UserAddr) {
     }
 }
 
-async fn read_word(running: &Running, word: UserAddr) -> Result<u32, Errno> {
+pub(super) async fn read_word(running: &Running, word: UserAddr) -> Result<u32, Errno> {
     let mut bytes = [0; 4];
     running.local_memory().read(word, &mut bytes).await?;
     Ok(u32::from_le_bytes(bytes))
@@ -157,8 +162,11 @@ async fn wait_on(running: &Running, call: &Call, bitset: u32, deadline: Option<I
     }
 }
 
-/// The deadline of a wait: relative for `FUTEX_WAIT`, absolute for `FUTEX_WAIT_BITSET`.
-async fn first_deadline(running: &Running, call: &Call) -> Result<Option<Instant>, Errno> {
+/// The deadline of a wait: relative for `FUTEX_WAIT`, absolute for the others.
+pub(super) async fn first_deadline(
+    running: &Running,
+    call: &Call,
+) -> Result<Option<Instant>, Errno> {
     if call.addr(3).is_null() {
         return Ok(None);
     }
@@ -170,7 +178,7 @@ async fn first_deadline(running: &Running, call: &Call) -> Result<Option<Instant
         return Ok(Some(running.kernel.now() + span));
     }
     let mut reading = Duration::from_nanos(running.monotonic());
-    if call.args[1] & FUTEX_CLOCK_REALTIME != 0 {
+    if call.args[1] & FUTEX_CLOCK_REALTIME != 0 || operation == FUTEX_LOCK_PI {
         reading += running.realtime_offset();
     }
     Ok(Some(running.kernel.now() + span.saturating_sub(reading)))

@@ -5,6 +5,7 @@
 
 mod clone;
 mod futex;
+mod futex_pi;
 mod identity;
 mod memory;
 mod system;

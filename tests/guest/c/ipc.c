@@ -1,0 +1,219 @@
+/* System V shared memory, semaphores and message queues, and POSIX message queues. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <mqueue.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/poll.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "check.h"
+
+union semun {
+    int val;
+    struct semid_ds *buf;
+    unsigned short *array;
+};
+
+static void ended_well(pid_t child)
+{
+    int status;
+    while (waitpid(child, &status, 0) != child)
+        CHECK(errno == EINTR);
+    CHECK(status == 0);
+}
+
+static void memory(void)
+{
+    struct shmid_ds about;
+    int id = shmget(IPC_PRIVATE, 10000, IPC_CREAT | 0600);
+    CHECK(id >= 0);
+    CHECK(shmctl(id, IPC_STAT, &about) == 0 && about.shm_segsz == 10000);
+    CHECK(about.shm_nattch == 0 && about.shm_cpid == getpid());
+    CHECK((about.shm_perm.mode & 0777) == 0600);
+    volatile int *one = shmat(id, NULL, 0), *two = shmat(id, NULL, SHM_RDONLY);
+    CHECK(one != (void *)-1 && two != (void *)-1 && one != two && *one == 0);
+    *one = 5;
+    CHECK(*two == 5);
+    pid_t child = fork();
+    if (child == 0) {
+        *one = 6;
+        CHECK(shmctl(id, IPC_STAT, &about) == 0 && about.shm_nattch == 4);
+        CHECK(shmdt((void *)one) == 0);
+        _exit(0);
+    }
+    ended_well(child);
+    CHECK(*two == 6);
+    CHECK(shmctl(id, IPC_STAT, &about) == 0 && about.shm_nattch == 2);
+    CHECK(shmctl(id, IPC_RMID, NULL) == 0 && *two == 6);
+    CHECK(shmdt((void *)one) == 0 && shmdt((void *)one) == -1 && errno == EINVAL);
+    CHECK(*two == 6 && shmdt((void *)two) == 0);
+    CHECK(shmat(id, NULL, 0) == (void *)-1 && (errno == EINVAL || errno == EIDRM));
+}
+
+static void memory_by_key(void)
+{
+    key_t key = 0x57610001;
+    int id = shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0600);
+    CHECK(id >= 0 && shmget(key, 4096, 0) == id);
+    CHECK(shmget(key, 4096, IPC_CREAT | IPC_EXCL) == -1 && errno == EEXIST);
+    CHECK(shmget(key, 9000, 0) == -1 && errno == EINVAL);
+    CHECK(shmget(key + 1, 4096, 0) == -1 && errno == ENOENT);
+    char *at = shmat(id, NULL, 0);
+    CHECK(shmat(id, at, 0) == (void *)-1 && errno == EINVAL);
+    CHECK(shmat(id, at + 1, 0) == (void *)-1 && errno == EINVAL);
+    CHECK(shmat(id, at, SHM_REMAP) == at);
+    CHECK(shmctl(id, IPC_RMID, NULL) == 0 && shmdt(at) == 0);
+    CHECK(shmget(key, 4096, 0) == -1 && errno == ENOENT);
+}
+
+static void semaphores(void)
+{
+    int id = semget(IPC_PRIVATE, 3, 0600);
+    struct semid_ds about;
+    unsigned short values[3] = {1, 2, 3};
+    CHECK(id >= 0 && semctl(id, 0, SETALL, (union semun){.array = values}) == 0);
+    CHECK(semctl(id, 1, GETVAL) == 2 && semctl(id, 3, GETVAL) == -1 && errno == EINVAL);
+    CHECK(semctl(id, 0, IPC_STAT, (union semun){.buf = &about}) == 0 && about.sem_nsems == 3);
+    struct sembuf both[2] = {{0, -1, 0}, {1, -3, IPC_NOWAIT}};
+    CHECK(semop(id, both, 2) == -1 && errno == EAGAIN && semctl(id, 0, GETVAL) == 1);
+    both[1].sem_op = -2;
+    CHECK(semop(id, both, 2) == 0);
+    CHECK(semctl(id, 0, GETALL, (union semun){.array = values}) == 0);
+    CHECK(values[0] == 0 && values[1] == 0 && values[2] == 3);
+    CHECK(semctl(id, 1, GETPID) == getpid());
+    struct sembuf wrong = {7, 1, 0};
+    CHECK(semop(id, &wrong, 1) == -1 && errno == EFBIG);
+    wrong = (struct sembuf){0, 32767, 0};
+    CHECK(semop(id, &wrong, 1) == 0 && semop(id, &wrong, 1) == -1 && errno == ERANGE);
+    CHECK(semctl(id, 0, SETVAL, (union semun){.val = 40000}) == -1 && errno == ERANGE);
+    CHECK(semctl(id, 0, IPC_RMID) == 0 && semctl(id, 0, GETVAL) == -1);
+}
+
+static void semaphores_wait(void)
+{
+    int id = semget(IPC_PRIVATE, 2, 0600);
+    struct sembuf take = {0, -1, SEM_UNDO}, give = {0, 1, 0}, zero = {1, 0, 0};
+    struct timespec moment = {0, 20000000};
+    CHECK(semtimedop(id, &take, 1, &moment) == -1 && errno == EAGAIN);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK(semop(id, &take, 1) == 0);
+        _exit(0);
+    }
+    while (semctl(id, 0, GETNCNT) == 0)
+        usleep(1000);
+    CHECK(semop(id, &give, 1) == 0);
+    ended_well(child);
+    CHECK(semctl(id, 0, GETVAL) == 1);
+    CHECK(semop(id, &zero, 1) == 0 && semctl(id, 1, GETZCNT) == 0);
+    CHECK(semctl(id, 0, SETVAL, (union semun){.val = 0}) == 0);
+    child = fork();
+    if (child == 0)
+        _exit(semop(id, &take, 1) == -1 && errno == EIDRM ? 0 : 1);
+    while (semctl(id, 0, GETNCNT) == 0)
+        usleep(1000);
+    CHECK(semctl(id, 0, IPC_RMID) == 0);
+    ended_well(child);
+}
+
+struct message {
+    long type;
+    char text[64];
+};
+
+static void messages(void)
+{
+    int id = msgget(IPC_PRIVATE, 0600);
+    struct message message = {3, "three"};
+    struct msqid_ds about;
+    CHECK(id >= 0 && msgsnd(id, &message, 6, 0) == 0);
+    message = (struct message){1, "one"};
+    CHECK(msgsnd(id, &message, 4, 0) == 0);
+    message.type = 0;
+    CHECK(msgsnd(id, &message, 4, 0) == -1 && errno == EINVAL);
+    CHECK(msgctl(id, IPC_STAT, &about) == 0 && about.msg_qnum == 2 && about.__msg_cbytes == 10);
+    CHECK(msgrcv(id, &message, 64, 9, IPC_NOWAIT) == -1 && errno == ENOMSG);
+    CHECK(msgrcv(id, &message, 2, 3, 0) == -1 && errno == E2BIG);
+    CHECK(msgrcv(id, &message, 64, -2, 0) == 4 && message.type == 1);
+    CHECK(strcmp(message.text, "one") == 0);
+    CHECK(msgrcv(id, &message, 2, 0, MSG_NOERROR) == 2 && message.type == 3);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK(msgrcv(id, &message, 64, 7, 0) == 6 && strcmp(message.text, "later") == 0);
+        _exit(msgrcv(id, &message, 64, 7, 0) == -1 && errno == EIDRM ? 0 : 1);
+    }
+    message = (struct message){7, "later"};
+    usleep(10000);
+    CHECK(msgsnd(id, &message, 6, 0) == 0);
+    do {
+        usleep(1000);
+        CHECK(msgctl(id, IPC_STAT, &about) == 0);
+    } while (about.msg_qnum > 0);
+    CHECK(msgctl(id, IPC_RMID, NULL) == 0);
+    ended_well(child);
+}
+
+static volatile sig_atomic_t told;
+
+static void on_message(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)context;
+    told = info->si_code == SI_MESGQ && info->si_value.sival_int == 8;
+}
+
+static void queues(void)
+{
+    struct mq_attr attr = {.mq_maxmsg = 2, .mq_msgsize = 16}, now;
+    struct timespec past = {1, 0};
+    char text[16];
+    unsigned priority;
+    mq_unlink("/wayfarer");
+    mqd_t queue = mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+    CHECK(queue >= 0);
+    CHECK(mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr) == -1 && errno == EEXIST);
+    CHECK(mq_send(queue, "low", 3, 1) == 0 && mq_send(queue, "high", 4, 9) == 0);
+    CHECK(mq_timedsend(queue, "more", 4, 1, &past) == -1 && errno == ETIMEDOUT);
+    CHECK(mq_getattr(queue, &now) == 0 && now.mq_curmsgs == 2 && now.mq_maxmsg == 2);
+    CHECK(mq_receive(queue, text, 8, NULL) == -1 && errno == EMSGSIZE);
+    CHECK(mq_receive(queue, text, 16, &priority) == 4 && priority == 9);
+    struct pollfd ready = {.fd = queue, .events = POLLIN | POLLOUT};
+    CHECK(poll(&ready, 1, 0) == 1 && ready.revents == (POLLIN | POLLOUT));
+    CHECK(mq_receive(queue, text, 16, &priority) == 3 && priority == 1);
+    attr.mq_flags = O_NONBLOCK;
+    CHECK(mq_setattr(queue, &attr, NULL) == 0);
+    CHECK(mq_receive(queue, text, 16, NULL) == -1 && errno == EAGAIN);
+    attr.mq_flags = 0;
+    CHECK(mq_setattr(queue, &attr, &now) == 0 && now.mq_flags == O_NONBLOCK);
+    struct sigaction action = {.sa_sigaction = on_message, .sa_flags = SA_SIGINFO};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    event.sigev_value.sival_int = 8;
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0 && mq_notify(queue, &event) == 0);
+    CHECK(mq_notify(queue, &event) == -1 && errno == EBUSY);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(mq_send(queue, "child", 5, 0) != 0);
+    ended_well(child);
+    while (!told)
+        usleep(1000);
+    CHECK(mq_receive(queue, text, 16, NULL) == 5);
+    CHECK(mq_unlink("/wayfarer") == 0 && mq_unlink("/wayfarer") == -1 && errno == ENOENT);
+    CHECK(mq_close(queue) == 0);
+}
+
+int main(void)
+{
+    RUN(memory);
+    RUN(memory_by_key);
+    RUN(semaphores);
+    RUN(semaphores_wait);
+    RUN(messages);
+    RUN(queues);
+    return 0;
+}
