@@ -1,6 +1,6 @@
 //! An address space while it arrives.
 
-use wayfarer_machine::{FrameReservation, OutOfFrames};
+use wayfarer_machine::{Frame, FrameReservation, OutOfFrames};
 use wayfarer_proto::id::UserAddr;
 use wayfarer_proto::image::Region as ImageRegion;
 use wayfarer_proto::limits;
@@ -9,12 +9,19 @@ use super::address_space::AddressSpace;
 use super::image::ImageError;
 use super::source::MemorySource;
 
+/// Frames that every process may take beyond what it needed when it was asked, and that again.
+///
+/// A process runs on between the question and its freeze, and may use new memory meanwhile.
+const GROWTH: u64 = 1024;
+
 /// An arriving address space, and the frames promised to it when it was admitted (decision D6).
 /// Dropping it frees both.
 #[derive(Debug)]
 pub struct Arrival {
     space: AddressSpace,
     promise: FrameReservation,
+    /// Frames it may take beyond the promise, if there are any.
+    beyond: u64,
     pages: u64,
 }
 
@@ -25,10 +32,11 @@ impl Arrival {
     /// # Errors
     /// [`OutOfFrames`] when there are fewer: the move is refused before it begins.
     pub fn admit(source: &MemorySource, frames: u64) -> Result<Self, OutOfFrames> {
-        let frames = usize::try_from(frames).map_err(|_| OutOfFrames)?;
-        let mut promise = source.pool().reserve(frames)?;
+        let promised = usize::try_from(frames).map_err(|_| OutOfFrames)?;
+        let mut promise = source.pool().reserve(promised)?;
         promise.release(1);
-        Ok(Self { space: AddressSpace::new(source)?, promise, pages: 0 })
+        let beyond = frames.saturating_add(GROWTH);
+        Ok(Self { space: AddressSpace::new(source)?, promise, beyond, pages: 0 })
     }
 
     /// Says where the heap is.
@@ -51,7 +59,7 @@ impl Arrival {
     ///
     /// # Errors
     /// [`ImageError::BadPage`] for pages no region holds or that came before,
-    /// [`ImageError::OutOfFrames`] for more than was promised.
+    /// [`ImageError::OutOfFrames`] for more than was promised and a process grows by.
     pub fn add_pages(&mut self, first: u64, bytes: &[u8]) -> Result<(), ImageError> {
         let (pages, rest) = bytes.as_chunks::<{ limits::PAGE }>();
         if !rest.is_empty() {
@@ -65,11 +73,17 @@ impl Arrival {
     }
 
     fn add_page(&mut self, page: u64, content: &[u8]) -> Result<(), ImageError> {
-        let frame = self.promise.allocate()?;
+        let frame = self.promise.allocate().or_else(|OutOfFrames| self.take_beyond())?;
         frame.write(0, content);
         self.with_promise(|space| space.install_frame(page, frame))?;
         self.pages += 1;
         Ok(())
+    }
+
+    /// A frame for a page that the process did not have when it said what it needs.
+    fn take_beyond(&mut self) -> Result<Frame, OutOfFrames> {
+        self.beyond = self.beyond.checked_sub(1).ok_or(OutOfFrames)?;
+        self.space.source.pool().allocate()
     }
 
     /// Runs something that takes frames for page tables from the pool, at the promise's expense.

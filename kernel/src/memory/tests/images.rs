@@ -69,9 +69,27 @@ fn what_was_promised_is_enough_and_nothing_more_is_taken() {
     let arrived = travel(&space, &target, CleanFilePages::Skip);
     assert_eq!(used(&target), frames + 1);
     drop(arrived);
-    let mut arrival = Arrival::admit(&target, 1).unwrap();
+}
+
+#[test]
+fn a_process_may_grow_until_it_is_frozen_but_not_without_bound() {
+    let mut space = setup();
+    space.map(&anonymous(16, 3000, RW, FIXED)).unwrap();
+    assert!(write(&mut space, at(16), &[1; 4096]));
+    let needed = space.footprint(CleanFilePages::Skip).frames;
+    let target = source(4000);
+    let mut arrival = Arrival::admit(&target, needed).unwrap();
     arrival.add_region(&space.image_regions().next().unwrap()).unwrap();
-    assert_eq!(arrival.add_pages(16, &[0; 4096]), Err(ImageError::OutOfFrames));
+    let add = |page| arrival.add_pages(page, &[1; 4096]);
+    let arrived = (16..3000).map(add).take_while(Result::is_ok).count() as u64;
+    assert_eq!(arrived, 1 + needed + 1024);
+    drop(arrival);
+    let scarce = source(needed as usize + 2);
+    let mut arrival = Arrival::admit(&scarce, needed).unwrap();
+    arrival.add_region(&space.image_regions().next().unwrap()).unwrap();
+    assert_eq!(arrival.add_pages(16, &[1; 4096]), Ok(()));
+    assert_eq!(arrival.add_pages(17, &[1; 4096]), Ok(()));
+    assert_eq!(arrival.add_pages(18, &[1; 4096]), Err(ImageError::OutOfFrames));
 }
 
 #[test]
