@@ -6,7 +6,7 @@
 //!                     threads makes on a node; or roam=7
 //! roam=once:7         every process moves once, before the 7th call that one of its threads makes
 //!                     at home
-//! roam=50ms           every process moves to the next node every 50 ms; or roam=2s
+//! roam=50ms           every process moves to the next node after 50 ms on one; or roam=2s
 //! ```
 //!
 //! Calls are counted by thread, so that those of threads that wait with a short timeout, which may
@@ -28,7 +28,7 @@ pub enum Roam {
     Every(u32),
     /// Once, before the nth call that a thread of a process makes at home.
     Once(u32),
-    /// Once in this time, at least a millisecond.
+    /// After this time on a node, at least a millisecond.
     Period(Duration),
 }
 

@@ -12,43 +12,48 @@ use crate::executor::Priority;
 use crate::kernel::Kernel;
 use crate::process::Home;
 
-/// The processes that were refused once: they are not asked again, for their reason is told
-/// already.
-type Refused = Rc<RefCell<BTreeSet<Pid>>>;
+/// The processes that are moved, or were refused once: those are not asked again, for their reason
+/// is told already.
+type Known = Rc<RefCell<BTreeSet<Pid>>>;
 
-/// From now on moves every process of this home to the next node once in `period`, as if told from
-/// outside.
+/// From now on moves every process of this home to the next node once it has been on one for
+/// `period`, as if told from outside.
+///
+/// The time on a node counts from the end of the move: a process whose moves take longer than the
+/// period would else be moved on as soon as it arrives, before it has done anything.
 pub fn by_the_clock(kernel: &Rc<Kernel>, period: Duration) {
-    let refused = Refused::default();
+    let known = Known::default();
     let kernel = Rc::clone(kernel);
     kernel.spawner.clone().spawn(Priority::Service, async move {
         loop {
             kernel.timers.sleep_until(kernel.now() + period).await;
             for home in kernel.processes.homes() {
-                if let Some(node) = next(&kernel, &home)
-                    && !refused.borrow().contains(&home.pid)
-                {
-                    order(&kernel, home, node, &refused);
+                if next(&kernel, &home).is_some() && known.borrow_mut().insert(home.pid) {
+                    lead_about(&kernel, home, period, &known);
                 }
             }
         }
     });
 }
 
-/// The node after the one where the process is; none if it has ended or still moves.
+/// The node after the one where the process is; none if it has ended.
 fn next(kernel: &Kernel, home: &Home) -> Option<NodeId> {
     let cell = home.cell().filter(|_| !home.is_zombie())?;
-    let moves = cell.deputy_driver().is_some_and(|deputy| deputy.order.borrow().is_some());
-    (!moves).then(|| NodeId(cell.place().0 % kernel.nodes + 1))
+    Some(NodeId(cell.place().0 % kernel.nodes + 1))
 }
 
-fn order(kernel: &Rc<Kernel>, home: Rc<Home>, node: NodeId, refused: &Refused) {
-    let (kernel, refused) = (Rc::clone(kernel), Rc::clone(refused));
+/// Moves one process until it ends or cannot move.
+fn lead_about(kernel: &Rc<Kernel>, home: Rc<Home>, period: Duration, known: &Known) {
+    let (kernel, known) = (Rc::clone(kernel), Rc::clone(known));
     kernel.spawner.clone().spawn(Priority::Service, async move {
-        if let Err(refusal) = kernel.migrate(&home, node).await
-            && ![Errno::EBUSY, Errno::ESRCH].contains(&refusal.errno)
-        {
-            refused.borrow_mut().insert(home.pid);
+        while let Some(node) = next(&kernel, &home) {
+            if let Err(refusal) = kernel.migrate(&home, node).await
+                && ![Errno::EBUSY, Errno::ESRCH].contains(&refusal.errno)
+            {
+                return;
+            }
+            kernel.timers.sleep_until(kernel.now() + period).await;
         }
+        known.borrow_mut().remove(&home.pid);
     });
 }
