@@ -1,5 +1,5 @@
 #!/usr/bin/bash
-# needs: bzip2 cat cmp cp gzip ls mkdir rm seq sha256sum sort tar touch tr xz
+# needs: bzip2 cat cmp cp gzip ls mkdir rm seq sh sha256sum sort tar touch tr xz
 # tar and its compressors: what comes out is what went in, and the bytes are the host's.
 mkdir -p in/sub; seq 1 20000 > in/numbers; cp in/numbers in/sub/copy; : > in/empty
 touch -d @1000000000 in/* in/sub/* in

@@ -1,5 +1,5 @@
 #!/usr/bin/bash
-# needs: gawk seq sort
+# needs: gawk seq sh sort
 # files: /usr/lib/x86_64-linux-gnu/gawk
 # What gawk has beyond awk: arrays of arrays, sorting, coprocesses, times, sockets of /inet.
 gawk 'BEGIN { a[1]["x"] = 2; a[1]["y"] = 3; for (k in a[1]) n += a[1][k]; print n, isarray(a[1])

@@ -1,5 +1,5 @@
 #!/usr/bin/lua5.4
--- needs: cat sort
+-- needs: cat sh sort
 -- Lua: tables, closures, coroutines, patterns, garbage, files and pipes.
 local function primes(limit)
     return coroutine.wrap(function()

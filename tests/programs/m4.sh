@@ -1,5 +1,5 @@
 #!/usr/bin/bash
-# needs: m4 cat
+# needs: cat m4 sh
 # m4: macros, recursion, diversions, files, commands.
 m4 << 'END'
 define(`fact', `ifelse($1, 0, 1, `eval($1 * fact(decr($1)))')')dnl

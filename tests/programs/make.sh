@@ -1,5 +1,5 @@
 #!/usr/bin/bash
-# needs: cat make printf sed sort touch
+# needs: cat make printf sed sh sort touch
 # make: dependencies, variables, parallel jobs.
 printf 'all: c\n\t@echo done $(words $(SRC))\nSRC := $(sort b a)\n' > Makefile
 printf '%%: %%.in\n\t@sed s/x/$@/ $< > $@; echo made $@\nc: $(SRC)\n\t@cat $^ > $@\n' >> Makefile

@@ -1,5 +1,5 @@
 #!/usr/bin/bash
-# needs: awk cat cmp diff find grep mkdir patch printf sed seq sort tr xargs
+# needs: awk cat cmp diff find grep mkdir patch printf sed seq sh sort tr xargs
 # grep, sed, awk, find, xargs, diff and patch.
 mkdir -p tree/a tree/b; seq 1 3000 > tree/a/n; printf 'alpha\nbeta\ngamma\n' > tree/b/w
 printf 'Alpha\n' > tree/w2
