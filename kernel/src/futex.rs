@@ -10,13 +10,14 @@ use core::cell::{Cell, RefCell};
 
 use crate::executor::WaitQueue;
 use crate::memory::FutexKey;
+use crate::process::BodyThread;
 
 /// One thread's wait.
 struct Waiter {
+    thread: Rc<BodyThread>,
     /// The word; a requeue changes it.
     key: Cell<FutexKey>,
     bitset: u32,
-    woken: Cell<bool>,
     queue: WaitQueue,
 }
 
@@ -33,10 +34,10 @@ pub struct Waiting<'a> {
 }
 
 impl Futexes {
-    /// Queues the caller on a word.
-    pub fn enqueue(&self, key: FutexKey, bitset: u32) -> Waiting<'_> {
-        let (woken, queue) = (Cell::new(false), WaitQueue::new());
-        let waiter = Rc::new(Waiter { key: Cell::new(key), bitset, woken, queue });
+    /// Queues a thread on a word.
+    pub fn enqueue(&self, thread: &Rc<BodyThread>, key: FutexKey, bitset: u32) -> Waiting<'_> {
+        let (thread, queue) = (Rc::clone(thread), WaitQueue::new());
+        let waiter = Rc::new(Waiter { thread, key: Cell::new(key), bitset, queue });
         self.words.borrow_mut().entry(key).or_default().push_back(Rc::clone(&waiter));
         Waiting { futexes: self, waiter }
     }
@@ -51,7 +52,7 @@ impl Futexes {
                 return true;
             }
             woken += 1;
-            waiter.woken.set(true);
+            waiter.thread.claimed.set(true);
             waiter.queue.wake_all();
             false
         });
@@ -86,14 +87,18 @@ impl Futexes {
 impl Waiting<'_> {
     /// Waits for a wake.
     pub async fn woken(&self) {
-        let waiter = &self.waiter;
-        waiter.queue.wait_until(|| waiter.woken.get().then_some(())).await;
+        self.waiter.queue.wait_until(|| self.is_woken().then_some(())).await;
+    }
+
+    /// Whether the wake has come, whatever else has.
+    pub fn is_woken(&self) -> bool {
+        self.waiter.thread.claimed.get()
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.waiter.woken.get() {
+        if self.waiter.thread.claimed.take() {
             return;
         }
         let mut words = self.futexes.words.borrow_mut();
@@ -108,18 +113,25 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use wayfarer_machine::UserContext;
+    use wayfarer_proto::id::Tid;
+
     use super::*;
 
     const WORD: FutexKey = FutexKey::Shared { object: 1, offset: 0x1000 };
     const OTHER: FutexKey = FutexKey::Shared { object: 2, offset: 0x1000 };
 
+    fn thread(tid: i32) -> Rc<BodyThread> {
+        Rc::new(BodyThread::new(Tid(tid), UserContext::new()))
+    }
+
     #[test]
     fn wakes_in_order_and_by_bits() {
         let futexes = Futexes::default();
-        let first = futexes.enqueue(WORD, 1);
-        let second = futexes.enqueue(WORD, 2);
+        let first = futexes.enqueue(&thread(1), WORD, 1);
+        let second = futexes.enqueue(&thread(2), WORD, 2);
         assert_eq!(futexes.wake(WORD, 1, 2), 1);
-        assert!(second.waiter.woken.get() && !first.waiter.woken.get());
+        assert!(second.is_woken() && !first.is_woken());
         assert_eq!(futexes.wake(WORD, 9, u32::MAX), 1);
         assert_eq!(futexes.wake(WORD, 9, u32::MAX), 0);
     }
@@ -127,10 +139,23 @@ mod tests {
     #[test]
     fn a_requeued_waiter_can_still_leave() {
         let futexes = Futexes::default();
-        let waiting = futexes.enqueue(WORD, u32::MAX);
+        let waiting = futexes.enqueue(&thread(1), WORD, u32::MAX);
         assert_eq!(futexes.requeue(WORD, OTHER, 1), 1);
         drop(waiting);
         assert_eq!(futexes.wake(OTHER, 1, u32::MAX), 0);
         assert!(futexes.words.borrow().is_empty());
+    }
+
+    /// The word may not say that the wake came, so a wait begun again elsewhere would not end.
+    #[test]
+    fn a_woken_thread_is_not_stopped_before_it_knows() {
+        let (futexes, thread) = (Futexes::default(), thread(1));
+        let waiting = futexes.enqueue(&thread, WORD, u32::MAX);
+        let stoppable = thread.stoppable();
+        assert!(thread.is_stoppable());
+        assert_eq!(futexes.wake(WORD, 1, u32::MAX), 1);
+        assert!(!thread.is_stoppable());
+        drop((stoppable, waiting));
+        assert!(!thread.claimed.get());
     }
 }

@@ -121,7 +121,10 @@ impl Running {
         let parent = self.body.memory();
         let memory = match kind {
             Kind::Vfork => parent,
-            _ => parent.fork().await.map_err(|_| Errno::ENOMEM)?,
+            _ => {
+                let _copying = self.body.begin_copy();
+                parent.fork().await.map_err(|_| Errno::ENOMEM)?
+            }
         };
         let key = ProcessKey { home: self.body.key.home, pid };
         let body = Body::new(key, self.body.name.borrow().clone(), memory);

@@ -18,6 +18,9 @@ pub(super) struct Freezer {
     /// Operations on the address space that home does and that must not be moved half done.
     pinned: Cell<usize>,
     unpinned: WaitQueue,
+    /// Copies of the memory that are being made.
+    copies: Cell<usize>,
+    copied: WaitQueue,
 }
 
 impl Body {
@@ -85,6 +88,38 @@ impl Body {
         let freezer = &self.freezer;
         freezer.pinned.set(freezer.pinned.get() + 1);
         Pinned { freezer }
+    }
+}
+
+impl Body {
+    /// Keeps all threads from running user code while the guard lives: what a child gets is the
+    /// memory of one moment, though it is copied in steps.
+    pub fn begin_copy(&self) -> Copying<'_> {
+        let freezer = &self.freezer;
+        freezer.copies.set(freezer.copies.get() + 1);
+        Copying { freezer }
+    }
+
+    /// Waits until no copy is being made.
+    pub async fn wait_copied(&self) {
+        self.freezer.copied.wait_until(|| (!self.is_being_copied()).then_some(())).await;
+    }
+
+    /// Whether threads must not run user code because a copy is being made.
+    pub fn is_being_copied(&self) -> bool {
+        self.freezer.copies.get() > 0
+    }
+}
+
+/// A stretch in which the memory of a body is copied.
+pub struct Copying<'a> {
+    freezer: &'a Freezer,
+}
+
+impl Drop for Copying<'_> {
+    fn drop(&mut self) {
+        self.freezer.copies.set(self.freezer.copies.get() - 1);
+        self.freezer.copied.wake_all();
     }
 }
 
@@ -176,6 +211,24 @@ mod tests {
         assert_eq!(body.end_others(LEADER), [OTHER]);
         drain(&executor);
         assert_eq!(frozen.get(), Some(true));
+    }
+
+    #[test]
+    fn threads_wait_for_all_copies_of_their_memory() {
+        let (executor, body) = (Executor::new(), body());
+        let (first, second) = (body.begin_copy(), body.begin_copy());
+        let (waiting, done) = (Rc::clone(&body), Rc::new(Cell::new(false)));
+        let told = Rc::clone(&done);
+        executor.spawner().spawn(Priority::User, async move {
+            waiting.wait_copied().await;
+            told.set(true);
+        });
+        drop(first);
+        drain(&executor);
+        assert!(!done.get() && body.is_being_copied());
+        drop(second);
+        drain(&executor);
+        assert!(done.get() && !body.is_being_copied());
     }
 
     #[test]

@@ -68,16 +68,24 @@ impl Running {
     /// What must happen before user code runs: stops are honoured and attentions answered.
     async fn pass_to_user(&self) -> Next {
         loop {
-            if self.body.is_freezing() {
+            let body = &self.body;
+            if body.is_freezing() {
                 let _stoppable = self.thread.stoppable();
                 core::future::pending::<()>().await;
             }
-            if self.body.is_stopped() {
+            if body.is_being_copied() {
                 let _stoppable = self.thread.stoppable();
-                self.body.wait_resumed().await;
+                body.wait_copied().await;
+            }
+            if body.is_stopped() {
+                let _stoppable = self.thread.stoppable();
+                body.wait_resumed().await;
             }
             if self.expire_cpu_timers().await == Next::End {
                 return Next::End;
+            }
+            if body.is_freezing() || body.is_being_copied() || body.is_stopped() {
+                continue;
             }
             if !self.thread.attention.take() {
                 return Next::Run;

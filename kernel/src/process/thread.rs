@@ -52,6 +52,9 @@ pub struct BodyThread {
     pub alt_stack: Cell<SigAltStack>,
     /// Calls made on this node, for [`Roam`](wayfarer_proto::roam::Roam).
     pub calls: Cell<u32>,
+    /// What a local wait waited for has come: the thread must see it before it may be stopped, for
+    /// it will not come again.
+    pub claimed: Cell<bool>,
     /// A result is being put in place: what is done cannot be done again.
     pub committed: Cell<bool>,
     delivered: RefCell<Option<(CallSeq, Delivered)>>,
@@ -75,6 +78,7 @@ impl BodyThread {
             robust_list: Cell::default(),
             alt_stack: Cell::new(NO_ALT_STACK),
             calls: Cell::new(0),
+            claimed: Cell::new(false),
             committed: Cell::new(false),
             delivered: RefCell::new(None),
             stoppable: Cell::new(false),
@@ -124,7 +128,7 @@ impl BodyThread {
 
     /// Whether the thread's task may be ended now: it waits, and what it waits for has not come.
     pub fn is_stoppable(&self) -> bool {
-        self.stoppable.get() && self.delivered.borrow().is_none()
+        self.stoppable.get() && !self.claimed.get() && self.delivered.borrow().is_none()
     }
 
     /// Remembers the task that runs the thread.
@@ -134,7 +138,7 @@ impl BodyThread {
 
     /// Ends the task that runs the thread if it may be ended; whether the thread has none now.
     pub fn rest(&self) -> bool {
-        if self.stoppable.get() {
+        if self.is_stoppable() {
             self.halt();
         }
         self.task.borrow().is_none()

@@ -81,7 +81,9 @@ impl BodyDriver {
         let Some(body) = self.body.borrow().clone() else { return };
         body.set_stopped(stopped);
         body.thaw();
-        let threads: Vec<_> = body.threads.borrow().values().cloned().collect();
+        // Those in a wait first, so that they wait again before another thread can wake them.
+        let mut threads: Vec<_> = body.threads.borrow().values().cloned().collect();
+        threads.sort_by_key(|thread| thread.in_call.get().is_none());
         for thread in threads.into_iter().filter(|thread| thread.rest()) {
             if let Some(running) = self.running(thread.tid.get()) {
                 running.start();

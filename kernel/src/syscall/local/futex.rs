@@ -150,9 +150,12 @@ async fn wait_on(running: &Running, call: &Call, bitset: u32, deadline: Option<I
         (Ok(_), Ok(_)) => return Err(Errno::EAGAIN).into(),
         (Err(errno), _) | (_, Err(errno)) => return Err(errno).into(),
     };
-    let waiting = running.kernel.futexes.enqueue(key, bitset);
+    let waiting = running.kernel.futexes.enqueue(&running.thread, key, bitset);
     match wait(running, call, deadline, waiting.woken()).await {
         Waited::Done(()) => Ok(0).into(),
+        // A wake that was given is not lost because something else came as well.
+        Waited::TimedOut if waiting.is_woken() => Ok(0).into(),
+        Waited::Interrupted(actions) if waiting.is_woken() => Local { result: Ok(0), actions },
         Waited::TimedOut => Err(Errno::ETIMEDOUT).into(),
         Waited::Interrupted(actions) => {
             // With a timeout Linux restarts only if no handler runs, and one does (signal(7)).

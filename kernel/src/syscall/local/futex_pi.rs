@@ -29,6 +29,8 @@ pub(super) async fn lock(running: &Running, call: &Call, deadline: Option<Instan
         };
         match wait(running, call, deadline, waiting.woken()).await {
             Waited::Done(()) => {}
+            // The lock was let go for this thread: nobody else was woken.
+            Waited::TimedOut if waiting.is_woken() => {}
             Waited::TimedOut => return Err(Errno::ETIMEDOUT).into(),
             // No handler ends it: it is made again.
             Waited::Interrupted(actions) => {
@@ -56,7 +58,7 @@ async fn begin<'a>(
     }
     write_word(running, call.addr(0), word | FUTEX_WAITERS).await?;
     let key = key(running, call, 0).await?;
-    Ok(Some(running.kernel.futexes.enqueue(key, MATCH_ANY)))
+    Ok(Some(running.kernel.futexes.enqueue(&running.thread, key, MATCH_ANY)))
 }
 
 /// Takes the lock if nobody has it.
