@@ -15,8 +15,15 @@ impl Running {
     /// Makes a request of home and waits for the answer. `call` is the call in progress, which
     /// the thread's state remembers should it be moved meanwhile.
     pub async fn transact(&self, call: Option<Call>, request: Request) -> Reply {
+        let mut gathered = None;
+        if self.process.body_driver().is_some()
+            && let Request::Call(call) = &request
+        {
+            gathered = Some(self.gather(call).await);
+        }
+        // The halves may have become one again while memory was read.
         match self.process.body_driver() {
-            Some(driver) => self.ask(&driver, call, request).await,
+            Some(driver) => self.ask(&driver, call, request, gathered).await,
             None => self.ask_here(call, request).await,
         }
     }
@@ -51,13 +58,20 @@ impl Running {
     }
 
     /// The request goes through the sessions, with what its handler will read (decision D5).
-    async fn ask(&self, driver: &Rc<BodyDriver>, call: Option<Call>, request: Request) -> Reply {
-        let asked = match request {
-            Request::Call(call) => Asked::Call(self.gather(&call).await),
-            Request::Null => Asked::Null,
-            Request::Fault(info) => Asked::Fault(info),
-            Request::SignalReturn(mask) => Asked::SigReturn { mask: mask.0 },
-            Request::Exit { .. } => core::future::pending().await,
+    async fn ask(
+        &self,
+        driver: &Rc<BodyDriver>,
+        call: Option<Call>,
+        request: Request,
+        gathered: Option<WireCall>,
+    ) -> Reply {
+        let asked = match (request, gathered) {
+            (_, Some(gathered)) => Asked::Call(gathered),
+            (Request::Call(call), None) => Asked::Call(self.gather(&call).await),
+            (Request::Null, None) => Asked::Null,
+            (Request::Fault(info), None) => Asked::Fault(info),
+            (Request::SignalReturn(mask), None) => Asked::SigReturn { mask: mask.0 },
+            (Request::Exit { .. }, None) => core::future::pending().await,
         };
         self.thread.attention.set(false);
         let seq = self.begin(driver, asked).await;
