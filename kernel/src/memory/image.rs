@@ -16,6 +16,7 @@ use super::maps_text::STACK_NAME;
 use super::page_range::{PAGE, PageRange, user_page};
 use super::region::{Backing, Region, RegionFlags};
 use super::shared::SharedMemory;
+use super::steps::STEP_PAGES;
 
 /// Whether pages travel that the program has not changed since they came from a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +49,22 @@ impl PageRun {
             frame.read(0, page);
         }
         bytes
+    }
+}
+
+/// A [`Footprint`] that is being counted in steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FootprintCount {
+    pages: u64,
+    tables: u64,
+    last: Option<u64>,
+    next: u64,
+}
+
+impl FootprintCount {
+    /// What was counted so far.
+    pub const fn footprint(&self) -> Footprint {
+        Footprint { pages: self.pages, frames: TOP_TABLES + self.pages + self.tables }
     }
 }
 
@@ -199,19 +216,23 @@ impl AddressSpace {
         Some(run)
     }
 
-    /// What it takes elsewhere.
+    /// What it takes elsewhere, counted at once.
     pub fn footprint(&self, clean: CleanFilePages) -> Footprint {
-        let mut footprint = Footprint { pages: 0, frames: TOP_TABLES };
-        let mut last = None;
-        let mut from = 0;
-        while let Some((page, frame)) = self.next_page(from, clean) {
-            drop(frame);
-            footprint.pages += 1;
-            footprint.frames += 1 + tables_between(last, page);
-            last = Some(page);
-            from = page + 1;
+        let mut count = FootprintCount::default();
+        while !self.count_footprint(&mut count, clean) {}
+        count.footprint()
+    }
+
+    /// Counts some more of what it takes elsewhere; true once that is all. What changes between
+    /// two steps may be counted or not.
+    pub fn count_footprint(&self, count: &mut FootprintCount, clean: CleanFilePages) -> bool {
+        for _ in 0..STEP_PAGES {
+            let Some((page, _)) = self.next_page(count.next, clean) else { return true };
+            count.pages += 1;
+            count.tables += tables_between(count.last, page);
+            (count.last, count.next) = (Some(page), page + 1);
         }
-        footprint
+        false
     }
 
     /// The first page at or after `from` that has to travel.

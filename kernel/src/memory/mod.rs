@@ -44,7 +44,9 @@ pub use copy::{Blocked, Progress, StringProgress};
 pub use fault::{FaultOutcome, FaultSignal, Installed, PageRequest};
 pub use fork::ForkStep;
 pub use futex::{FutexKey, SpaceId};
-pub use image::{CleanFilePages, Footprint, ImageError, Immovable, ImmovableReason, PageRun};
+pub use image::{
+    CleanFilePages, Footprint, FootprintCount, ImageError, Immovable, ImmovableReason, PageRun,
+};
 pub use map::{FileMapping, MapRequest, protection_from_raw};
 pub(crate) use maps_text::STACK_NAME;
 pub use maps_text::maps_text;

@@ -19,7 +19,7 @@ use super::body::BodyDriver;
 use super::memory::wire_args;
 use super::wire::{Heard, Wire};
 use crate::executor::{Priority, yield_now};
-use crate::memory::CleanFilePages;
+use crate::memory::{CleanFilePages, FootprintCount};
 use crate::net::{Connection, Kind};
 use crate::process::{Body, BodyThread, CpuTimer, InCall};
 
@@ -29,24 +29,30 @@ const OVERHEAD_FRAMES: u64 = 64;
 impl BodyDriver {
     /// Says what the body needs of another node, or what keeps it here, by name.
     pub(super) fn survey(self: &Rc<Self>) {
-        let body = self.body.borrow().clone();
-        let result = match &body {
-            Some(body) => self.requirements(body),
-            None => Err(Refusal { errno: Errno::ESRCH, reason: "it has no body".into() }),
-        };
-        self.input(Input::Surveyed(result));
+        let driver = Rc::clone(self);
+        self.kernel.spawner.spawn(Priority::Service, async move {
+            let body = driver.body.borrow().clone();
+            let result = match &body {
+                Some(body) => driver.requirements(body).await,
+                None => Err(Refusal { errno: Errno::ESRCH, reason: "it has no body".into() }),
+            };
+            driver.input(Input::Surveyed(result));
+        });
     }
 
-    fn requirements(&self, body: &Rc<Body>) -> Result<Requirements, Refusal> {
+    async fn requirements(&self, body: &Rc<Body>) -> Result<Requirements, Refusal> {
         let memory = body.memory();
-        let space = memory.space.borrow();
-        if let Some(immovable) = space.immovable().first() {
+        let immovable = memory.space.borrow().immovable();
+        if let Some(immovable) = immovable.first() {
             let mut reason = immovable.to_string();
             reason.truncate(limits::TEXT);
             return Err(Refusal { errno: Errno::EBUSY, reason });
         }
-        let footprint = space.footprint(CleanFilePages::Skip);
-        Ok(self.kernel.offer(footprint.frames + OVERHEAD_FRAMES))
+        let mut count = FootprintCount::default();
+        while !memory.space.borrow().count_footprint(&mut count, CleanFilePages::Skip) {
+            yield_now().await;
+        }
+        Ok(self.kernel.offer(count.footprint().frames + OVERHEAD_FRAMES))
     }
 
     /// Stops every thread: those that wait stop where they wait, the others finish what they do
@@ -106,6 +112,10 @@ impl BodyDriver {
         let body = self.body.borrow().clone().ok_or(Errno::ESRCH)?;
         // A mapping that cannot move may have come since the survey.
         if !body.memory().space.borrow().immovable().is_empty() {
+            return Err(Errno::EBUSY);
+        }
+        if !body.memory().space.borrow().immovable().is_empty() {
+            // It was mapped after the survey; the next move is told by name.
             return Err(Errno::EBUSY);
         }
         let network = self.kernel.network.clone().ok_or(Errno::ENETUNREACH)?;
