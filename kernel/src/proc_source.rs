@@ -15,12 +15,14 @@ use wayfarer_proto::linux::stat::DeviceNumber;
 use wayfarer_proto::linux::time::Timespec;
 
 use crate::executor::{LongPolls, PollKind, Priority};
-use crate::fs::proc::{Answer, NodeFacts, ProcFs, ProcSource, ProcessFacts, ProcessState};
+use crate::fs::proc::{
+    Answer, IdentityFacts, NodeFacts, ProcFs, ProcSource, ProcessFacts, ProcessState,
+};
 use crate::fs::{Dentry, OpenFile, device};
 use crate::kernel::Kernel;
 use crate::memory::maps_text;
 use crate::net::Network;
-use crate::process::Home;
+use crate::process::{Home, Ids};
 use crate::runner::counts;
 use crate::signal::Disposition;
 use crate::stdio::NOBODY;
@@ -242,6 +244,20 @@ fn facts(kernel: &Kernel, home: &Home) -> ProcessFacts {
         caught: signals_with(home, |disposition| matches!(disposition, Disposition::Caught(_))),
         umask: home.files.umask.get(),
         descriptors: home.files.descriptors.count(),
+        identity: identity(home),
+    }
+}
+
+fn identity(home: &Home) -> IdentityFacts {
+    let credentials = home.credentials.borrow();
+    let four = |ids: Ids| [ids.real, ids.effective, ids.saved, ids.files];
+    let sets = credentials.capabilities;
+    IdentityFacts {
+        users: four(credentials.user),
+        group_ids: four(credentials.group),
+        groups: credentials.groups.clone(),
+        capabilities: [sets.inheritable, sets.permitted, sets.effective, sets.bounding],
+        no_new_privileges: credentials.no_new_privileges,
     }
 }
 

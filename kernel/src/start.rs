@@ -13,8 +13,8 @@ use crate::executor::Priority;
 use crate::fs::{Descriptor, FileObject, OpenFile, Terminal};
 use crate::kernel::Kernel;
 use crate::process::{
-    Body, BodyThread, ExecRequest, Files, Home, HomeAsker, Memory, ProcessCell, Running,
-    first_context, spawn_reaper,
+    Body, BodyThread, Credentials, ExecRequest, Files, Home, HomeAsker, Identity, Memory,
+    ProcessCell, Running, first_context, spawn_reaper,
 };
 use crate::signal::Handlers;
 use crate::stdio::{NOBODY, Reader, pump_input, pump_output};
@@ -75,10 +75,16 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
     home.files.set_directory(directory);
 
     let request = ExecRequest { path: order.path, arguments: order.argv, environment: order.envp };
-    let program = kernel.read_program(&asker, request)?;
+    let mut credentials = Credentials::default();
+    let program = kernel.read_program(&asker, request, &mut credentials)?;
     let space = program.image.apply(kernel.memory())?;
     let context = first_context(program.image.entry, program.image.stack);
     home.become_program(program);
+    let identity = Identity {
+        user: (credentials.user.real, credentials.user.effective),
+        group: (credentials.group.real, credentials.group.effective),
+    };
+    *home.credentials.borrow_mut() = credentials;
     let input = kernel.stdin.begin();
     let output = match order.tty {
         true => open_terminal(kernel, &home, order.size, input)?,
@@ -95,6 +101,7 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
     let key = ProcessKey { home: kernel.node, pid };
     let body = Body::new(key, home.program.borrow().comm.clone(), Memory::new(space));
     body.clocks.set(kernel.clocks());
+    body.identity.set(identity);
     body.threads.borrow_mut().insert(thread.tid.get(), Rc::clone(&thread));
     let process = ProcessCell::whole(Rc::clone(&body), Rc::clone(&home));
     kernel.processes.insert(Rc::clone(&process));

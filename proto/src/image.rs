@@ -89,6 +89,8 @@ wire_struct! {
         /// ITIMER_VIRTUAL and ITIMER_PROF: the CPU time at which each expires, 0 if never, and its
         /// interval, nanoseconds.
         pub cpu_timers: ((u64, u64), (u64, u64)),
+        /// Its real and effective user, and group.
+        pub identity: ((u32, u32), (u32, u32)),
         /// The body's CLOCK_MONOTONIC when it was frozen. The target adds what the transit took,
         /// so that the clock never jumps back.
         pub monotonic: Instant,

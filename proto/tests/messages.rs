@@ -153,6 +153,7 @@ fn records() -> Vec<Record> {
         name: "wander".into(),
         requirements: requirements(),
         usage: Usage::cpu(1),
+        identity: ((0, u32::MAX), (5, 6)),
         cpu_timers: ((0, 0), (20_000_000, 5_000_000)),
         monotonic: Instant(5_000_000_000),
         realtime_offset_ns: 1_700_000_000_000_000_000,

@@ -50,6 +50,9 @@ pub const WANDER: Guest =
 /// All that `hostile` can do, which takes long where processes move.
 pub const HOSTILE: Guest = rust("hostile", &["1", "1"]);
 
+/// Wants too much of everything, which takes long where every process moves.
+pub const GREEDY: Guest = c("greedy");
+
 /// The same where others move it, too.
 const WANDER_ANYWHERE: Guest =
     Guest { args: &["input.bin", "output.txt", "1,2,3,2,1", "anywhere"], ..WANDER };
@@ -75,10 +78,12 @@ pub const GUESTS: &[Guest] = &[
     c("clones"),
     c("closes"),
     c("events"),
+    c("identity"),
     c("inet"),
     c("ipc"),
     c("longjmp"),
     c("pthread"),
+    c("robust"),
     c("schedule"),
     c("startup"),
     c("stdio"),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use wayfarer::{Initrd, Outcome};
 use wayfarer_proto::console::ExitStatus;
 use wayfarer_tests::coverage::{self, Observed};
-use wayfarer_tests::guests::{GUESTS, Guest, HOSTILE, TERMINAL, TERMINAL_KEYS};
+use wayfarer_tests::guests::{GREEDY, GUESTS, Guest, HOSTILE, TERMINAL, TERMINAL_KEYS};
 use wayfarer_tests::native::Run;
 use wayfarer_tests::stage::Stage;
 use wayfarer_tests::vm::{Nodes, Way};
@@ -83,7 +83,7 @@ fn all() -> Vec<Guest> {
 
 #[test]
 fn guests_at_home_do_what_they_do_natively() {
-    let observed = run_all(Way::Home, &all());
+    let observed = run_all(Way::Home, &[all(), vec![GREEDY]].concat());
     if std::env::var_os("WAYFARER_GUEST").is_none() {
         coverage::check(&observed);
     }

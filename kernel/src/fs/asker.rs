@@ -1,7 +1,11 @@
 //! Who asks for something: all that file systems and terminals need to know of a process.
 
+use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Pid;
+use wayfarer_proto::linux::fcntl::X_OK;
 use wayfarer_proto::linux::signal::Signal;
+
+use super::{Inode, may_execute};
 
 /// The process on whose behalf a file operation runs.
 pub trait Asker {
@@ -18,6 +22,30 @@ pub trait Asker {
     fn is_group_orphaned(&self) -> bool;
     /// The session of another process group; `None` if no process is in it.
     fn session_of_group(&self, group: Pid) -> Option<Pid>;
+
+    /// Whether it may do this with a file: `R_OK`, `W_OK`, `X_OK`. Unless told otherwise this is
+    /// root, who may do everything but execute what nobody may.
+    fn may(&self, inode: &dyn Inode, wanted: u32) -> bool {
+        wanted & X_OK == 0 || may_execute(&inode.metadata())
+    }
+
+    /// Whether it may change what belongs to the owner of a file.
+    fn owns(&self, _inode: &dyn Inode) -> bool {
+        true
+    }
+
+    /// User and group of what it makes.
+    fn makes_as(&self) -> (u32, u32) {
+        (0, 0)
+    }
+
+    /// Fails unless it may do this.
+    ///
+    /// # Errors
+    /// `EACCES`.
+    fn require(&self, inode: &dyn Inode, wanted: u32) -> Result<(), Errno> {
+        if self.may(inode, wanted) { Ok(()) } else { Err(Errno::EACCES) }
+    }
 
     /// Whether it leads its session.
     fn leads_session(&self) -> bool {

@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::{NAME_MAX, PATH_MAX, Resolve};
+use wayfarer_proto::linux::fcntl::{NAME_MAX, PATH_MAX, Resolve, X_OK};
 use wayfarer_proto::linux::stat::FileType;
 
 use super::{Asker, Dentry, LinkTarget};
@@ -255,7 +255,7 @@ impl<'a> Walker<'a> {
 /// Finds `name` in `directory`, mounts not looked at.
 ///
 /// # Errors
-/// `ENOENT`, `ENOTDIR`, `ENAMETOOLONG`.
+/// `ENOENT`, `ENOTDIR`, `ENAMETOOLONG`, `EACCES`.
 pub(super) fn lookup_child(
     directory: &Rc<Dentry>,
     name: &[u8],
@@ -264,6 +264,7 @@ pub(super) fn lookup_child(
     if name.len() > NAME_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
+    asker.require(&**directory.inode(), X_OK)?;
     if let Some(known) = directory.known_child(name) {
         return Ok(known);
     }

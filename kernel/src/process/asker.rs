@@ -1,10 +1,11 @@
 //! A process as file systems and terminals see it.
 
 use wayfarer_proto::id::Pid;
+use wayfarer_proto::linux::capability::CAP_FOWNER;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
 
 use super::{Home, HomeThread};
-use crate::fs::Asker;
+use crate::fs::{Asker, Inode};
 use crate::kernel::Kernel;
 use crate::signal::Disposition;
 
@@ -34,6 +35,20 @@ impl Asker for HomeAsker<'_> {
     fn ignores_or_blocks(&self, signal: Signal) -> bool {
         let mask = self.thread.map_or(SignalSet::EMPTY, |thread| thread.mask.get());
         mask.contains(signal) || self.home.signals.disposition(signal) == Disposition::Ignored
+    }
+
+    fn may(&self, inode: &dyn Inode, wanted: u32) -> bool {
+        self.home.credentials.borrow().permit(inode, wanted)
+    }
+
+    fn owns(&self, inode: &dyn Inode) -> bool {
+        let credentials = self.home.credentials.borrow();
+        credentials.has(CAP_FOWNER) || inode.metadata().attributes.uid == credentials.user.files
+    }
+
+    fn makes_as(&self) -> (u32, u32) {
+        let credentials = self.home.credentials.borrow();
+        (credentials.user.files, credentials.group.files)
     }
 
     fn is_group_orphaned(&self) -> bool {

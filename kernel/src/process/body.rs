@@ -63,6 +63,15 @@ pub struct Clocks {
     pub realtime: Duration,
 }
 
+/// The ids that a program asks for most: known at the body, so that it need not ask home.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The real and the effective user.
+    pub user: (u32, u32),
+    /// The real and the effective group.
+    pub group: (u32, u32),
+}
+
 /// The user context of a process.
 pub struct Body {
     /// Which process.
@@ -73,6 +82,8 @@ pub struct Body {
     memory: RefCell<Rc<Memory>>,
     /// The threads, by id.
     pub threads: RefCell<BTreeMap<Tid, Rc<BodyThread>>>,
+    /// Who it is.
+    pub identity: Cell<Identity>,
     /// Its clocks.
     pub clocks: Cell<Clocks>,
     /// CPU time used by all threads, in nanoseconds.
@@ -98,6 +109,7 @@ impl Body {
             name: RefCell::new(name),
             memory: RefCell::new(memory),
             threads: RefCell::default(),
+            identity: Cell::default(),
             clocks: Cell::default(),
             cpu: Cell::new(0),
             cpu_timers: CpuTimers::default(),

@@ -129,6 +129,7 @@ impl Running {
         let key = ProcessKey { home: self.body.key.home, pid };
         let body = Body::new(key, self.body.name.borrow().clone(), memory);
         body.clocks.set(self.body.clocks.get());
+        body.identity.set(self.body.identity.get());
         let thread = self.duplicate(args, pid.leader());
         if kind == Kind::Fork {
             thread.alt_stack.set(self.thread.alt_stack.get());

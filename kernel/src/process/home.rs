@@ -11,7 +11,9 @@ use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigInfo, Signal, SignalSet};
 use wayfarer_proto::message::Usage;
 
-use super::{Files, HomeThread, MappedFiles, PosixTimers, ProcessCell, ResourceLimits};
+use super::{
+    Credentials, Files, HomeThread, MappedFiles, PosixTimers, ProcessCell, ResourceLimits,
+};
 use crate::executor::{TaskHandle, WaitQueue};
 use crate::ipc::Undo;
 use crate::signal::{Disposition, Handlers, Pending};
@@ -54,6 +56,8 @@ pub struct Home {
     pub group: Cell<Pid>,
     /// The session.
     pub session: Cell<Pid>,
+    /// Who it is: of the process as a whole, as the C library sees to on Linux.
+    pub credentials: RefCell<Credentials>,
     /// Descriptors, current directory, umask.
     pub files: Files,
     /// Signal handlers.
@@ -125,6 +129,7 @@ impl Home {
             pid,
             group: Cell::new(group),
             session: Cell::new(session),
+            credentials: RefCell::default(),
             files,
             signals,
             pending: RefCell::default(),

@@ -5,16 +5,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::fcntl::X_OK;
 use wayfarer_proto::linux::process::RLIMIT_STACK;
-use wayfarer_proto::linux::stat::FileType;
+use wayfarer_proto::linux::stat::{FileType, S_ISGID, S_ISUID};
 
 use super::home::ProgramName;
-use super::{Home, HomeAsker, HomeThread, MappedFile, MappedFiles};
+use super::{Credentials, Home, HomeAsker, HomeThread, MappedFile, MappedFiles};
 use crate::exec::{
     self, ExecError, ExecImage, Executable, Loadable, Processor, Program, ProgramFile, Start,
     script,
 };
-use crate::fs::FollowLast;
+use crate::fs::{Asker as _, FollowLast};
 use crate::kernel::Kernel;
 
 /// Bytes of `/proc/PID/comm`, without the NUL.
@@ -52,12 +53,18 @@ struct Found {
 }
 
 impl Kernel {
-    /// Reads a program from the files of home.
+    /// Reads a program from the files of home; `credentials` become those it runs with.
     ///
     /// # Errors
     /// As execve(2).
-    pub fn read_program(&self, asker: &HomeAsker<'_>, r: ExecRequest) -> Result<NewProgram, Errno> {
+    pub fn read_program(
+        &self,
+        asker: &HomeAsker<'_>,
+        r: ExecRequest,
+        credentials: &mut Credentials,
+    ) -> Result<NewProgram, Errno> {
         let found = find(asker, r.path.clone(), r.arguments)?;
+        let secure = begin(credentials, &found.file);
         let maps = MappedFiles::default();
         let interpreter = match &found.program.interpreter {
             Some(path) => Some(open_interpreter(asker, path)?),
@@ -72,8 +79,14 @@ impl Kernel {
             envp: r.environment,
             processor: self.processor(),
             random,
+            credentials: exec::Credentials {
+                uid: credentials.user.real,
+                euid: credentials.user.effective,
+                gid: credentials.group.real,
+                egid: credentials.group.effective,
+                secure,
+            },
             stack_limit: asker.home.limits.borrow().get(RLIMIT_STACK)?.current,
-            ..Start::default()
         };
         let main = Loadable {
             program: &found.program,
@@ -98,6 +111,16 @@ impl Kernel {
     fn processor(&self) -> Processor {
         Processor { hwcap: self.cpu.basic[1], hwcap2: 0, signal_frame_bytes: SIGNAL_FRAME_BYTES }
     }
+}
+
+/// Changes credentials to those of a program: its file may say whose.
+fn begin(credentials: &mut Credentials, file: &MappedFile) -> bool {
+    let attributes = file.inode.metadata().attributes;
+    let set = |bit: u32| attributes.permissions & bit == bit;
+    let owner = set(S_ISUID).then_some(attributes.uid);
+    // Without group execution the bit means mandatory locking.
+    let group = set(S_ISGID | 0o010).then_some(attributes.gid);
+    credentials.begin_program(owner, group)
 }
 
 impl ProgramFile for MappedFile {
@@ -128,9 +151,8 @@ fn find(
 fn open_program(asker: &HomeAsker<'_>, path: &[u8]) -> Result<MappedFile, Errno> {
     let directory = asker.home.files.directory();
     let dentry = asker.kernel.vfs.resolve(&directory, path, FollowLast::Yes, asker)?;
-    let metadata = dentry.inode().metadata();
-    let runnable = metadata.file_type == FileType::Regular && metadata.mode() & 0o111 != 0;
-    if !runnable {
+    let inode = dentry.inode();
+    if inode.file_type() != FileType::Regular || !asker.may(&**inode, X_OK) {
         return Err(Errno::EACCES);
     }
     Ok(MappedFile { inode: Rc::clone(dentry.inode()), path: dentry.path() })

@@ -15,7 +15,7 @@ use super::body::BodyDriver;
 use super::depart::parse_registers;
 use crate::kernel::Kernel;
 use crate::memory::{Arrival, ImageError};
-use crate::process::{Body, BodyThread, Clocks, CpuTimer, InCall, Memory, ProcessCell};
+use crate::process::{Body, BodyThread, Clocks, CpuTimer, Identity, InCall, Memory, ProcessCell};
 use crate::syscall::Call;
 
 /// What has arrived of a body.
@@ -102,6 +102,8 @@ fn assemble(kernel: &Kernel, parts: Parts) -> Result<Rc<Body>, Errno> {
     let memory = Memory::new(parts.memory.finish());
     let body = Body::new(header.process, header.name.clone(), memory);
     body.clocks.set(clocks(kernel, &header, parts.began));
+    let (user, group) = header.identity;
+    body.identity.set(Identity { user, group });
     body.cpu.set(header.usage.cpu_ns);
     let timer =
         |(expires, interval)| CpuTimer { expires: (expires > 0).then_some(expires), interval };

@@ -159,6 +159,7 @@ impl BodyDriver {
             requirements: self.kernel.offer(0),
             usage: body.usage(),
             cpu_timers: (cpu_timer(&body.cpu_timers.user), cpu_timer(&body.cpu_timers.profile)),
+            identity: (body.identity.get().user, body.identity.get().group),
             monotonic: Instant(self.kernel.now().0.wrapping_add(clocks.monotonic)),
             realtime_offset_ns: i64::try_from(clocks.realtime.as_nanos()).unwrap_or(i64::MAX),
             brk_start: layout.heap_start,

@@ -52,7 +52,8 @@ impl Caller {
 
     /// Sends a signal to the calling thread, as the kernel does for a broken pipe.
     pub fn raise(&self, signal: Signal) {
-        let detail = SigDetail::Sender { pid: self.home.pid.0, uid: 0 };
+        let uid = self.home.credentials.borrow().user.real;
+        let detail = SigDetail::Sender { pid: self.home.pid.0, uid };
         self.home.post_to(&self.thread, SigInfo { signal, code: SI_USER, detail });
     }
 }

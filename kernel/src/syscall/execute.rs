@@ -54,11 +54,34 @@ impl Running {
                     reply.result = local::map_file(self, &call, Grant::from_value(value))
                 }
                 Sysno::clone => self.finish_clone(&call, value).await,
-                Sysno::execve => self.become_leader(),
+                Sysno::execve => {
+                    self.become_leader();
+                    reply.result = self.note_ids(&call, value);
+                }
+                Sysno::setuid
+                | Sysno::setreuid
+                | Sysno::setresuid
+                | Sysno::setgid
+                | Sysno::setregid
+                | Sysno::setresgid => reply.result = self.note_ids(&call, value),
                 _ => {}
             }
         }
         self.apply(call, reply).await
+    }
+
+    /// Remembers the ids that home answers with: two in one value, real and effective, or the
+    /// effective user and group of a new program.
+    fn note_ids(&self, call: &Call, value: u64) -> super::SysResult {
+        let both = (value as u32, (value >> 32) as u32);
+        let mut identity = self.body.identity.get();
+        match call.sysno {
+            Sysno::execve => (identity.user.1, identity.group.1) = both,
+            Sysno::setuid | Sysno::setreuid | Sysno::setresuid => identity.user = both,
+            _ => identity.group = both,
+        }
+        self.body.identity.set(identity);
+        Ok(0)
     }
 
     /// A new thread needs its context; a child process has got its own already.

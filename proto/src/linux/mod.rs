@@ -10,6 +10,7 @@ pub use layout::{Field, Layout};
 
 pub mod auxv;
 pub mod calls;
+pub mod capability;
 pub mod dirent;
 pub mod elf;
 pub mod event;

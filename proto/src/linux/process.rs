@@ -107,6 +107,28 @@ pub const PR_GET_DUMPABLE: u64 = 3;
 /// `PR_SET_DUMPABLE` of prctl(2).
 pub const PR_SET_DUMPABLE: u64 = 4;
 
+/// `PR_GET_KEEPCAPS`.
+pub const PR_GET_KEEPCAPS: u64 = 7;
+/// `PR_SET_KEEPCAPS`.
+pub const PR_SET_KEEPCAPS: u64 = 8;
+/// `PR_CAPBSET_READ`.
+pub const PR_CAPBSET_READ: u64 = 23;
+/// `PR_CAPBSET_DROP`.
+pub const PR_CAPBSET_DROP: u64 = 24;
+/// `PR_SET_NO_NEW_PRIVS`.
+pub const PR_SET_NO_NEW_PRIVS: u64 = 38;
+/// `PR_GET_NO_NEW_PRIVS`.
+pub const PR_GET_NO_NEW_PRIVS: u64 = 39;
+/// The options of prctl(2) that are about what stays at home.
+pub const PRCTL_AT_HOME: [u64; 6] = [
+    PR_GET_KEEPCAPS,
+    PR_SET_KEEPCAPS,
+    PR_CAPBSET_READ,
+    PR_CAPBSET_DROP,
+    PR_SET_NO_NEW_PRIVS,
+    PR_GET_NO_NEW_PRIVS,
+];
+
 /// `RLIM_INFINITY`.
 pub const RLIM_INFINITY: u64 = u64::MAX;
 /// `RLIMIT_STACK`.

@@ -5,6 +5,20 @@
 macro_rules! process_rows {
     ([$next:ident $($then:ident)*] { $($rows:tt)* }) => { $next! { [$($then)*] {
         $($rows)*
+        105 setuid Remote (uid: Int);
+        106 setgid Remote (gid: Int);
+        113 setreuid Remote (ruid: Int, euid: Int);
+        114 setregid Remote (rgid: Int, egid: Int);
+        115 getgroups Remote (size: Int, list: OutArray { count: 0, size: 4 });
+        116 setgroups Remote (size: Int, list: Opaque);
+        117 setresuid Remote (ruid: Int, euid: Int, suid: Int);
+        118 getresuid Remote (ruid: OutStruct(4), euid: OutStruct(4), suid: OutStruct(4));
+        119 setresgid Remote (rgid: Int, egid: Int, sgid: Int);
+        120 getresgid Remote (rgid: OutStruct(4), egid: OutStruct(4), sgid: OutStruct(4));
+        122 setfsuid Remote (fsuid: Int);
+        123 setfsgid Remote (fsgid: Int);
+        125 capget Remote (hdrp: InOutStruct(8), datap: OutStruct(24));
+        126 capset Remote (hdrp: InOutStruct(8), datap: InStruct(24));
         129 rt_sigqueueinfo Remote (tgid: Pid, sig: Signal, info: InStruct(128));
         135 personality Remote (persona: Hex);
         140 getpriority Remote (which: Int, who: Int);

@@ -2,6 +2,7 @@
 
 use super::{Class, Sysno};
 use crate::linux::mman::MapFlags;
+use crate::linux::process::PRCTL_AT_HOME;
 use crate::linux::time::ITIMER_REAL;
 
 /// Where a call runs: its row's class, but for the calls of which some arguments concern the body
@@ -16,6 +17,8 @@ pub fn route(sysno: Sysno, args: &[u64; 6]) -> Class {
         }
         // The time that the other timers count is spent where the body is.
         Sysno::setitimer | Sysno::getitimer if args[0] != ITIMER_REAL => Class::Local,
+        // What concerns credentials is home's.
+        Sysno::prctl if PRCTL_AT_HOME.contains(&args[0]) => Class::Remote,
         sysno => sysno.row().class,
     }
 }

@@ -130,18 +130,12 @@ socket_rows! { [event_rows file_rows ipc_rows process_rows syscalls] {
     100 times Local (buf: OutStruct(32));
     102 getuid Local ();
     104 getgid Local ();
-    105 setuid Local (uid: Int);
-    106 setgid Local (gid: Int);
     107 geteuid Local ();
     108 getegid Local ();
     109 setpgid Remote (pid: Pid, pgid: Pid);
     110 getppid Remote ();
     111 getpgrp Remote ();
     112 setsid Remote ();
-    115 getgroups Local (size: Int, list: Address);
-    116 setgroups Local (size: Size, list: Address);
-    117 setresuid Local (ruid: Int, euid: Int, suid: Int);
-    119 setresgid Local (rgid: Int, egid: Int, sgid: Int);
     121 getpgid Remote (pid: Pid);
     124 getsid Remote (pid: Pid);
     127 rt_sigpending Remote (set: OutStruct(8), sigsetsize: Size);

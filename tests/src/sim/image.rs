@@ -126,6 +126,7 @@ fn image_of(body: &Body, writer: &mut ImageWriter) -> VecDeque<Vec<u8>> {
         name: "model".into(),
         requirements: Requirements { frames: 1, features: vec![1], xcr0: 7, xsave_bytes: 832 },
         usage: Usage::cpu(0),
+        identity: Default::default(),
         cpu_timers: Default::default(),
         monotonic: Instant(0),
         realtime_offset_ns: 0,

@@ -22,7 +22,7 @@ use wayfarer_proto::linux::stat::DeviceNumber;
 use super::{Clock, Inode};
 pub use answer::Answer;
 use inode::ProcInode;
-pub use source::{NodeFacts, ProcSource, ProcessFacts, ProcessState};
+pub use source::{IdentityFacts, NodeFacts, ProcSource, ProcessFacts, ProcessState};
 
 /// A file system of processes.
 pub struct ProcFs {

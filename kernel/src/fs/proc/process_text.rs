@@ -79,8 +79,15 @@ fn status(pid: Pid, facts: &ProcessFacts) -> String {
     let mut text = format!("Name:\t{}\nUmask:\t{:04o}\n", facts.comm, facts.umask);
     add(&mut text, format_args!("State:\t{letter} ({word})\nTgid:\t{pid}\nNgid:\t0\n"));
     add(&mut text, format_args!("Pid:\t{pid}\nPPid:\t{}\nTracerPid:\t0\n", facts.parent));
-    text += "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n";
-    add(&mut text, format_args!("FDSize:\t{}\nGroups:\t0 \n", fd_size(facts.descriptors)));
+    let identity = &facts.identity;
+    for (name, [real, effective, saved, files]) in
+        [("Uid", identity.users), ("Gid", identity.group_ids)]
+    {
+        add(&mut text, format_args!("{name}:\t{real}\t{effective}\t{saved}\t{files}\n"));
+    }
+    add(&mut text, format_args!("FDSize:\t{}\nGroups:\t", fd_size(facts.descriptors)));
+    identity.groups.iter().for_each(|gid| add(&mut text, format_args!("{gid} ")));
+    text += if identity.groups.is_empty() { " \n" } else { "\n" };
     add(&mut text, format_args!("NSpgid:\t{}\nNSsid:\t{}\n", facts.group, facts.session));
     if facts.state != ProcessState::Zombie {
         let (size, resident) = (facts.virtual_bytes / 1024, facts.resident_pages * PAGE / 1024);
@@ -97,6 +104,11 @@ fn status(pid: Pid, facts: &ProcessFacts) -> String {
     for (name, set) in sets {
         add(&mut text, format_args!("{name}:\t{:016x}\n", set.0));
     }
+    for (name, set) in ["Inh", "Prm", "Eff", "Bnd"].iter().zip(identity.capabilities) {
+        add(&mut text, format_args!("Cap{name}:\t{set:016x}\n"));
+    }
+    let no_new = u8::from(identity.no_new_privileges);
+    add(&mut text, format_args!("CapAmb:\t{:016x}\nNoNewPrivs:\t{no_new}\n", 0));
     text += "Cpus_allowed:\t1\nCpus_allowed_list:\t0\n";
     text
 }

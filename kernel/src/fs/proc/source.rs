@@ -112,6 +112,23 @@ pub struct ProcessFacts {
     pub umask: u32,
     /// How many descriptors it has.
     pub descriptors: usize,
+    /// Who it is.
+    pub identity: IdentityFacts,
+}
+
+/// Who a process is, as `/proc/PID/status` tells it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct IdentityFacts {
+    /// Real, effective, saved and file system user.
+    pub users: [u32; 4],
+    /// The same of groups.
+    pub group_ids: [u32; 4],
+    /// Other groups.
+    pub groups: Vec<u32>,
+    /// Inheritable, permitted, effective and bounding capabilities.
+    pub capabilities: [u64; 4],
+    /// Whether no program it starts is more than it is.
+    pub no_new_privileges: bool,
 }
 
 /// What is known of the node.

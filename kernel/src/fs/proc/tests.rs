@@ -54,6 +54,7 @@ impl ProcSource for TestSource {
             caught: SignalSet::EMPTY,
             umask: 0o22,
             descriptors: 3,
+            identity: IdentityFacts::default(),
         })
     }
 

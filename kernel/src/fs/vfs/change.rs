@@ -4,13 +4,13 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::PATH_MAX;
+use wayfarer_proto::linux::fcntl::{PATH_MAX, W_OK, X_OK};
 use wayfarer_proto::linux::inotify::Notice;
-use wayfarer_proto::linux::stat::{DeviceNumber, FileType};
+use wayfarer_proto::linux::stat::{DeviceNumber, FileType, S_ISGID, S_ISVTX};
 
 use super::Vfs;
 use crate::fs::path::{Last, Walker, lookup_child};
-use crate::fs::{Asker, Dentry, NewContent, NewInode};
+use crate::fs::{Asker, AttributeChange, Dentry, Inode, NewContent, NewInode};
 
 /// A place for a new name: a directory that does not have it.
 struct Vacancy {
@@ -24,9 +24,13 @@ impl Vfs {
         vacancy: &Vacancy,
         content: NewContent<'_>,
         permissions: u32,
+        asker: &dyn Asker,
     ) -> Result<(), Errno> {
+        let directory = vacancy.directory.inode();
+        asker.require(&**directory, W_OK | X_OK)?;
         let new = NewInode { content, permissions: permissions & 0o7777 };
-        let inode = vacancy.directory.inode().create(&vacancy.name, &new)?;
+        let inode = directory.create(&vacancy.name, &new)?;
+        give(&**directory, &*inode, asker)?;
         self.entered(vacancy, inode.file_type());
         Ok(())
     }
@@ -49,7 +53,7 @@ impl Vfs {
         asker: &dyn Asker,
     ) -> Result<(), Errno> {
         let vacancy = self.vacancy(start, path, FileType::Directory, asker)?;
-        self.fill(&vacancy, NewContent::Directory, permissions & 0o1777)
+        self.fill(&vacancy, NewContent::Directory, permissions & 0o1777, asker)
     }
 
     /// mknod(2) of `mode` (type and permissions, umask already taken off).
@@ -79,7 +83,7 @@ impl Vfs {
             }
         };
         let vacancy = self.vacancy(start, path, file_type, asker)?;
-        self.fill(&vacancy, content, mode)
+        self.fill(&vacancy, content, mode, asker)
     }
 
     /// symlink(2).
@@ -100,7 +104,7 @@ impl Vfs {
             return Err(Errno::ENAMETOOLONG);
         }
         let vacancy = self.vacancy(start, path, FileType::Symlink, asker)?;
-        self.fill(&vacancy, NewContent::Symlink(target), 0o777)
+        self.fill(&vacancy, NewContent::Symlink(target), 0o777, asker)
     }
 
     /// link(2): gives `existing` the name `path` as well.
@@ -126,6 +130,7 @@ impl Vfs {
         if metadata.links == 0 && !existing.is_nameable() {
             return Err(Errno::ENOENT);
         }
+        asker.require(&**vacancy.directory.inode(), W_OK | X_OK)?;
         vacancy.directory.inode().link(&vacancy.name, existing.inode().clone())?;
         self.watches().links_changed(existing);
         self.entered(&vacancy, file_type);
@@ -147,7 +152,7 @@ impl Vfs {
             _ if slash => return Err(Errno::ENOTDIR),
             _ => {}
         }
-        self.remove(walker.at(), &name, &child)
+        self.remove(walker.at(), &name, &child, asker)
     }
 
     /// rmdir(2).
@@ -174,7 +179,7 @@ impl Vfs {
         if child.is_mount_point() {
             return Err(Errno::EBUSY);
         }
-        self.remove(walker.at(), &name, &child)
+        self.remove(walker.at(), &name, &child, asker)
     }
 
     /// Finds the place for a new name of this type.
@@ -206,11 +211,62 @@ impl Vfs {
         Ok(Vacancy { directory, name })
     }
 
-    fn remove(&self, directory: &Rc<Dentry>, name: &[u8], child: &Rc<Dentry>) -> Result<(), Errno> {
+    fn remove(
+        &self,
+        directory: &Rc<Dentry>,
+        name: &[u8],
+        child: &Rc<Dentry>,
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
+        may_remove(&**directory.inode(), &**child.inode(), asker)?;
         directory.inode().remove(name)?;
         directory.forget_child(name);
         self.watches().name_lost(child);
         self.watches().name_changed(directory, name, child.inode().file_type(), Notice::DELETE);
         Ok(())
     }
+}
+
+/// Gives what was made in `directory` to who made it; in a set-group-id directory the group is the
+/// directory's, and directories stay so (inode(7)).
+///
+/// # Errors
+/// Those of [`Inode::change_attributes`].
+pub(super) fn give(
+    directory: &dyn Inode,
+    made: &dyn Inode,
+    asker: &dyn Asker,
+) -> Result<(), Errno> {
+    let above = directory.metadata().attributes;
+    let (uid, mut gid) = asker.makes_as();
+    let mut change = AttributeChange { uid: Some(uid), ..AttributeChange::default() };
+    if above.permissions & S_ISGID != 0 {
+        gid = above.gid;
+        if made.file_type() == FileType::Directory {
+            change.permissions = Some(made.metadata().attributes.permissions | S_ISGID);
+        }
+    }
+    if (uid, gid) == (0, 0) && change.permissions.is_none() {
+        return Ok(());
+    }
+    change.gid = Some(gid);
+    made.change_attributes(&change)
+}
+
+/// Whether a name may be removed from a directory: in a sticky one only by the owner of the file
+/// or of the directory (inode(7), `S_ISVTX`).
+///
+/// # Errors
+/// `EACCES`, `EPERM`.
+pub(super) fn may_remove(
+    directory: &dyn Inode,
+    child: &dyn Inode,
+    asker: &dyn Asker,
+) -> Result<(), Errno> {
+    asker.require(directory, W_OK | X_OK)?;
+    let sticky = directory.metadata().attributes.permissions & S_ISVTX != 0;
+    if sticky && !asker.owns(child) && !asker.owns(directory) {
+        return Err(Errno::EPERM);
+    }
+    Ok(())
 }

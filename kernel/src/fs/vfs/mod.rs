@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::OpenFlags;
+use wayfarer_proto::linux::fcntl::{OpenFlags, W_OK, X_OK};
 use wayfarer_proto::linux::inotify::Notice;
 use wayfarer_proto::linux::stat::{FileType, PROC_SUPER_MAGIC};
 
@@ -135,7 +135,10 @@ impl Vfs {
     ) -> Result<Rc<Dentry>, Errno> {
         let found = self.resolve(start, path, FollowLast::Yes, asker)?;
         match found.inode().file_type() {
-            FileType::Directory => Ok(found),
+            FileType::Directory => {
+                asker.require(&**found.inode(), X_OK)?;
+                Ok(found)
+            }
             _ => Err(Errno::ENOTDIR),
         }
     }
@@ -155,6 +158,7 @@ impl Vfs {
         match found.inode().file_type() {
             FileType::Directory => Err(Errno::EISDIR),
             FileType::Regular => {
+                asker.require(&**found.inode(), W_OK)?;
                 found.inode().set_size(size)?;
                 self.watches().happened(&found, Notice::MODIFY);
                 Ok(Rc::clone(found.inode()))

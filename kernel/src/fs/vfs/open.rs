@@ -4,11 +4,12 @@ use alloc::format;
 use alloc::rc::Rc;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::{NAME_MAX, OpenFlags, Resolve};
+use wayfarer_proto::linux::fcntl::{NAME_MAX, OpenFlags, R_OK, Resolve, W_OK, X_OK};
 use wayfarer_proto::linux::inotify::Notice;
 use wayfarer_proto::linux::stat::FileType;
 
 use super::Vfs;
+use super::change::give;
 use crate::fs::path::{Last, Walker};
 use crate::fs::{Asker, Dentry, FileObject, FollowLast, NewContent, NewInode, OpenFile};
 
@@ -105,6 +106,7 @@ impl Vfs {
             _ if flags.contains(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
             _ => {}
         }
+        asker.require(&**dentry.inode(), wanted(flags))?;
         if flags.contains(OpenFlags::TRUNCATE) && file_type == FileType::Regular {
             dentry.inode().set_size(0)?;
             self.watches().happened(dentry, Notice::MODIFY);
@@ -125,7 +127,9 @@ impl Vfs {
         }
         debug_assert!(name.len() <= NAME_MAX, "the lookup has checked it");
         let new = NewInode { content: NewContent::File, permissions: permissions & 0o7777 };
+        asker.require(&**directory.inode(), W_OK | X_OK)?;
         let inode = directory.inode().create(name, &new)?;
+        give(&**directory.inode(), &*inode, asker)?;
         self.watches().name_changed(directory, name, FileType::Regular, Notice::CREATE);
         self.open_object(&directory.child(name, inode), flags, asker)
     }
@@ -138,7 +142,9 @@ impl Vfs {
         permissions: u32,
         asker: &dyn Asker,
     ) -> Result<Rc<OpenFile>, Errno> {
+        asker.require(&**directory.inode(), W_OK | X_OK)?;
         let inode = directory.inode().create_unnamed(permissions & 0o7777)?;
+        give(&**directory.inode(), &*inode, asker)?;
         let name = format!("#{}", inode.metadata().inode);
         let dentry = directory.unnamed(name.as_bytes(), inode);
         if !flags.contains(OpenFlags::EXCLUSIVE) {
@@ -187,6 +193,14 @@ impl Vfs {
         }
         Ok(OpenFile::new(dentry.clone(), Rc::new(NameOnly), flags, &self.open_files))
     }
+}
+
+/// What must be permitted of a file to open it so.
+fn wanted(flags: OpenFlags) -> u32 {
+    let access = flags.access();
+    let reads = if access.reads() { R_OK } else { 0 };
+    let writes = access.writes() || flags.contains(OpenFlags::TRUNCATE);
+    reads | if writes { W_OK } else { 0 }
 }
 
 /// Flags as the rest of the kernel may rely on them.

@@ -4,10 +4,11 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::linux::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+use wayfarer_proto::linux::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE, W_OK, X_OK};
 use wayfarer_proto::linux::stat::FileType;
 
 use super::Vfs;
+use super::change::may_remove;
 use crate::fs::path::{Last, Walker, lookup_child};
 use crate::fs::{Asker, Dentry};
 
@@ -90,6 +91,7 @@ impl Vfs {
             Err(error) => return Err(error),
         };
         check(&from, &to, &source, target.as_ref(), mode)?;
+        may_rename(&from, &to, &source, target.as_ref(), asker)?;
         match target {
             // Two names of one file: nothing to do, and both stay (rename(2)).
             Some(target) if Rc::ptr_eq(target.inode(), source.inode()) => Ok(()),
@@ -129,6 +131,21 @@ impl Vfs {
         let mut walker = Walker::new(&self.root, start, path, asker)?;
         let last = walker.walk_to_last()?;
         Ok((walker.at().clone(), last))
+    }
+}
+
+/// Both directories are written to, and what moves or goes may be in a sticky one.
+fn may_rename(
+    from: &Side,
+    to: &Side,
+    source: &Rc<Dentry>,
+    target: Option<&Rc<Dentry>>,
+    asker: &dyn Asker,
+) -> Result<(), Errno> {
+    may_remove(&**from.directory.inode(), &**source.inode(), asker)?;
+    match target {
+        Some(target) => may_remove(&**to.directory.inode(), &**target.inode(), asker),
+        None => asker.require(&**to.directory.inode(), W_OK | X_OK),
     }
 }
 

@@ -26,7 +26,8 @@ pub(super) async fn execve(c: &Caller, call: &Call) -> SysResult {
     let arguments = read_strings(c, call.addr(1), &mut room).await?;
     let environment = read_strings(c, call.addr(2), &mut room).await?;
     let request = ExecRequest { path, arguments, environment };
-    let program = c.kernel.read_program(&c.asker(), request)?;
+    let mut credentials = c.home.credentials.borrow().clone();
+    let program = c.kernel.read_program(&c.asker(), request, &mut credentials)?;
     end_other_threads(c).await?;
     c.memory.end_other_threads().await?;
     let leader = c.home.pid.leader();
@@ -37,7 +38,9 @@ pub(super) async fn execve(c: &Caller, call: &Call) -> SysResult {
     }
     c.home.keep_only(&c.thread);
     c.home.become_program(program);
-    Ok(0)
+    let effective = (credentials.user.effective, credentials.group.effective);
+    *c.home.credentials.borrow_mut() = credentials;
+    Ok(u64::from(effective.0) | u64::from(effective.1) << 32)
 }
 
 /// Reads a null-terminated array of strings.

@@ -59,6 +59,7 @@ fn new_process(c: &Caller, args: &CloneArgs, kind: Kind) -> Result<Rc<Home>, Err
         thread.mask.set(c.thread.mask.get());
         thread.schedule.set(c.thread.schedule.get().inherited());
     }
+    *child.credentials.borrow_mut() = parent.credentials.borrow().clone();
     child.personality.set(parent.personality.get());
     if args.clears_handlers() {
         child.signals.reset_caught();

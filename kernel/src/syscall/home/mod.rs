@@ -6,6 +6,7 @@ mod exec;
 mod family;
 mod files;
 mod group;
+mod identity;
 mod ipc;
 mod limits;
 mod map;
@@ -99,6 +100,21 @@ async fn dispatch_settings(c: &Caller, call: &Call) -> SysResult {
         | Sysno::mq_timedreceive
         | Sysno::mq_notify
         | Sysno::mq_getsetattr => ipc::dispatch(c, call).await,
+        Sysno::setuid
+        | Sysno::setgid
+        | Sysno::setreuid
+        | Sysno::setregid
+        | Sysno::setresuid
+        | Sysno::setresgid
+        | Sysno::getresuid
+        | Sysno::getresgid
+        | Sysno::setfsuid
+        | Sysno::setfsgid
+        | Sysno::getgroups
+        | Sysno::setgroups
+        | Sysno::capget
+        | Sysno::capset
+        | Sysno::prctl => identity::dispatch(c, call).await,
         Sysno::rt_sigqueueinfo => queue::rt_sigqueueinfo(c, call).await,
         Sysno::rt_tgsigqueueinfo => queue::rt_tgsigqueueinfo(c, call).await,
         // No call ends so that this one goes on: local waits go on by themselves.

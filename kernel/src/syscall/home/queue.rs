@@ -5,13 +5,16 @@ use wayfarer_proto::id::{Pid, Tid, UserAddr};
 use wayfarer_proto::linux::signal::{SI_TKILL, SigDetail, SigInfo};
 
 use super::files::names::structure;
-use super::signal::signal_argument;
+use super::signal::{may_signal, signal_argument};
 use crate::syscall::{Call, Caller, SysResult};
 
 /// rt_sigqueueinfo(2).
 pub(super) async fn rt_sigqueueinfo(c: &Caller, call: &Call) -> SysResult {
     let info = read(c, Pid(call.int(0)), call.args[1], call.addr(2)).await?;
     let home = c.kernel.processes.home(Pid(call.int(0))).ok_or(Errno::ESRCH)?;
+    if !may_signal(c, &home, info.map(|info| info.signal)) {
+        return Err(Errno::EPERM);
+    }
     if let Some(info) = info {
         home.post(info);
     }
@@ -26,6 +29,9 @@ pub(super) async fn rt_tgsigqueueinfo(c: &Caller, call: &Call) -> SysResult {
     let info = read(c, Pid(call.int(0)), call.args[2], call.addr(3)).await?;
     let home = c.kernel.processes.home(Pid(call.int(0))).ok_or(Errno::ESRCH)?;
     let thread = home.thread(Tid(call.int(1))).ok_or(Errno::ESRCH)?;
+    if !may_signal(c, &home, info.map(|info| info.signal)) {
+        return Err(Errno::EPERM);
+    }
     if let Some(info) = info {
         home.post_to(&thread, info);
     }

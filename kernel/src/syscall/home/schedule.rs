@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Pid, Tid};
 use wayfarer_proto::linux::Layout;
+use wayfarer_proto::linux::capability::CAP_SYS_NICE;
 use wayfarer_proto::linux::process::{
     SCHED_FIFO, SCHED_FLAG_RESET_ON_FORK, SCHED_RESET_ON_FORK, SCHED_RR, SchedAttr,
 };
@@ -51,6 +52,7 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         }
         Sysno::setpriority => {
             for one in threads(c, call, PRIORITY_OF)? {
+                may_raise(c, call.int(2) < one.schedule.get().nice)?;
                 one.schedule.set(one.schedule.get().with_nice(call.int(2)));
             }
             Ok(0)
@@ -69,6 +71,12 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         }
         _ => Err(Errno::ENOSYS),
     }
+}
+
+/// Fails for what only the privileged may: a better place than before.
+fn may_raise(c: &Caller, raises: bool) -> Result<(), Errno> {
+    let privileged = c.home.credentials.borrow().has(CAP_SYS_NICE);
+    if raises && !privileged { Err(Errno::EACCES) } else { Ok(()) }
 }
 
 /// The thread that an argument names; 0 is the caller.
@@ -113,6 +121,9 @@ async fn set_policy(c: &Caller, call: &Call) -> SysResult {
     let old = thread.schedule.get();
     let policy = if whole { call.args[1] as u32 } else { old.policy };
     let mut new = old.with_policy(policy & !SCHED_RESET_ON_FORK, priority)?;
+    if new.priority > old.priority {
+        may_raise(c, true).map_err(|_| Errno::EPERM)?;
+    }
     if whole {
         new.reset_on_fork = policy & SCHED_RESET_ON_FORK != 0;
     }

@@ -1,5 +1,7 @@
 //! sigaction(2) and its kin: handlers, masks and pending sets are home state.
 
+use alloc::vec::Vec;
+
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Pid, Tid, UserAddr};
 use wayfarer_proto::linux::Layout;
@@ -9,6 +11,7 @@ use wayfarer_proto::linux::signal::{
 };
 use wayfarer_proto::linux::time::Timespec;
 
+use crate::process::Home;
 use crate::signal::Disposition;
 use crate::syscall::{Call, Caller, SysResult};
 
@@ -158,7 +161,8 @@ pub(super) fn signal_argument(raw: u64) -> Result<Option<Signal>, Errno> {
 
 /// A signal as a process sends it.
 pub(super) fn sent_by(c: &Caller, signal: Signal, code: i32) -> SigInfo {
-    SigInfo { signal, code, detail: SigDetail::Sender { pid: c.home.pid.0, uid: 0 } }
+    let uid = c.home.credentials.borrow().user.real;
+    SigInfo { signal, code, detail: SigDetail::Sender { pid: c.home.pid.0, uid } }
 }
 
 /// kill(2).
@@ -179,12 +183,24 @@ pub(super) fn kill(c: &Caller, call: &Call) -> SysResult {
     if targets.is_empty() {
         return Err(Errno::ESRCH);
     }
+    let targets: Vec<_> = targets.into_iter().filter(|home| may_signal(c, home, signal)).collect();
+    if targets.is_empty() {
+        return Err(Errno::EPERM);
+    }
     if let Some(signal) = signal {
         for target in targets {
             target.post(sent_by(c, signal, SI_USER));
         }
     }
     Ok(0)
+}
+
+/// Whether the caller may send a process this signal: SIGCONT goes to a whole session (kill(2)).
+pub(super) fn may_signal(c: &Caller, target: &Home, signal: Option<Signal>) -> bool {
+    let continues = signal == Some(Signal::SIGCONT) && target.session.get() == c.home.session.get();
+    continues
+        || target.pid == c.home.pid
+        || c.home.credentials.borrow().may_signal(&target.credentials.borrow())
 }
 
 /// tkill(2).
@@ -211,6 +227,9 @@ fn send_to_thread(c: &Caller, process: Option<Pid>, tid: Tid, signal: u64) -> Sy
     };
     let found = homes.iter().find_map(|home| Some((home, home.thread(tid)?)));
     let (home, thread) = found.ok_or(Errno::ESRCH)?;
+    if !may_signal(c, home, signal) {
+        return Err(Errno::EPERM);
+    }
     if let Some(signal) = signal {
         home.post_to(&thread, sent_by(c, signal, SI_TKILL));
     }

@@ -18,13 +18,6 @@ const ROBUST_HEAD_SIZE: u64 = 24;
 /// Bytes of a thread's name, NUL included (prctl(2), `PR_SET_NAME`).
 const NAME_SIZE: usize = 16;
 
-/// setuid(2) and its kin: everybody is root and stays root.
-pub(super) fn set_ids(call: &Call) -> SysResult {
-    let root_or_unchanged = |id: &u64| matches!(*id as u32, 0 | u32::MAX);
-    let known = if call.sysno.row().args.len() == 3 { 3 } else { 1 };
-    if call.args[..known].iter().all(root_or_unchanged) { Ok(0) } else { Err(Errno::EPERM) }
-}
-
 /// set_robust_list(2).
 pub(super) fn set_robust_list(running: &Running, call: &Call) -> SysResult {
     if call.args[1] != ROBUST_HEAD_SIZE {

@@ -79,11 +79,10 @@ async fn dispatch_identity(r: &Running, call: &Call) -> SysResult {
     match call.sysno {
         Sysno::getpid => Ok(r.body.key.pid.0 as u64),
         Sysno::gettid => Ok(r.thread.tid.get().0 as u64),
-        Sysno::getuid | Sysno::getgid | Sysno::geteuid | Sysno::getegid => Ok(0),
-        Sysno::setuid | Sysno::setgid | Sysno::setresuid | Sysno::setresgid => {
-            identity::set_ids(call)
-        }
-        Sysno::getgroups | Sysno::setgroups => Ok(0),
+        Sysno::getuid => Ok(r.body.identity.get().user.0.into()),
+        Sysno::geteuid => Ok(r.body.identity.get().user.1.into()),
+        Sysno::getgid => Ok(r.body.identity.get().group.0.into()),
+        Sysno::getegid => Ok(r.body.identity.get().group.1.into()),
         Sysno::set_tid_address => {
             r.thread.clear_child_tid.set(call.addr(0));
             Ok(r.thread.tid.get().0 as u64)

@@ -3,14 +3,14 @@
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::fcntl::{
-    AT_EACCESS, AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, X_OK,
+    AT_EACCESS, AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW,
 };
 use wayfarer_proto::linux::stat::{STATX_RESERVED, Stat, Statx};
 use wayfarer_proto::table::Sysno;
 
 use super::names::Name;
 use super::wait::file;
-use crate::fs::{FollowLast, may_execute};
+use crate::fs::FollowLast;
 use crate::syscall::{Call, Caller, SysResult};
 
 /// Whether `*at` flags say that the last link is followed.
@@ -76,8 +76,7 @@ pub(super) async fn fstatfs(c: &Caller, call: &Call) -> SysResult {
     Ok(0)
 }
 
-/// access(2), faccessat(2) and faccessat2(2). Programs run as root, who may do everything except
-/// execute a file that nobody may execute.
+/// access(2), faccessat(2) and faccessat2(2): for the real ids, unless told otherwise.
 pub(super) async fn access(c: &Caller, call: &Call) -> SysResult {
     let (mode, flags) = match call.sysno {
         Sysno::access => (call.args[1], 0),
@@ -91,8 +90,10 @@ pub(super) async fn access(c: &Caller, call: &Call) -> SysResult {
         _ => Name::at(c, call, 0).await?,
     };
     let found = name.resolve(c, follow(flags), flags)?;
-    if mode as u32 & X_OK != 0 && !may_execute(&found.inode().metadata()) {
-        return Err(Errno::EACCES);
+    let mut credentials = c.home.credentials.borrow().clone();
+    if flags & AT_EACCESS == 0 {
+        credentials = credentials.as_real();
     }
-    Ok(0)
+    let permitted = mode == 0 || credentials.permit(&**found.inode(), mode as u32);
+    if permitted { Ok(0) } else { Err(Errno::EACCES) }
 }

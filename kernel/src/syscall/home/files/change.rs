@@ -1,6 +1,7 @@
 //! chmod(2) and chown(2).
 
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::capability::{CAP_CHOWN, CAP_FSETID};
 use wayfarer_proto::linux::fcntl::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
 use wayfarer_proto::linux::stat::{FileType, PERMISSIONS, S_ISGID, S_ISUID};
 use wayfarer_proto::table::Sysno;
@@ -8,7 +9,7 @@ use wayfarer_proto::table::Sysno;
 use super::attributes::{check_flags, follow};
 use super::names::Name;
 use super::wait::file;
-use crate::fs::{AttributeChange, FollowLast, Inode};
+use crate::fs::{Asker as _, AttributeChange, FollowLast, Inode};
 use crate::syscall::{Call, Caller, SysResult};
 
 /// chmod(2), fchmod(2), fchmodat(2) and fchmodat2(2).
@@ -33,9 +34,26 @@ pub(super) async fn chmod(c: &Caller, call: &Call) -> SysResult {
     if dentry.inode().file_type() == FileType::Symlink {
         return Err(Errno::ENOTSUP);
     }
-    dentry.inode().change_attributes(&change)?;
+    let inode = dentry.inode();
+    if !c.asker().owns(&**inode) {
+        return Err(Errno::EPERM);
+    }
+    inode.change_attributes(&without_foreign_group(c, &**inode, change))?;
     c.kernel.vfs.attributes_changed(&dentry);
     Ok(0)
+}
+
+/// A file does not become set-group-id for a group that its owner is not in (chmod(2)).
+fn without_foreign_group(
+    c: &Caller,
+    inode: &dyn Inode,
+    change: AttributeChange,
+) -> AttributeChange {
+    let credentials = c.home.credentials.borrow();
+    let foreign = !credentials.in_group(inode.metadata().attributes.gid);
+    let strip = foreign && !credentials.has(CAP_FSETID);
+    let permissions = change.permissions.map(|all| if strip { all & !S_ISGID } else { all });
+    AttributeChange { permissions, ..change }
 }
 
 /// chown(2), fchown(2), lchown(2) and fchownat(2).
@@ -55,9 +73,21 @@ pub(super) async fn chown(c: &Caller, call: &Call) -> SysResult {
         Sysno::fchownat => Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?,
         _ => Name::here(c, call, 0).await?.resolve(c, follow(flags), 0)?,
     };
-    change_owner(&**dentry.inode(), call.args[first] as u32, call.args[first + 1] as u32)?;
+    let (uid, gid) = (call.args[first] as u32, call.args[first + 1] as u32);
+    may_change_owner(c, &**dentry.inode(), uid, gid)?;
+    change_owner(&**dentry.inode(), uid, gid)?;
     c.kernel.vfs.attributes_changed(&dentry);
     Ok(0)
+}
+
+/// An owner may give a file to a group of his, and to nobody (chown(2)).
+fn may_change_owner(c: &Caller, inode: &dyn Inode, uid: u32, gid: u32) -> Result<(), Errno> {
+    let credentials = c.home.credentials.borrow();
+    let attributes = inode.metadata().attributes;
+    let owns = attributes.uid == credentials.user.files;
+    let keeps = owns && [u32::MAX, attributes.uid].contains(&uid);
+    let joins = gid == u32::MAX || gid == attributes.gid || credentials.in_group(gid);
+    if credentials.has(CAP_CHOWN) || (keeps && joins) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// -1 leaves one as it is. A file that was set-id for its owner is no longer (chown(2)).

@@ -2,12 +2,13 @@
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::limits::WINDOW;
-use wayfarer_proto::linux::fcntl::PATH_MAX;
+use wayfarer_proto::linux::fcntl::{PATH_MAX, X_OK};
 use wayfarer_proto::linux::stat::FileType;
 use wayfarer_proto::table::Sysno;
 
 use super::names::{path, start_here};
 use super::wait::file;
+use crate::fs::Asker as _;
 use crate::fs::dirent::DirentFormat;
 use crate::syscall::{Call, Caller, SysResult};
 
@@ -53,6 +54,7 @@ pub(super) fn fchdir(c: &Caller, call: &Call) -> SysResult {
     if file.inode().file_type() != FileType::Directory {
         return Err(Errno::ENOTDIR);
     }
+    c.asker().require(&**file.inode(), X_OK)?;
     c.home.files.set_directory(file.dentry().clone());
     Ok(0)
 }

@@ -2,14 +2,16 @@
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::Layout;
-use wayfarer_proto::linux::fcntl::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, UTIME_NOW, UTIME_OMIT};
+use wayfarer_proto::linux::fcntl::{
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, UTIME_NOW, UTIME_OMIT, W_OK,
+};
 use wayfarer_proto::linux::time::{Timespec, Timeval};
 use wayfarer_proto::table::Sysno;
 
 use super::attributes::{check_flags, follow};
 use super::names::{Name, structure};
 use super::wait::file;
-use crate::fs::{AttributeChange, FollowLast};
+use crate::fs::{Asker as _, AttributeChange, FollowLast};
 use crate::syscall::{Call, Caller, SysResult};
 
 /// The four ways to set the times of a file.
@@ -40,6 +42,15 @@ pub(super) async fn set_times(c: &Caller, call: &Call) -> SysResult {
         }
         _ => Name::here(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?,
     };
+    let asker = c.asker();
+    let inode = &**dentry.inode();
+    if !asker.owns(inode) {
+        // Who may write may say that he has just done so (utimensat(2)).
+        if !call.addr(index).is_null() {
+            return Err(Errno::EPERM);
+        }
+        asker.require(inode, W_OK)?;
+    }
     let [accessed, modified] = times;
     let change = AttributeChange { accessed, modified, ..Default::default() };
     dentry.inode().change_attributes(&change)?;

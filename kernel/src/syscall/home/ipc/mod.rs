@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::UserAddr;
 use wayfarer_proto::linux::Layout;
+use wayfarer_proto::linux::capability::{CAP_IPC_OWNER, CAP_SYS_ADMIN};
 use wayfarer_proto::linux::ipc::IpcPerm;
 use wayfarer_proto::table::Sysno;
 
@@ -51,9 +52,45 @@ fn seconds(c: &Caller) -> u64 {
     c.kernel.wall_clock().seconds.cast_unsigned()
 }
 
-/// The permissions of what root makes.
-fn permission(Key { key, flags }: Key) -> Permission {
-    Permission { key, uid: 0, gid: 0, creator: (0, 0), mode: flags & 0o777 }
+/// The permissions of what the caller makes.
+fn permission(c: &Caller, Key { key, flags }: Key) -> Permission {
+    let credentials = c.home.credentials.borrow();
+    let (uid, gid) = (credentials.user.effective, credentials.group.effective);
+    Permission { key, uid, gid, creator: (uid, gid), mode: flags & 0o777 }
+}
+
+/// To read what an object holds.
+const READ: u32 = 4;
+/// To change it.
+const WRITE: u32 = 2;
+
+/// Fails unless the caller may do this with an object.
+///
+/// # Errors
+/// `EACCES`.
+fn require(c: &Caller, permission: &Permission, wanted: u32) -> Result<(), Errno> {
+    let credentials = c.home.credentials.borrow();
+    let in_group = |gid| gid == credentials.group.effective || credentials.groups.contains(&gid);
+    let bits = permission.bits_for(credentials.user.effective, in_group);
+    if wanted & !bits == 0 || credentials.has(CAP_IPC_OWNER) { Ok(()) } else { Err(Errno::EACCES) }
+}
+
+/// Fails unless the caller may do what the flags of shmget(2) and its kin ask for.
+///
+/// # Errors
+/// `EACCES`.
+fn require_flags(c: &Caller, permission: &Permission, flags: u32) -> Result<(), Errno> {
+    require(c, permission, (flags | flags >> 3 | flags >> 6) & 7)
+}
+
+/// Fails unless the object is the caller's (`IPC_SET`, `IPC_RMID`).
+///
+/// # Errors
+/// `EPERM`.
+fn require_owner(c: &Caller, permission: &Permission) -> Result<(), Errno> {
+    let credentials = c.home.credentials.borrow();
+    let own = [permission.uid, permission.creator.0].contains(&credentials.user.effective);
+    if own || credentials.has(CAP_SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// The key and flags of shmget(2) and its kin.

@@ -7,7 +7,10 @@ use wayfarer_proto::linux::ipc::{
 };
 
 use super::super::files::names::structure;
-use super::{key, not_restarted, permission, read_set, seconds, tell};
+use super::{
+    READ, WRITE, key, not_restarted, permission, read_set, require, require_flags, require_owner,
+    seconds, tell,
+};
 use crate::ipc::{Queue, Wanted};
 use crate::syscall::{Call, Caller, SysResult};
 
@@ -17,8 +20,9 @@ const TYPE_SIZE: u64 = 8;
 /// msgget(2).
 pub(super) fn get(c: &Caller, call: &Call) -> SysResult {
     let key = key(call, 1);
-    let make = || Ok(Queue::new(permission(key), seconds(c)));
-    c.kernel.ipc.queues.get(key, |_| Ok(()), make).map(|id| id as u64)
+    let make = || Ok(Queue::new(permission(c, key), seconds(c)));
+    let fits = |queue: &Queue| require_flags(c, &queue.permission.get(), key.flags);
+    c.kernel.ipc.queues.get(key, fits, make).map(|id| id as u64)
 }
 
 /// msgsnd(2).
@@ -32,6 +36,7 @@ pub(super) async fn send(c: &Caller, call: &Call) -> SysResult {
     let mut text = alloc::vec![0; size];
     c.memory.copy_in(call.addr(1).offset(TYPE_SIZE), &mut text).await?;
     let queue = c.kernel.ipc.queues.by_id(call.int(0))?;
+    require(c, &queue.permission.get(), WRITE)?;
     let nowait = call.args[3] as u32 & IPC_NOWAIT != 0;
     let attempt = || match queue.send(kind, &text) {
         Err(Errno::EAGAIN) if !nowait => None,
@@ -55,6 +60,7 @@ pub(super) async fn receive(c: &Caller, call: &Call) -> SysResult {
         return Err(Errno::ENOSYS);
     }
     let queue = c.kernel.ipc.queues.by_id(call.int(0))?;
+    require(c, &queue.permission.get(), READ)?;
     let wanted = Wanted { kind: call.args[3].cast_signed(), room, flags };
     let attempt = || match queue.receive(&wanted) {
         Err(Errno::ENOMSG) if flags & IPC_NOWAIT == 0 => None,
@@ -74,8 +80,12 @@ pub(super) async fn control(c: &Caller, call: &Call) -> SysResult {
     let queue = c.kernel.ipc.queues.by_id(id)?;
     let permission = queue.permission.get();
     match call.int(1) {
-        IPC_STAT => tell(c, buffer, &permission.describe(0), queue.describe().to_bytes()).await,
+        IPC_STAT => {
+            require(c, &permission, READ)?;
+            tell(c, buffer, &permission.describe(0), queue.describe().to_bytes()).await
+        }
         IPC_SET => {
+            require_owner(c, &permission)?;
             let (new, rest) = read_set::<{ MsqidDs::SIZE }>(c, permission, buffer).await?;
             queue.permission.set(new);
             queue.room.set(MsqidDs::from_bytes(&rest).room);
@@ -84,6 +94,7 @@ pub(super) async fn control(c: &Caller, call: &Call) -> SysResult {
             Ok(0)
         }
         IPC_RMID => {
+            require_owner(c, &permission)?;
             c.kernel.ipc.queues.remove(id);
             Ok(0)
         }

@@ -12,7 +12,10 @@ use wayfarer_proto::linux::time::Timespec;
 use wayfarer_proto::table::Sysno;
 
 use super::super::files::names::{array, structure};
-use super::{key, not_restarted, permission, read_set, seconds, tell};
+use super::{
+    READ, WRITE, key, not_restarted, permission, read_set, require, require_flags, require_owner,
+    seconds, tell,
+};
 use crate::ipc::{Operation, SemaphoreSet};
 use crate::kernel::Kernel;
 use crate::process::Home;
@@ -23,10 +26,13 @@ pub(super) fn get(c: &Caller, call: &Call) -> SysResult {
     let key = key(call, 2);
     let count = usize::try_from(call.int(1)).ok().filter(|count| *count <= SEMMSL);
     let count = count.ok_or(Errno::EINVAL)?;
-    let fits = |set: &SemaphoreSet| if count > set.count() { Err(Errno::EINVAL) } else { Ok(()) };
+    let fits = |set: &SemaphoreSet| match count > set.count() {
+        true => Err(Errno::EINVAL),
+        false => require_flags(c, &set.permission.get(), key.flags),
+    };
     let make = || match count {
         0 => Err(Errno::EINVAL),
-        count => Ok(SemaphoreSet::new(permission(key), count, seconds(c))),
+        count => Ok(SemaphoreSet::new(permission(c, key), count, seconds(c))),
     };
     c.kernel.ipc.semaphores.get(key, fits, make).map(|id| id as u64)
 }
@@ -49,6 +55,8 @@ pub(super) async fn operate(c: &Caller, call: &Call) -> SysResult {
     let operations: Vec<Operation> =
         bytes.chunks_exact(Sembuf::SIZE).map(Sembuf::from_bytes).collect();
     let set = c.kernel.ipc.semaphores.by_id(id)?;
+    let alters = operations.iter().any(|one| one.operation != 0);
+    require(c, &set.permission.get(), if alters { WRITE } else { READ })?;
     let operated = set.operated(&operations, c.home.pid.0);
     let done = c.interruptible_until(deadline, operated).await.map_err(not_restarted)?;
     done.ok_or(Errno::EAGAIN)??;
@@ -70,13 +78,18 @@ pub(crate) fn take_back(kernel: &Kernel, home: &Home) {
 pub(super) async fn control(c: &Caller, call: &Call) -> SysResult {
     let (id, argument) = (call.int(0), call.addr(3));
     let set = c.kernel.ipc.semaphores.by_id(id)?;
+    let permission = set.permission.get();
+    match call.int(2) {
+        IPC_SET | IPC_RMID => require_owner(c, &permission)?,
+        SETALL | SETVAL => require(c, &permission, WRITE)?,
+        _ => require(c, &permission, READ)?,
+    }
     match call.int(2) {
         IPC_STAT => {
-            let permission = set.permission.get().describe(0);
-            return tell(c, argument, &permission, set.describe().to_bytes()).await;
+            return tell(c, argument, &permission.describe(0), set.describe().to_bytes()).await;
         }
         IPC_SET => {
-            let (new, _) = read_set::<{ SemidDs::SIZE }>(c, set.permission.get(), argument).await?;
+            let (new, _) = read_set::<{ SemidDs::SIZE }>(c, permission, argument).await?;
             set.permission.set(new);
             set.times[1].set(seconds(c));
         }

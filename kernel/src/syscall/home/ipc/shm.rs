@@ -15,7 +15,9 @@ use wayfarer_proto::linux::ipc::{
 };
 use wayfarer_proto::linux::mman::{MapFlags, Protection};
 
-use super::{key, permission, read_set, seconds, tell};
+use super::{
+    READ, WRITE, key, permission, read_set, require, require_flags, require_owner, seconds, tell,
+};
 use crate::ipc::{Permission, Segment};
 use crate::memory::{FileMapping, MapRequest, PAGE, page_up};
 use crate::process::{Body, Home, MappedFile};
@@ -33,7 +35,10 @@ pub(super) fn get(c: &Caller, call: &Call) -> SysResult {
     if key.flags & SHM_HUGETLB != 0 {
         return Err(Errno::EINVAL);
     }
-    let fits = |segment: &Segment| if size > segment.size { Err(Errno::EINVAL) } else { Ok(()) };
+    let fits = |segment: &Segment| match size > segment.size {
+        true => Err(Errno::EINVAL),
+        false => require_flags(c, &segment.permission.get(), key.flags),
+    };
     let make = || {
         if size == 0 || size > SIZE_MAX {
             return Err(Errno::EINVAL);
@@ -41,7 +46,7 @@ pub(super) fn get(c: &Caller, call: &Call) -> SysResult {
         let inode = c.kernel.vfs.root().inode().create_unnamed(0o600)?;
         inode.set_size(page_up(size).ok_or(Errno::EINVAL)?).map_err(|_| Errno::ENOMEM)?;
         Ok(Segment {
-            permission: Cell::new(permission(key)),
+            permission: Cell::new(permission(c, key)),
             inode,
             size,
             doomed: Cell::new(false),
@@ -64,6 +69,8 @@ pub(super) async fn attach(c: &Caller, call: &Call) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let segment = c.kernel.ipc.segments.by_id(call.int(0))?;
+    let writes = if flags & SHM_RDONLY == 0 { WRITE } else { 0 };
+    require(c, &segment.permission.get(), READ | writes)?;
     let body = body_here(c).await?;
     let request = request(c, &segment, address, flags);
     let mapped = body.memory().space.borrow_mut().map(&request);
@@ -137,16 +144,19 @@ pub(super) async fn control(c: &Caller, call: &Call) -> SysResult {
     let permission = segment.permission.get();
     match call.int(1) {
         IPC_STAT => {
+            require(c, &permission, READ)?;
             let rest = segment.describe(attaches(c, &segment)).to_bytes();
             tell(c, buffer, &permission.describe(segment.mode_flags()), rest).await
         }
         IPC_SET => {
+            require_owner(c, &permission)?;
             let (new, _) = read_set::<{ ShmidDs::SIZE }>(c, permission, buffer).await?;
             segment.permission.set(new);
             segment.times[2].set(seconds(c));
             Ok(0)
         }
         IPC_RMID => {
+            require_owner(c, &permission)?;
             // Nobody finds it by its key any more; it lives as long as it is attached.
             segment.permission.set(Permission { key: 0, ..permission });
             segment.doomed.set(true);

@@ -1,0 +1,190 @@
+/* Users, groups and capabilities, and what they permit. Begins as root, as the tests do. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+static void in_child(void (*check)(void))
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        check();
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void are_users(uid_t real, uid_t effective, uid_t saved)
+{
+    uid_t r, e, s;
+    CHECK(getresuid(&r, &e, &s) == 0 && r == real && e == effective && s == saved);
+    CHECK(getuid() == real && geteuid() == effective);
+}
+
+static void are_groups(gid_t real, gid_t effective, gid_t saved)
+{
+    gid_t r, e, s;
+    CHECK(getresgid(&r, &e, &s) == 0 && r == real && e == effective && s == saved);
+    CHECK(getgid() == real && getegid() == effective);
+}
+
+static void for_a_while_child(void)
+{
+    CHECK(setresuid(-1, 1000, -1) == 0);
+    are_users(0, 1000, 0);
+    CHECK(setuid(1001) == -1 && errno == EPERM);
+    CHECK(seteuid(0) == 0);
+    are_users(0, 0, 0);
+    CHECK(setreuid(1000, 1001) == 0);
+    are_users(1000, 1001, 1001);
+    CHECK(setreuid(1001, -1) == 0 && setreuid(0, -1) == -1 && errno == EPERM);
+}
+
+static void for_ever_child(void)
+{
+    gid_t groups[2] = {7, 8}, found[4];
+    CHECK(setgroups(2, groups) == 0 && getgroups(0, NULL) == 2);
+    CHECK(getgroups(1, found) == -1 && errno == EINVAL);
+    CHECK(getgroups(4, found) == 2 && found[0] == 7 && found[1] == 8);
+    CHECK(setregid(20, 21) == 0);
+    are_groups(20, 21, 21);
+    CHECK(setresgid(30, 30, 30) == 0 && setgid(31) == 0);
+    are_groups(31, 31, 31);
+    CHECK(setuid(1000) == 0);
+    are_users(1000, 1000, 1000);
+    CHECK(setuid(0) == -1 && errno == EPERM && setgid(0) == -1 && errno == EPERM);
+    CHECK(setgroups(0, NULL) == -1 && errno == EPERM);
+    CHECK(setresuid(0, 0, 0) == -1 && errno == EPERM);
+    are_groups(31, 31, 31);
+    CHECK(kill(getppid(), 0) == -1 && errno == EPERM);
+    CHECK(setpriority(PRIO_PROCESS, 0, 3) == 0);
+    CHECK(setpriority(PRIO_PROCESS, 0, 1) == -1 && (errno == EACCES || errno == EPERM));
+}
+
+static void files_child(void)
+{
+    struct stat about;
+    CHECK(setfsgid(50) == 0 && setfsgid(-1) == 50);
+    CHECK(setfsuid(1000) == 0 && setfsuid(-1) == 1000);
+    are_users(0, 0, 0);
+    int fd = open("open/own", O_CREAT | O_RDWR | O_EXCL, 0600);
+    CHECK(fd >= 0 && fstat(fd, &about) == 0 && about.st_uid == 1000 && about.st_gid == 50);
+    CHECK(close(fd) == 0);
+    CHECK(open("secret", O_RDONLY) == -1 && errno == EACCES);
+    CHECK(open("public", O_RDONLY) >= 0 && open("public", O_WRONLY) == -1 && errno == EACCES);
+    CHECK(open("public", O_RDONLY | O_TRUNC) == -1 && errno == EACCES);
+    CHECK(truncate("public", 0) == -1 && errno == EACCES);
+    CHECK(open("closed/file", O_RDONLY) == -1 && errno == EACCES);
+    CHECK(stat("closed/file", &about) == -1 && errno == EACCES);
+    CHECK(mkdir("directory", 0700) == -1 && errno == EACCES);
+    CHECK(unlink("public") == -1 && errno == EACCES);
+    CHECK(rename("open/own", "own") == -1 && errno == EACCES);
+    CHECK(chdir("closed") == -1 && errno == EACCES);
+}
+
+static void as_a_user_child(void)
+{
+    CHECK(setgroups(0, NULL) == 0 && setgid(50) == 0 && setuid(1000) == 0);
+    CHECK(access("secret", R_OK) == -1 && errno == EACCES && access("secret", F_OK) == 0);
+    CHECK(access("public", R_OK) == 0 && access("public", W_OK) == -1 && errno == EACCES);
+    CHECK(chmod("public", 0666) == -1 && errno == EPERM);
+    CHECK(chmod("open/own", 0640) == 0);
+    CHECK(chown("open/own", 0, 0) == -1 && errno == EPERM);
+    CHECK(chown("open/own", -1, 50) == 0);
+    CHECK(utimensat(AT_FDCWD, "public", NULL, 0) == -1 && errno == EACCES);
+    CHECK(unlink("sticky/roots") == -1 && errno == EPERM);
+    CHECK(rename("sticky/roots", "sticky/mine") == -1 && errno == EPERM);
+    int fd = open("sticky/mine", O_CREAT | O_WRONLY, 0600);
+    CHECK(fd >= 0 && close(fd) == 0 && unlink("sticky/mine") == 0);
+    CHECK(execl("public", "public", NULL) == -1 && errno == EACCES);
+    CHECK(unlink("open/own") == 0);
+}
+
+static void touch(const char *path, mode_t mode)
+{
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    CHECK(fd >= 0 && close(fd) == 0 && chmod(path, mode) == 0);
+}
+
+static void for_a_while(void) { in_child(for_a_while_child); }
+static void for_ever(void) { in_child(for_ever_child); }
+
+static void files(void)
+{
+    /* Who is nobody here must reach this directory. */
+    CHECK(chmod(".", 0755) == 0);
+    umask(0);
+    touch("secret", 0600), touch("public", 0644);
+    CHECK(mkdir("closed", 0700) == 0 && mkdir("open", 0777) == 0 && mkdir("sticky", 01777) == 0);
+    touch("closed/file", 0666), touch("sticky/roots", 0666);
+    in_child(files_child);
+    in_child(as_a_user_child);
+    CHECK(unlink("closed/file") == 0 && unlink("sticky/roots") == 0);
+    CHECK(rmdir("closed") == 0 && rmdir("open") == 0 && rmdir("sticky") == 0);
+    CHECK(unlink("secret") == 0 && unlink("public") == 0);
+}
+
+static void capabilities_child(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    CHECK(syscall(SYS_capget, &header, data) == 0);
+    CHECK(data[0].effective & 1 << CAP_CHOWN && data[0].permitted & 1 << CAP_CHOWN);
+    uint32_t permitted = data[0].permitted;
+    data[0].effective = 0;
+    CHECK(syscall(SYS_capset, &header, data) == 0);
+    CHECK(setgroups(0, NULL) == -1 && errno == EPERM);
+    data[0].effective = permitted;
+    CHECK(syscall(SYS_capset, &header, data) == 0 && setgroups(0, NULL) == 0);
+    data[0].effective = data[0].permitted = 1 << CAP_SETUID;
+    CHECK(syscall(SYS_capset, &header, data) == 0);
+    data[0].permitted = permitted;
+    CHECK(syscall(SYS_capset, &header, data) == -1 && errno == EPERM);
+    header.version = 1;
+    CHECK(syscall(SYS_capget, &header, data) == -1 && errno == EINVAL);
+    CHECK(header.version == _LINUX_CAPABILITY_VERSION_3);
+    CHECK(prctl(PR_CAPBSET_READ, CAP_CHOWN, 0, 0, 0) == 1);
+    CHECK(prctl(PR_CAPBSET_READ, 77, 0, 0, 0) == -1 && errno == EINVAL);
+}
+
+static void kept_child(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    CHECK(prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0) == 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0);
+    CHECK(setuid(1000) == 0 && syscall(SYS_capget, &header, data) == 0);
+    CHECK(data[0].effective == 0 && data[0].permitted & 1 << CAP_CHOWN);
+}
+
+static void capabilities(void)
+{
+    in_child(capabilities_child);
+    in_child(kept_child);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    if (getuid() != 0) {
+        /* Nothing of this can be seen by who is not root. */
+        printf("ok for_a_while\nok for_ever\nok files\nok capabilities\n");
+        return 0;
+    }
+    RUN(for_a_while);
+    RUN(for_ever);
+    RUN(files);
+    RUN(capabilities);
+    return 0;
+}
