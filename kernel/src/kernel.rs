@@ -22,6 +22,7 @@ use crate::fs::Vfs;
 use crate::fs::nameless::Nameless;
 use crate::futex::Futexes;
 use crate::ipc::Ipc;
+use crate::laps::Laps;
 use crate::memory::MemorySource;
 use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
@@ -85,6 +86,8 @@ pub struct Kernel {
     slice_end: Cell<Instant>,
     /// How long tasks hold the processor.
     pub meter: Rc<Meter>,
+    /// Where the time of forwarded calls goes.
+    pub laps: Laps,
     /// The node's random numbers.
     pub random: Rc<RefCell<Random>>,
     /// Calls without a row in the table that programs have made.
@@ -172,6 +175,7 @@ impl Kernel {
             shut_down: Cell::new(false),
             slice_end: Cell::new(Instant(0)),
             meter: parts.meter,
+            laps: Laps::new(parts.clock),
             random: parts.random,
             unknown_calls: Cell::new(0),
             missing_calls: RefCell::default(),

@@ -18,6 +18,7 @@ pub mod fs;
 pub mod futex;
 pub mod ipc;
 pub mod kernel;
+pub mod laps;
 pub mod memory;
 pub mod net;
 pub mod node;

@@ -9,7 +9,7 @@ use core::time::Duration;
 use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
 use wayfarer_machine::{Clock, Machine};
 use wayfarer_proto::boot::{BENCH, BootWords, EXIT_ORDERLY, NetKind, UPLINK};
-use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello};
+use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello, Stage};
 use wayfarer_proto::roam::Roam;
 use wayfarer_proto::time::Instant;
 
@@ -207,6 +207,10 @@ impl Port for MachinePort {
     fn send(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<(), QueueFull> {
         self.0.send(length, |bytes| fill(bytes)).map_err(|_| QueueFull)
     }
+
+    fn announce(&mut self) {
+        self.0.announce();
+    }
 }
 
 /// A seed from every source there is; never from the clock alone (decision D10).
@@ -247,6 +251,7 @@ impl Node {
                 let outside = self.outside.as_ref().and_then(|outside| outside.poll_at());
                 let deadline = [network, timers, outside].into_iter().flatten().min();
                 self.clock.idle_until(deadline.map(|deadline| deadline.0));
+                self.kernel.laps.mark(Stage::Waiting);
                 self.kernel.end_slice();
             }
         }
@@ -272,7 +277,8 @@ impl Node {
         self.kernel.timers.fire(now);
         let mut progress = self.receive();
         if let Some(network) = &self.network {
-            progress |= network.receive(now);
+            // Whether there is more is told by `poll_at`: a card that has nothing interrupts.
+            network.receive(now);
         }
         if let Some(outside) = &self.outside {
             progress |= outside.poll(now);
@@ -282,7 +288,10 @@ impl Node {
             progress |= outside.poll(Instant(self.clock.now_ns()));
         }
         if let Some(network) = &self.network {
-            progress |= network.transmit(Instant(self.clock.now_ns()));
+            let sent = network.transmit(Instant(self.clock.now_ns()));
+            if sent {
+                self.kernel.laps.mark(Stage::Sending);
+            }
         }
         self.transmit() || progress
     }

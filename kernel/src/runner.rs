@@ -45,6 +45,12 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
             kernel.console.send(&FromNode::Counts(counts(kernel)));
         }
         ToNode::Probe(order) => probe::measure(kernel, order),
+        ToNode::StartLaps => kernel.laps.start(),
+        ToNode::StopLaps => {
+            for lap in kernel.laps.stop() {
+                kernel.console.send(&FromNode::Lap(lap));
+            }
+        }
         ToNode::Hold(phase) => kernel.hold.set(Some(phase)),
         ToNode::Release => kernel.release_moves(),
         ToNode::Shutdown => kernel.shut_down.set(true),

@@ -18,6 +18,8 @@
 //! and sends more as [`FromNode::StdinTaken`] frees the window, so a program that does not read
 //! never holds up the control frames behind its input.
 
+#[macro_use]
+mod define;
 mod frames;
 mod reader;
 #[cfg(test)]
@@ -27,8 +29,9 @@ mod tests;
 mod wire;
 
 pub use frames::{
-    Carrier, Counts, Exit, ExitStatus, FromNode, Half, Held, Hello, MissingCall, MoveOrder, Moved,
-    Probe, Probed, ProgramReport, Refused, Start, Started, TestResult, ToNode, Trace, WindowSize,
+    Carrier, Counts, Exit, ExitStatus, FromNode, Half, Held, Hello, Lap, MissingCall, MoveOrder,
+    Moved, Probe, Probed, ProgramReport, Refused, Stage, Start, Started, TestResult, ToNode, Trace,
+    WindowSize,
 };
 pub use reader::FrameReader;
 pub use wire::{Frame, FrameError};

@@ -116,6 +116,9 @@ impl Machine<'_> {
         line.pair("-monitor", "none");
         line.pair("-device", "isa-debug-exit,iobase=0xf4,iosize=4");
         line.pair("-global", "virtio-mmio.force-legacy=false");
+        // An emulated processor would wake the main loop through the descriptor only to make it
+        // call what it can call itself.
+        line.pair("-global", "virtio-mmio.ioeventfd=off");
     }
 
     fn packet_device(&self, line: &mut Line, index: usize, port: &Port) {

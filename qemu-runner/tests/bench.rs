@@ -58,6 +58,15 @@ fn quick_run_measures_everything() {
     for name in ["mtu_1500", "mtu_9000"] {
         assert_figure(&results["bulk"][name], "MB/s");
     }
+    let moves = results["migrate"].as_array().unwrap();
+    assert_eq!(moves[0]["kib"], 100);
+    for moved in moves {
+        assert_figure(&moved["total"], "us");
+        assert_figure(&moved["frozen"], "us");
+        assert!(moved["bytes"].as_f64() > moved["kib"].as_f64().map(|kib| kib * 1024.0), "{moved}");
+        assert!(moved["round_trips"].as_f64() <= Some(12.0), "{moved}");
+        assert!(moved["ratio_bulk"].as_f64() > Some(0.0), "{moved}");
+    }
     assert_figure(&results["boot"]["first_user"], "ms");
     for name in ["close", "open_close", "pread_8k", "pipe", "fork_exit", "fork_exec"] {
         assert_figure(&results["home"][name], "us");

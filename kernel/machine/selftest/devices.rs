@@ -68,6 +68,7 @@ fn exchange(clock: &Clock, from: &mut PacketPort, to: &mut PacketPort, size: usi
             }
             sent += 1;
         }
+        from.announce();
         while received < count && to.receive(|frame| check(frame, size, received)) {
             received += 1;
         }

@@ -2,8 +2,10 @@
 
 use core::arch::asm;
 use core::arch::x86_64::_rdtsc;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::interrupts::local;
+use crate::interrupts::{TIMER_VECTOR, local};
+use crate::trap;
 
 /// The node's monotonic clock: nanoseconds since the machine was started, from the time-stamp
 /// counter. A copy of it is the same clock.
@@ -67,29 +69,46 @@ impl Clock {
         self.hertz
     }
 
-    /// Interrupts user code once, `ns` nanoseconds from now (4.2 s at most). Replaces an earlier
-    /// tick that has not come. One that was already pending may still end the next
-    /// [`run`](crate::UserContext::run) at once.
+    /// Interrupts user code once, `ns` nanoseconds from now (4.2 s at most), or earlier: an alarm
+    /// that was set before and has not come is left as it is, unless it would come too late.
     pub fn set_tick(&self, ns: u64) {
-        local::start_timer(ns);
+        self.alarm(self.now_ns(), ns);
     }
 
     /// Halts until an interrupt comes, or until the clock shows `deadline_ns`, or after 4 s; at
-    /// once when the deadline has passed or an interrupt is pending. Replaces the tick.
+    /// once when the deadline has passed or an interrupt is pending. The tick, or an alarm of an
+    /// earlier halt, may end it before.
     pub fn idle_until(&self, deadline_ns: Option<u64>) {
-        match deadline_ns {
-            None => local::stop_timer(),
-            Some(deadline) => {
-                let left = deadline.saturating_sub(self.now_ns());
-                if left == 0 {
-                    return;
-                }
-                local::start_timer(left);
+        if let Some(deadline) = deadline_ns {
+            let now = self.now_ns();
+            let left = deadline.saturating_sub(now);
+            if left == 0 {
+                return;
             }
+            self.alarm(now, left);
         }
         // SAFETY: the kernel is in a state to be interrupted: the handler only counts and
         // acknowledges. STI takes effect after HLT has begun, so no wake-up is lost.
         unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
+    }
+
+    /// Sees to it that the timer interrupts `ns` nanoseconds from `now` or earlier. To set it is
+    /// dear where the machine is emulated, since that wakes another thread of the emulator, and
+    /// most deadlines are further away than the last one: those wait until that has passed.
+    fn alarm(&self, now: u64, ns: u64) {
+        static SET_FOR: AtomicU64 = AtomicU64::new(0);
+        static RUNG_BEFORE: AtomicU64 = AtomicU64::new(0);
+        let rung = trap::count(TIMER_VECTOR);
+        let at = now.saturating_add(ns.min(local::LONGEST_NS));
+        // The timer and the counter are two clocks: what has rung is not believed to be to come,
+        // and what is late is set again.
+        let is_set = RUNG_BEFORE.load(Ordering::Relaxed) == rung
+            && (now + 1..=at).contains(&SET_FOR.load(Ordering::Relaxed));
+        if !is_set {
+            SET_FOR.store(at, Ordering::Relaxed);
+            RUNG_BEFORE.store(rung, Ordering::Relaxed);
+            local::start_timer(at - now);
+        }
     }
 }
 

@@ -86,6 +86,8 @@ impl Config {
         let limit = Duration::from_millis(u64::from(words.keepalive_ms));
         Self {
             mtu: usize::from(words.mtu),
+            // Every node is told the same by the runner that has wired them.
+            checksums: !words.net.guarantees_integrity(),
             limit: Some(limit).filter(|limit| !limit.is_zero()),
             ..Self::new(words.node, peers, seed)
         }

@@ -1,5 +1,6 @@
 //! A connection as kernel tasks use it: an ordered, reliable stream of bytes to another node.
 
+use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -68,6 +69,25 @@ impl Connection {
             return Ok(0);
         }
         poll_fn(|context| self.poll_read(context, buffer)).await
+    }
+
+    /// Waits for bytes and hands them to `take`, 32 KiB at most, in a buffer that all connections
+    /// of the node share: one that is idle has none.
+    pub async fn read_piece<R>(&self, take: impl FnOnce(&[u8]) -> R) -> Result<R, ReadError> {
+        let filled = poll_fn(|context| {
+            let mut piece = self.network.borrow_piece();
+            match self.poll_read(context, &mut piece) {
+                Poll::Ready(Ok(length)) => Poll::Ready(Ok((piece, length))),
+                other => {
+                    self.network.return_piece(piece);
+                    other.map_ok(|length| (Vec::new(), length))
+                }
+            }
+        });
+        let (piece, length) = filled.await?;
+        let result = take(&piece[..length]);
+        self.network.return_piece(piece);
+        Ok(result)
     }
 
     /// Fills the whole of `buffer`. [`ReadError::Closed`] if the peer closed just before it,

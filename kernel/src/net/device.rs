@@ -98,6 +98,11 @@ impl Fabric {
         }
     }
 
+    /// Sees to it that what was sent leaves.
+    pub(super) fn announce(&mut self) {
+        self.outlets.iter_mut().for_each(Outlet::announce);
+    }
+
     /// Whether a frame is kept back because its port is full.
     pub(super) fn is_full(&self) -> bool {
         self.outlets.iter().any(Outlet::is_parked)

@@ -24,7 +24,12 @@ use super::stack::{Core, Stack, Totals};
 #[derive(Clone)]
 pub struct Network {
     stack: Rc<RefCell<Stack>>,
+    /// What connections read into, while none does.
+    piece: Rc<RefCell<Vec<u8>>>,
 }
+
+/// Bytes of the buffer that connections share.
+const PIECE: usize = 32 * 1024;
 
 /// A line about one connection, for `/proc`.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +53,8 @@ impl Network {
         ports: Vec<Box<dyn Port>>,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        Ok(Self { stack: Rc::new(RefCell::new(Stack::new(config, ports, now)?)) })
+        let stack = Rc::new(RefCell::new(Stack::new(config, ports, now)?));
+        Ok(Self { stack, piece: Rc::default() })
     }
 
     /// This node.
@@ -153,6 +159,17 @@ impl Network {
     /// Ends the exchange; how long each round trip took, in nanoseconds.
     pub fn end_echo(&self) -> Vec<u64> {
         self.with_core(|core| core.echo.end())
+    }
+
+    /// The shared buffer, or another one if somebody has it.
+    pub(super) fn borrow_piece(&self) -> Vec<u8> {
+        let mut piece = self.piece.take();
+        piece.resize(PIECE, 0);
+        piece
+    }
+
+    pub(super) fn return_piece(&self, piece: Vec<u8>) {
+        self.piece.replace(piece);
     }
 
     fn dial(&self, node: NodeId, port: u16, kind: Kind) -> Result<Connection, ConnectError> {

@@ -24,6 +24,9 @@ pub trait Port {
     /// Queues a frame of `len` bytes that `fill` writes. `fill` is called exactly once, or not at
     /// all when there is no room.
     fn send(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<(), QueueFull>;
+
+    /// Sees to it that what was queued is sent, if the card waits to be told.
+    fn announce(&mut self) {}
 }
 
 /// A port with room for one frame that came when the port was full.
@@ -56,6 +59,10 @@ impl Outlet {
             self.parked = None;
         }
         self.parked.is_none()
+    }
+
+    pub(super) fn announce(&mut self) {
+        self.port.announce();
     }
 
     pub(super) fn is_parked(&self) -> bool {

@@ -79,6 +79,8 @@ pub(super) struct Stack {
     core: Core,
     /// The port to receive from first; each has its turn, lest a busy one starve the others.
     first_port: usize,
+    /// Whether frames may be left from the last time, for which no card interrupts again.
+    frames_left: bool,
 }
 
 /// All of the stack but its ports, which are borrowed while a frame is read in place.
@@ -127,7 +129,7 @@ impl Stack {
             totals: Totals::default(),
             echo: Echo::default(),
         };
-        Ok(Self { fabric, core, first_port: 0 })
+        Ok(Self { fabric, core, first_port: 0, frames_left: false })
     }
 
     pub(super) fn core(&mut self) -> &mut Core {
@@ -154,6 +156,8 @@ impl Stack {
                 progress = true;
             }
         }
+        self.frames_left = budget.is_spent();
+        self.fabric.announce();
         progress
     }
 
@@ -202,6 +206,7 @@ impl Stack {
         if let Some(index) = self.fabric.route(peer) {
             let frame = self.core.echo.begin(peer, order, now);
             self.send_echo(index, peer, &frame);
+            self.fabric.announce();
         }
     }
 
@@ -221,6 +226,7 @@ impl Stack {
                 Visit::PortFull => full.push(id),
             }
         }
+        self.fabric.announce();
         full.into_iter().for_each(|id| self.core.table.enqueue(id));
         progress
     }
@@ -231,7 +237,7 @@ impl Stack {
         let queued = if self.fabric.is_full() {
             Some(core.now + FULL_PORT_RETRY)
         } else {
-            core.table.has_queued().then_some(core.now)
+            (self.frames_left || core.table.has_queued()).then_some(core.now)
         };
         queued.into_iter().chain(core.table.next_timer()).min()
     }

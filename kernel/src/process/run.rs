@@ -4,6 +4,7 @@ use alloc::rc::Rc;
 use core::time::Duration;
 
 use wayfarer_machine::Trap;
+use wayfarer_proto::console::Stage;
 use wayfarer_proto::id::UserAddr;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{
@@ -100,11 +101,13 @@ impl Running {
     fn run_user_code(&self) -> Trap {
         let memory = self.body.memory();
         self.kernel.arm_slice();
+        self.kernel.laps.mark(Stage::Unpacking);
         let before = self.kernel.now();
         let trap = {
             let space = memory.space.borrow();
             self.thread.context.borrow_mut().run(space.page_table())
         };
+        self.kernel.laps.mark(Stage::User);
         let used = self.kernel.now().since(before);
         self.kernel.meter.excuse(used);
         self.body.cpu.set(self.body.cpu.get() + used.as_nanos() as u64);

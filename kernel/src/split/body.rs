@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_body::{DestroyReason, Event, Input, Output, PageOp, Request as Asked, Session};
+use wayfarer_proto::console::Stage;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::DEPUTY_PORT;
 use wayfarer_proto::id::{CallSeq, Tid};
@@ -97,6 +98,7 @@ impl BodyDriver {
             let Some(driver) = driver.upgrade() else { return };
             match heard {
                 Heard::Bytes(bytes) => {
+                    driver.kernel.laps.mark(Stage::Receiving);
                     let now = driver.kernel.now();
                     driver.session.borrow_mut().handle_input(now, Input::Received(bytes));
                     driver.drain();
@@ -152,6 +154,7 @@ impl BodyDriver {
             match output {
                 Output::Transmit(bytes) => {
                     if let Some(wire) = &*self.wire.borrow() {
+                        self.kernel.laps.mark(Stage::Packaging);
                         wire.send(&bytes);
                     }
                 }

@@ -9,6 +9,7 @@ use wayfarer_deputy::{
     BodyLost, Event, Input, MemoryOp, Output, PageOp, Request as Asked, Session, Target,
 };
 use wayfarer_proto::codec::FrameReader;
+use wayfarer_proto::console::Stage;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::MIGRATION_PORT;
 use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, MapId, NodeId, Tid};
@@ -184,6 +185,7 @@ impl DeputyDriver {
     }
 
     fn received(self: &Rc<Self>, channel: ChannelId, bytes: &[u8]) {
+        self.kernel.laps.mark(Stage::Receiving);
         self.session
             .borrow_mut()
             .handle_input(self.kernel.now(), Input::Received { channel, bytes });
@@ -198,6 +200,7 @@ impl DeputyDriver {
             match output {
                 Output::Transmit { channel, bytes } => {
                     if let Some(wire) = self.channels.borrow().get(&channel) {
+                        self.kernel.laps.mark(Stage::Packaging);
                         wire.send(&bytes);
                     }
                 }
@@ -280,7 +283,9 @@ impl DeputyDriver {
         let memory = UserMemory::new(&self.kernel, &process, tid, seq);
         let (kernel, home) = (Rc::clone(&self.kernel), Rc::clone(&self.home));
         let caller = Caller { kernel, home, thread, memory };
+        self.kernel.laps.mark(Stage::Unpacking);
         if let Some(reply) = serve::begin(caller, seq, request) {
+            self.kernel.laps.mark(Stage::Handler);
             self.finish(tid, seq, reply);
         }
     }

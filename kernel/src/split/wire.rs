@@ -10,9 +10,6 @@ use core::fmt;
 use crate::executor::{Priority, Spawner, TaskHandle, WaitQueue};
 use crate::net::{Connection, ReadError};
 
-/// Bytes read at once.
-const READ_PIECE: usize = 32 * 1024;
-
 /// What a wire reports.
 pub(super) enum Heard<'a> {
     /// Bytes came.
@@ -90,10 +87,9 @@ impl Wire {
 }
 
 async fn read(wire: Rc<Wire>, mut hear: impl FnMut(Heard<'_>)) {
-    let mut buffer = alloc::vec![0; READ_PIECE];
     loop {
-        match wire.connection.read_some(&mut buffer).await {
-            Ok(length) => hear(Heard::Bytes(&buffer[..length])),
+        match wire.connection.read_piece(|bytes| hear(Heard::Bytes(bytes))).await {
+            Ok(()) => {}
             Err(reason) => {
                 // The writer would wait for more to send. This task ends by itself.
                 wire.tasks.borrow_mut().clear();

@@ -9,101 +9,6 @@ use crate::id::{NodeId, Pid, Tid};
 use crate::session::MovePhase;
 use crate::table::Class;
 
-/// Defines a struct whose fields travel in the order written.
-macro_rules! record {
-    ($(#[$meta:meta])* $name:ident {
-        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
-    }) => {
-        $(#[$meta])*
-        #[derive(Clone, PartialEq, Eq, Debug)]
-        pub struct $name {
-            $($(#[$field_meta])* pub $field: $type,)*
-        }
-
-        impl Field for $name {
-            fn put(&self, out: &mut Vec<u8>) {
-                $(self.$field.put(out);)*
-            }
-
-            fn take(input: &mut Input<'_>) -> Result<Self, FrameError> {
-                Ok(Self { $($field: Field::take(input)?,)* })
-            }
-        }
-
-        #[cfg(test)]
-        impl super::sample::Sample for $name {
-            fn sample(source: &mut super::sample::Source) -> Self {
-                Self { $($field: super::sample::Sample::sample(source),)* }
-            }
-        }
-    };
-}
-
-/// Defines a choice: a tag byte, then the chosen variant's payload if it has one. `$unknown` is
-/// the error for a tag that is not listed. Tags are never reused.
-macro_rules! choice {
-    ($(#[$meta:meta])* $name:ident, $unknown:ident {
-        $($(#[$variant_meta:meta])* $tag:literal => $variant:ident $(($payload:ty))?,)*
-    }) => {
-        $(#[$meta])*
-        #[derive(Clone, PartialEq, Eq, Debug)]
-        pub enum $name {
-            $($(#[$variant_meta])* $variant $(($payload))?,)*
-        }
-
-        impl Field for $name {
-            fn put(&self, out: &mut Vec<u8>) {
-                match self {
-                    $(choice!(@pattern $variant payload $($payload)?) => {
-                        out.push($tag);
-                        $(<$payload as Field>::put(payload, out);)?
-                    })*
-                }
-            }
-
-            fn take(input: &mut Input<'_>) -> Result<Self, FrameError> {
-                match u8::take(input)? {
-                    $($tag => Ok(Self::$variant $((<$payload as Field>::take(input)?))?),)*
-                    other => Err(FrameError::$unknown(other)),
-                }
-            }
-        }
-
-        #[cfg(test)]
-        impl super::sample::Sample for $name {
-            fn sample(source: &mut super::sample::Source) -> Self {
-                let tags = [$($tag),*];
-                let tag: u8 = source.pick(&tags);
-                match tag {
-                    $($tag => Self::$variant
-                        $((<$payload as super::sample::Sample>::sample(source)))?,)*
-                    _ => unreachable!("a listed tag"),
-                }
-            }
-        }
-    };
-    (@pattern $variant:ident $binding:ident) => { Self::$variant };
-    (@pattern $variant:ident $binding:ident $payload:ty) => { Self::$variant($binding) };
-}
-
-/// Makes a choice one direction's set of frames.
-macro_rules! direction {
-    ($name:ident) => {
-        impl Frame for $name {
-            fn encode_body(&self, out: &mut Vec<u8>) {
-                self.put(out);
-            }
-
-            fn decode_body(body: &[u8]) -> Result<Self, FrameError> {
-                let mut input = Input::new(body);
-                let frame = Self::take(&mut input)?;
-                input.end()?;
-                Ok(frame)
-            }
-        }
-    };
-}
-
 choice! {
     /// What the runner sends to a node.
     ToNode, UnknownTag {
@@ -135,6 +40,10 @@ choice! {
         /// Measure the way to another node; answered by [`FromNode::Probed`]. For nodes booted
         /// with [`crate::boot::BENCH`].
         12 => Probe(Probe),
+        /// Measure from now on where the time of this node goes.
+        13 => StartLaps,
+        /// Measure no longer; answered by a [`FromNode::Lap`] for each [`Stage`], in their order.
+        14 => StopLaps,
     }
 }
 direction!(ToNode);
@@ -178,6 +87,8 @@ choice! {
         16 => Held(Held),
         /// What a [`ToNode::Probe`] measured.
         17 => Probed(Probed),
+        /// What a stage of forwarded calls took, as [`ToNode::StopLaps`] asked.
+        18 => Lap(Lap),
     }
 }
 direction!(FromNode);
@@ -426,6 +337,62 @@ choice! {
         0 => Frames,
         /// A TCP connection between two tasks; sizes are those of the messages.
         1 => Stream,
+    }
+}
+
+choice! {
+    /// What a node does for a forwarded call, by the point it ends at.
+    Stage, BadChoice {
+        /// User code, up to its system call.
+        0 => User,
+        /// What the call needs is read and its message, or the answer's, is written.
+        1 => Packaging,
+        /// The message becomes frames, and the card is told.
+        2 => Sending,
+        /// Nothing: the node is halted.
+        3 => Waiting,
+        /// The frame becomes a message again, and the task that awaits it is woken.
+        4 => Receiving,
+        /// The message is understood; with the answer to a call, its thread goes on.
+        5 => Unpacking,
+        /// The handler of the call runs.
+        6 => Handler,
+    }
+}
+
+impl Stage {
+    /// All stages, in the order of their tags.
+    pub const ALL: [Self; 7] = [
+        Self::User,
+        Self::Packaging,
+        Self::Sending,
+        Self::Waiting,
+        Self::Receiving,
+        Self::Unpacking,
+        Self::Handler,
+    ];
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::User => 0,
+            Self::Packaging => 1,
+            Self::Sending => 2,
+            Self::Waiting => 3,
+            Self::Receiving => 4,
+            Self::Unpacking => 5,
+            Self::Handler => 6,
+        }
+    }
+}
+
+record! {
+    /// How long a stage took, each time.
+    Lap {
+        /// The stage.
+        stage: Stage,
+        /// Its times.
+        nanoseconds: Vec<u64>,
     }
 }
 

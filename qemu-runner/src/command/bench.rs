@@ -6,12 +6,17 @@
 mod boot;
 mod bulk;
 mod calls;
+mod dissect;
 mod figure;
 mod home;
 mod lab;
 mod memory;
+mod migrate;
+mod plot;
 mod results;
 mod table;
+
+use wayfarer::artifacts;
 
 use super::cli::{BenchOptions, Defaults, Part};
 use super::failure::Failure;
@@ -20,7 +25,15 @@ use lab::Lab;
 use results::Results;
 
 /// Everything, in the order it is done.
-const PARTS: [Part; 5] = [Part::Calls, Part::Bulk, Part::Boot, Part::Home, Part::Memory];
+const PARTS: [Part; 7] = [
+    Part::Calls,
+    Part::Dissect,
+    Part::Bulk,
+    Part::Migrate,
+    Part::Boot,
+    Part::Home,
+    Part::Memory,
+];
 
 /// Runs the parts asked for, shows what they found, and writes it where it is wanted.
 pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
@@ -37,6 +50,9 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
     }
     drop(lab);
     print!("{}", table::text(&results));
+    for plot in plot::draw(&results, &artifacts::workspace().join("target/bench"))? {
+        println!("\nplot: {}", plot.display());
+    }
     if let Some(path) = &options.json {
         std::fs::write(path, results.json())
             .map_err(|source| Failure::Unwritable { path: path.clone(), source })?;
@@ -47,7 +63,9 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
 fn run(part: Part, lab: &Lab<'_>, results: &mut Results) -> Result<(), Failure> {
     match part {
         Part::Calls => results.calls = calls::measure(lab)?,
+        Part::Dissect => results.dissection = dissect::measure(lab)?,
         Part::Bulk => results.bulk = bulk::measure(lab)?,
+        Part::Migrate => results.migrate = migrate::measure(lab)?,
         Part::Boot => results.boot = boot::measure(lab)?,
         Part::Home => results.home = home::measure(lab)?,
         Part::Memory => results.memory = memory::measure(lab)?,

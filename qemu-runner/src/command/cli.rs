@@ -95,8 +95,12 @@ pub(crate) struct DemoOptions {
 pub(crate) enum Part {
     /// System calls, at home and away
     Calls,
+    /// Where the time of a forwarded call goes
+    Dissect,
     /// Bulk TCP between nodes
     Bulk,
+    /// Moves of processes, against bulk TCP
+    Migrate,
     /// From the start of QEMU to the first user instruction
     Boot,
     /// System calls, fork and exec of a process that never moves
@@ -171,7 +175,7 @@ pub(crate) struct Common {
     #[arg(long, value_name = "SIZE", value_parser = memory_mib)]
     pub(crate) memory: Option<u32>,
     /// How nodes are wired; tap needs root, the others do not
-    #[arg(long, value_enum, default_value_t = Net::Dgram)]
+    #[arg(long, value_enum, default_value_t = Net::Stream)]
     pub(crate) net: Net,
     /// How QEMU executes instructions; kvm is accepted but untested, auto is tcg
     #[arg(long, value_enum, default_value_t = Accel::Auto)]

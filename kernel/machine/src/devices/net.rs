@@ -102,7 +102,8 @@ impl PacketPort {
         true
     }
 
-    /// Sends a frame of `length` bytes, Ethernet header first, that `write` fills in.
+    /// Queues a frame of `length` bytes, Ethernet header first, that `write` fills in. It is sent
+    /// by the next [`announce`](PacketPort::announce) at the latest.
     ///
     /// # Errors
     ///
@@ -118,9 +119,17 @@ impl PacketPort {
             write(&mut buffer[header..header + length]);
             header + length
         };
-        let put = self.transmit.put(&mut self.device, fill);
+        if self.transmit.put(&mut self.device, fill) {
+            return Ok(());
+        }
+        self.announce();
+        Err(QueueFull)
+    }
+
+    /// Tells the card of the frames that were queued, if it wants to know. Once for many of them:
+    /// where the card is emulated, telling it hands the processor over.
+    pub fn announce(&mut self) {
         self.transmit.notify(&mut self.device);
-        if put { Ok(()) } else { Err(QueueFull) }
     }
 
     /// Whether [`send`](PacketPort::send) would find a buffer. If not, the card is sure to

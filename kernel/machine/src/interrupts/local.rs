@@ -13,6 +13,9 @@ pub(crate) const TIMER_NS: u64 = 1;
 const ENABLED: u64 = 1 << 11;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
+/// The longest time the timer can be set for.
+pub(crate) const LONGEST_NS: u64 = u32::MAX as u64 * TIMER_NS;
+
 /// Registers, by their offset in bytes.
 mod register {
     pub(super) const TASK_PRIORITY: usize = 0x80;

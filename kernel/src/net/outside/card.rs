@@ -105,6 +105,7 @@ impl TxToken for Transmit<'_> {
         let result = f(&mut frame);
         // A ready outlet takes one frame for sure.
         self.0.send(len, &mut |buffer| buffer.copy_from_slice(&frame));
+        self.0.announce();
         result
     }
 }

@@ -11,7 +11,7 @@ use super::lab::{self, AWAY, Lab};
 use crate::command::failure::Failure;
 
 /// Bytes of the headers of IPv4 and TCP.
-const HEADERS: u64 = 40;
+pub(crate) const HEADERS: u64 = 40;
 
 /// The largest packet that a frame carries.
 const LARGEST_PACKET: u64 = 9000;
@@ -160,6 +160,27 @@ impl Said {
         }
         said
     }
+}
+
+/// The bytes of a call's messages.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) request: u64,
+    pub(crate) reply: u64,
+}
+
+/// Counts the bytes of the call `name`.
+pub(crate) fn sizes(lab: &Lab<'_>, cluster: &mut Cluster, name: &str) -> Result<Sizes, Failure> {
+    let count = lab.repetitions(50, 10);
+    let words = ["calls".to_owned(), AWAY.to_string(), count.to_string()];
+    let said = Said::read(&lab::play(cluster, &words)?.stdout);
+    let cost = said.costs.get(name).copied().unwrap_or_default();
+    Ok(Sizes { request: cost.request.round() as u64, reply: cost.reply.round() as u64 })
+}
+
+/// The samples of one series that the program took away from home.
+pub(crate) fn samples_away(output: &[u8], name: &str) -> Vec<u64> {
+    Said::read(output).away.remove(name).unwrap_or_default()
 }
 
 /// The samples of every series that the program took at home.

@@ -40,6 +40,11 @@ impl<'a> Lab<'a> {
 
     /// How often to repeat: less in a quick run.
     pub(crate) fn repetitions(&self, usual: usize, quick: usize) -> usize {
+        self.choose(usual, quick)
+    }
+
+    /// One of two, the second in a quick run.
+    pub(crate) fn choose<T>(&self, usual: T, quick: T) -> T {
         if self.options.quick { quick } else { usual }
     }
 

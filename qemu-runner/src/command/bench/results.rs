@@ -5,15 +5,21 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::calls::Call;
+use super::dissect::Dissection;
 use super::figure::Figure;
+use super::migrate::Move;
 
 /// The figures of each part that ran.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Results {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) calls: BTreeMap<String, Call>,
+    #[serde(skip)]
+    pub(crate) dissection: Option<Dissection>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) bulk: BTreeMap<String, Figure>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) migrate: Vec<Move>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) boot: BTreeMap<String, Figure>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

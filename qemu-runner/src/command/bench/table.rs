@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::calls::Call;
+use super::dissect::Dissection;
 use super::figure::Figure;
+use super::migrate::Move;
 use super::results::Results;
 use crate::command::report::columns;
 
@@ -12,6 +14,10 @@ pub(crate) fn text(results: &Results) -> String {
     let mut tables = Vec::new();
     if !results.calls.is_empty() {
         tables.push(calls(&results.calls));
+    }
+    tables.extend(results.dissection.as_ref().map(dissection));
+    if !results.migrate.is_empty() {
+        tables.push(moves(&results.migrate));
     }
     let others = [
         ("bulk", &results.bulk),
@@ -39,10 +45,13 @@ fn calls(calls: &BTreeMap<String, Call>) -> String {
         "bytes to",
         "bytes back",
         "tcp us",
+        "min",
         "raw us",
+        "min",
         "x tcp",
         "x raw",
     ];
+    let least = |figure: &Option<Figure>| figure.as_ref().map(|figure| figure.min);
     let median = |figure: &Option<Figure>| figure.as_ref().map(|figure| figure.median);
     let rows = calls.iter().map(|(name, call)| {
         let cells = [
@@ -56,11 +65,49 @@ fn calls(calls: &BTreeMap<String, Call>) -> String {
             number(call.request_bytes),
             number(call.reply_bytes),
             optional(median(&call.tcp)),
+            optional(least(&call.tcp)),
             optional(median(&call.raw)),
+            optional(least(&call.raw)),
             optional(call.ratio_tcp),
             optional(call.ratio_raw),
         ];
         std::iter::once(name.clone()).chain(cells).collect()
+    });
+    columns(&heads, rows)
+}
+
+fn dissection(parts: &Dissection) -> String {
+    let row = |place: &str, what: &str, time: f64| {
+        vec![format!("{place}: {what}"), number(time), number(100.0 * time / parts.whole)]
+    };
+    let of = |place, stages: &[(&'static str, f64)]| {
+        stages.iter().map(|(name, time)| row(place, name, *time)).collect::<Vec<_>>()
+    };
+    let mut rows = of("body's node", &parts.body);
+    rows.push(row("wire", "frames there and back", parts.network));
+    rows.extend(of("home", &parts.home));
+    rows.push(row("all", "sum of the above", parts.sum()));
+    rows.push(row("all", "as the program measured it", parts.whole));
+    rows.push(row("all", "the same bytes over TCP", parts.tcp));
+    columns(&[&format!("{} away", parts.call), "us", "%"], rows.into_iter())
+}
+
+fn moves(moves: &[Move]) -> String {
+    let heads =
+        ["KiB", "of", "n", "total us", "min", "p99", "frozen us", "bytes", "trips", "x bulk"];
+    let rows = moves.iter().map(|moved| {
+        vec![
+            moved.kib.to_string(),
+            moved.kind.to_owned(),
+            moved.total.n.to_string(),
+            number(moved.total.median),
+            number(moved.total.min),
+            number(moved.total.p99),
+            number(moved.frozen.median),
+            number(moved.bytes),
+            number(moved.round_trips),
+            number(moved.ratio_bulk),
+        ]
     });
     columns(&heads, rows)
 }

@@ -12,7 +12,7 @@ use rustix::{io, pipe, thread::futex};
 
 use crate::clock::Clock;
 use crate::counts::Counts;
-use crate::tell_samples;
+use crate::{tell_samples, wait_for_input};
 
 /// The file that calls are about.
 const FILE: &str = "bench.dat";
@@ -137,6 +137,22 @@ pub(crate) fn here_and_there(node: u16, count: usize) {
     node::migrate(node).expect("the node takes this process");
     everything(&stage, "away", count);
     count_all(&stage, count.min(200));
+    fs::remove_file(FILE).expect("the file is there");
+}
+
+/// Times one call on `node`, between two lines of standard input.
+pub(crate) fn one_there(name: &str, node: u16, count: usize) {
+    let stage = Stage::new();
+    node::migrate(node).expect("the node takes this process");
+    let clock = Clock::calibrate();
+    let mut cases = stage.cases().into_iter().chain(stage.writes());
+    let mut case = cases.find(|case| case.name == name).expect("a call of that name");
+    say("begin");
+    wait_for_input();
+    let samples = case.samples(&clock, count);
+    say("ready");
+    wait_for_input();
+    tell_samples(name, "away", &samples);
     fs::remove_file(FILE).expect("the file is there");
 }
 

@@ -1,4 +1,5 @@
 //! `bench calls NODE COUNT`: times system calls here and then on NODE.
+//! `bench one NAME NODE COUNT`: times one of the calls on NODE, when standard input says so.
 //! `bench home COUNT`: times what whole processes do.
 //! `bench sleepers COUNT NODE`: children that sleep on NODE, to be counted.
 //! `bench memory KIB MOVES NODE KIND`: a process of that size moves there and back.
@@ -9,7 +10,7 @@
 //! ```text
 //! samples NAME here|away NANOSECONDS...    how long each call took
 //! counts NAME CALLS ROUND_TRIPS FRAMES BYTES_HOME BYTES_AWAY    what that many calls cost
-//! ready                                    all sleepers are where they shall be
+//! begin, ready                             it waits for a line, before and after what it does
 //! ```
 
 mod calls;
@@ -17,6 +18,7 @@ mod clock;
 mod counts;
 mod processes;
 
+use std::io::BufRead as _;
 use std::process::ExitCode;
 
 use guest_common::say;
@@ -37,6 +39,9 @@ fn main() -> ExitCode {
 fn carry_out(words: &[&str]) -> Option<()> {
     match *words {
         ["calls", node, count] => calls::here_and_there(node.parse().ok()?, count.parse().ok()?),
+        ["one", name, node, count] => {
+            calls::one_there(name, node.parse().ok()?, count.parse().ok()?);
+        }
         ["home", count] => {
             let count = count.parse().ok()?;
             calls::whole(count);
@@ -63,4 +68,11 @@ fn tell_samples(name: &str, place: &str, samples: &[u64]) {
         line += &sample.to_string();
     }
     say(&line);
+}
+
+/// Waits for a byte or the end of standard input.
+fn wait_for_input() {
+    let mut input = std::io::stdin().lock();
+    let taken = input.fill_buf().expect("standard input is open").len().min(1);
+    input.consume(taken);
 }

@@ -1,7 +1,6 @@
 //! Whole processes: made, moved, and asleep.
 
 use std::ffi::CString;
-use std::io::{self, Read as _};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use rustix::process::{Signal, kill_process};
 use rustix::{io as raw, pipe};
 
 use crate::clock::Clock;
-use crate::tell_samples;
+use crate::{tell_samples, wait_for_input};
 
 /// Longer than any benchmark lasts.
 const ASLEEP: Duration = Duration::from_secs(3600);
@@ -91,11 +90,6 @@ pub(crate) fn sleepers(count: usize, node: u16) {
         kill_process(child, Signal::KILL).expect("it sleeps");
         child::wait(child);
     }
-}
-
-/// Waits for a byte or the end of standard input.
-fn wait_for_input() {
-    let _ = io::stdin().read(&mut [0]).expect("standard input is open");
 }
 
 /// Moves with `kib` KiB of memory to `node` and back, `moves` times in all.
