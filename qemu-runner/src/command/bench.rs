@@ -7,6 +7,7 @@ mod boot;
 mod bulk;
 mod calls;
 mod dissect;
+mod document;
 mod figure;
 mod home;
 mod lab;
@@ -25,15 +26,8 @@ use lab::Lab;
 use results::Results;
 
 /// Everything, in the order it is done.
-const PARTS: [Part; 7] = [
-    Part::Calls,
-    Part::Dissect,
-    Part::Bulk,
-    Part::Migrate,
-    Part::Boot,
-    Part::Home,
-    Part::Memory,
-];
+const PARTS: [Part; 7] =
+    [Part::Calls, Part::Dissect, Part::Bulk, Part::Migrate, Part::Boot, Part::Home, Part::Memory];
 
 /// Runs the parts asked for, shows what they found, and writes it where it is wanted.
 pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
@@ -49,7 +43,11 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
         }
     }
     drop(lab);
-    print!("{}", table::text(&results));
+    let tables = table::text(&results);
+    print!("{tables}");
+    if options.document {
+        document::write(&artifacts::workspace().join("docs/performance.md"), &tables)?;
+    }
     for plot in plot::draw(&results, &artifacts::workspace().join("target/bench"))? {
         println!("\nplot: {}", plot.display());
     }

@@ -119,6 +119,9 @@ pub(crate) struct BenchOptions {
     /// Also write all figures to FILE as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Also put the tables into docs/performance.md
+    #[arg(long)]
+    pub(crate) document: bool,
     /// Few repetitions: to see that everything works, not to quote
     #[arg(long)]
     pub(crate) quick: bool,

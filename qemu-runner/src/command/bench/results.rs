@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::calls::Call;
 use super::dissect::Dissection;
@@ -18,7 +18,7 @@ pub(crate) struct Results {
     pub(crate) dissection: Option<Dissection>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) bulk: BTreeMap<String, Figure>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "plain_moves")]
     pub(crate) migrate: Vec<Move>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) boot: BTreeMap<String, Figure>,
@@ -26,6 +26,11 @@ pub(crate) struct Results {
     pub(crate) home: BTreeMap<String, Figure>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) memory: BTreeMap<String, Figure>,
+}
+
+/// Moves of pages that were written: the others have no name among the keys.
+fn plain_moves<S: Serializer>(moves: &[Move], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(moves.iter().filter(|moved| moved.kind == "touched"))
 }
 
 impl Results {
