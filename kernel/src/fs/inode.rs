@@ -47,6 +47,17 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// Of an object that has one reference and no content of its own: a pipe, a socket.
+    pub fn without_content(
+        device: DeviceNumber,
+        inode: u64,
+        file_type: FileType,
+        attributes: Attributes,
+    ) -> Self {
+        let special_device = DeviceNumber::default();
+        Self { device, inode, file_type, links: 1, special_device, size: 0, blocks: 0, attributes }
+    }
+
     /// Type and permissions in one word (`st_mode`).
     pub const fn mode(&self) -> u32 {
         self.file_type.mode_bits() | self.attributes.permissions

@@ -87,16 +87,7 @@ impl NamelessInode {
 
 impl Inode for NamelessInode {
     fn metadata(&self) -> Metadata {
-        Metadata {
-            device: self.device(),
-            inode: self.number,
-            file_type: self.file_type,
-            links: 1,
-            special_device: DeviceNumber::default(),
-            size: 0,
-            blocks: 0,
-            attributes: self.attributes.get(),
-        }
+        Metadata::without_content(self.device(), self.number, self.file_type, self.attributes.get())
     }
 
     fn file_type(&self) -> FileType {

@@ -112,16 +112,7 @@ impl PipeFs {
 
 impl Inode for PipeInode {
     fn metadata(&self) -> Metadata {
-        Metadata {
-            device: self.device,
-            inode: self.number,
-            file_type: FileType::Fifo,
-            links: 1,
-            special_device: DeviceNumber::default(),
-            size: 0,
-            blocks: 0,
-            attributes: self.attributes.get(),
-        }
+        Metadata::without_content(self.device, self.number, FileType::Fifo, self.attributes.get())
     }
 
     fn file_type(&self) -> FileType {

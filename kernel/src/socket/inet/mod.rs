@@ -140,6 +140,29 @@ pub(super) struct Binding {
     pub(super) reuse_port: Cell<bool>,
 }
 
+impl Binding {
+    /// Fixes the address that packets to `peer` come from, unless the program has, and gives the
+    /// peer they really go to: one without an address is this machine.
+    ///
+    /// # Errors
+    /// `ENETUNREACH` if there is no way to it; what `ensure_port` says.
+    pub(super) fn face(
+        &self,
+        world: &InetWorld,
+        peer: InetAddress,
+        ensure_port: impl FnOnce() -> Result<(), Errno>,
+    ) -> Result<InetAddress, Errno> {
+        let peer = if peer.is_any() { InetAddress { ip: LOCALHOST, ..peer } } else { peer };
+        let source = world.source_for(peer)?;
+        ensure_port()?;
+        let local = self.local.get();
+        if local.is_any() {
+            self.local.set(InetAddress { ip: source, ..local });
+        }
+        Ok(peer)
+    }
+}
+
 impl Default for Binding {
     fn default() -> Self {
         let local = Cell::new(InetAddress::default());

@@ -84,16 +84,8 @@ impl TcpSocket {
     }
 
     fn begin_connect(&self, address: &Address) -> Result<(), Errno> {
-        let Address::Inet(mut peer) = *address else { return Err(Errno::EAFNOSUPPORT) };
-        if peer.is_any() {
-            peer.ip = super::LOCALHOST;
-        }
-        let source = self.world.source_for(peer)?;
-        self.ensure_port()?;
-        let local = self.binding.local.get();
-        if local.is_any() {
-            self.binding.local.set(InetAddress { ip: source, ..local });
-        }
+        let Address::Inet(peer) = *address else { return Err(Errno::EAFNOSUPPORT) };
+        let peer = self.binding.face(&self.world, peer, || self.ensure_port())?;
         self.state.replace(State::Connecting(peer));
         self.untold.set(true);
         if self.world.is_local(peer) {

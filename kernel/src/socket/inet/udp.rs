@@ -139,19 +139,11 @@ impl Protocol for UdpSocket {
     }
 
     fn connect(&self, address: &Address, _owner: Credentials) -> Result<(), Errno> {
-        let Address::Inet(mut peer) = *address else {
+        let Address::Inet(peer) = *address else {
             self.peer.set(None);
             return Ok(());
         };
-        if peer.is_any() {
-            peer.ip = super::LOCALHOST;
-        }
-        let source = self.world.source_for(peer)?;
-        self.ensure_port()?;
-        let local = self.binding.local.get();
-        if local.is_any() {
-            self.binding.local.set(InetAddress { ip: source, ..local });
-        }
+        let peer = self.binding.face(&self.world, peer, || self.ensure_port())?;
         self.peer.set(Some(peer));
         Ok(())
     }
