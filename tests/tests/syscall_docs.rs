@@ -30,10 +30,9 @@ it is made.
 const COLUMNS: &str = "
 Support is full (what the manual page says, as far as it means something here), partly (what is
 missing or different is named), or refused (for the reason named). The guests under `tests/guest/`
-that show a call make it with success: they are traced at home, and a claim that the trace does not
-bear out fails
-the test `vm_guests`. Each runs on the host's Linux, at home, moved once and roaming, and must say
-the same.
+that show a call make it with success: they are traced at home, and a call that none of its guests
+makes fails the test `vm_guests`. Each runs on the host's Linux, at home, moved once and roaming,
+and must say the same.
 
 | number | name | class | support | shown by |
 |---|---|---|---|---|
