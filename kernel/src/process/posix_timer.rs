@@ -38,7 +38,10 @@ pub struct PosixTimer {
     notice: Notice,
     deadline: Cell<Option<Instant>>,
     interval: Cell<Duration>,
-    overrun: Cell<u64>,
+    /// Expirations beyond the first that its latest signal stands for.
+    overrun: Cell<u32>,
+    /// Those of the signal before that.
+    told: Cell<u32>,
     task: RefCell<Option<TaskHandle>>,
 }
 
@@ -71,6 +74,7 @@ impl PosixTimers {
             deadline: Cell::new(None),
             interval: Cell::default(),
             overrun: Cell::new(0),
+            told: Cell::new(0),
             task: RefCell::default(),
         };
         timers.insert(id, Rc::new(timer));
@@ -113,6 +117,7 @@ impl PosixTimer {
     ) {
         self.stop();
         self.overrun.set(0);
+        self.told.set(0);
         self.deadline.set(deadline);
         self.interval.set(interval);
         if deadline.is_some() {
@@ -130,9 +135,11 @@ impl PosixTimer {
         Setting { value, interval: self.interval.get() }
     }
 
-    /// How often it expired more than its last signal tells (timer_getoverrun(2)).
-    pub fn overrun(&self) -> u64 {
-        self.overrun.get().min(OVERRUN_MAX)
+    /// How often it had expired, beyond the first time, when its latest signal was taken
+    /// (timer_getoverrun(2)).
+    pub fn overrun(&self, home: &Home) -> u64 {
+        let waits = self.waiting(home, |_| {}).is_some();
+        if waits { self.told.get() } else { self.overrun.get() }.into()
     }
 
     fn stop(&self) {
@@ -160,27 +167,43 @@ impl PosixTimer {
     /// Sends the signal; one that still waits to be taken stands for these expirations, too.
     fn notify(&self, home: &Home, count: u64) {
         let Some(signal) = self.notice.signal else { return };
-        let thread = self.notice.thread.map(|tid| home.thread(tid));
-        let mine =
-            |info: &SigInfo| matches!(info.detail, SigDetail::Timer { id, .. } if id == self.id);
-        let waits = match &thread {
-            Some(Some(thread)) => thread.pending.borrow().any(mine),
-            Some(None) => return,
-            None => home.pending.borrow().any(mine),
+        let more = |known: u32, count: u64| {
+            u32::try_from(u64::from(known).saturating_add(count).min(OVERRUN_MAX)).unwrap_or(0)
         };
-        if waits {
-            self.overrun.set(self.overrun.get().saturating_add(count));
+        let counted = self.waiting(home, |overrun| {
+            *overrun = more(*overrun, count);
+            self.overrun.set(*overrun);
+        });
+        if counted.is_some() {
             return;
         }
-        self.overrun.set(count - 1);
+        let overrun = more(0, count - 1);
+        self.told.set(self.overrun.replace(overrun));
         let value = self.notice.value.unwrap_or(self.id as u64);
-        let overrun = self.overrun() as u32;
         let detail = SigDetail::Timer { id: self.id, overrun, value };
         let info = SigInfo { signal, code: SI_TIMER, detail };
-        match thread.flatten() {
-            Some(thread) => home.post_to(&thread, info),
+        match self.notice.thread.map(|tid| home.thread(tid)) {
+            Some(Some(thread)) => home.post_to(&thread, info),
+            Some(None) => {}
             None => home.post(info),
         }
+    }
+
+    /// Does something with the overrun of the signal that waits to be taken; `None` if none does.
+    fn waiting(&self, home: &Home, act: impl FnOnce(&mut u32)) -> Option<()> {
+        let thread = match self.notice.thread {
+            Some(tid) => Some(home.thread(tid)?),
+            None => None,
+        };
+        let pending = thread.as_ref().map_or(&home.pending, |thread| &thread.pending);
+        let mut pending = pending.borrow_mut();
+        let mine =
+            |info: &SigInfo| matches!(info.detail, SigDetail::Timer { id, .. } if id == self.id);
+        match &mut pending.find_mut(mine)?.detail {
+            SigDetail::Timer { overrun, .. } => act(overrun),
+            _ => return None,
+        }
+        Some(())
     }
 }
 

@@ -32,9 +32,9 @@ impl Pending {
         true
     }
 
-    /// Whether a signal of that kind waits.
-    pub fn any(&self, kind: impl Fn(&SigInfo) -> bool) -> bool {
-        self.queue.iter().any(kind)
+    /// The oldest signal of that kind that waits.
+    pub fn find_mut(&mut self, kind: impl Fn(&SigInfo) -> bool) -> Option<&mut SigInfo> {
+        self.queue.iter_mut().find(|info| kind(info))
     }
 
     /// Takes the first signal that `mask` does not block: lowest number first, oldest first.

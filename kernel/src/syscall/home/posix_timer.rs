@@ -83,7 +83,7 @@ pub(super) async fn get_time(c: &Caller, call: &Call) -> SysResult {
 
 /// timer_getoverrun(2).
 pub(super) fn overrun(c: &Caller, call: &Call) -> SysResult {
-    Ok(c.home.timers.get(call.int(0))?.overrun())
+    Ok(c.home.timers.get(call.int(0))?.overrun(&c.home))
 }
 
 /// timer_delete(2).
