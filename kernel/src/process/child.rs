@@ -104,7 +104,10 @@ impl Running {
         self.body.threads.borrow_mut().insert(tid, Rc::clone(&thread));
         let child = Self { thread, ..self.clone() };
         child.store_ids(self, args, tid).await;
-        child.start();
+        // A freeze that was called off meanwhile has started all threads.
+        if child.thread.rest() {
+            child.start();
+        }
     }
 
     /// Makes the body of a child process; whoever calls joins it with its other half.
