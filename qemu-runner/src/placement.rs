@@ -13,7 +13,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// How a cluster's nodes are spread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Placement {
-    /// All threads of all nodes on one core; the next cluster of this process takes the next core.
+    /// All threads of all nodes on one core. The next cluster of this process takes the next core,
+    /// and another process begins at another one, lest all commands of a host share the first.
     #[default]
     OneCore,
     /// Wherever the host's scheduler puts them.
@@ -29,7 +30,8 @@ impl Placement {
             return None;
         }
         let allowed = sched_getaffinity(None).ok()?;
-        pick(&allowed, CLUSTERS.fetch_add(1, Ordering::Relaxed))
+        let turn = std::process::id() as usize + CLUSTERS.fetch_add(1, Ordering::Relaxed);
+        pick(&allowed, turn)
     }
 }
 
