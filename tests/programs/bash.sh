@@ -13,7 +13,8 @@ coproc { while read -r line; do echo "<$line>"; done; }
 echo hello >&"${COPROC[1]}"; read -r answer <&"${COPROC[0]}"; echo "$answer"
 exec {COPROC[1]}>&-; wait
 trap 'echo usr1' USR1; kill -USR1 $$; trap 'echo bye' EXIT
-(sleep 0.1; exit 3) & wait -n; echo "first $?"; (exit 4) & wait -n; echo "second $?"
+# A shell of its own: wait -n may as well tell of a substitution above that has just ended.
+((sleep 0.1; exit 3) & wait -n; echo "first $?"; (exit 4) & wait -n; echo "second $?")
 set -o pipefail; false | true; echo "pipe $? ${PIPESTATUS[*]}"
 for ((i = 0, sum = 0; i < 300; i++)); do ((sum += i ** 2)); done
 echo "$sum $((16#ff)) $((sum >> 3))"
