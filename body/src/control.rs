@@ -1,12 +1,11 @@
 //! The control stream: page-ins and timers.
 
 use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::MapId;
 use wayfarer_proto::limits;
-use wayfarer_proto::message::BodyMessage;
+use wayfarer_proto::message::{BodyMessage, FilePages};
 use wayfarer_proto::session::Mark;
 use wayfarer_proto::time::Instant;
 
@@ -39,7 +38,7 @@ impl Session {
         Some(PageOp(id))
     }
 
-    pub(crate) fn on_page_data(&mut self, id: u32, result: Result<Vec<u8>, Errno>) {
+    pub(crate) fn on_page_data(&mut self, id: u32, result: Result<FilePages, Errno>) {
         // What crossed our Frozen is void already.
         if self.pages.open.remove(&id) {
             self.marks.reach(Mark::PageIn);

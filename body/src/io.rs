@@ -7,8 +7,8 @@ use wayfarer_proto::id::{CallSeq, Epoch, MapId, NodeId, Tid};
 use wayfarer_proto::image::Record;
 use wayfarer_proto::linux::signal::SigInfo;
 use wayfarer_proto::message::{
-    BodyMessage, ByeReason, Call, DeputyMessage, Envelope, MemoryReply, MemoryRequest, Query,
-    Refusal, Reply, Requirements, Totals, Usage,
+    BodyMessage, ByeReason, Call, DeputyMessage, Envelope, FilePages, MemoryReply, MemoryRequest,
+    Query, Refusal, Reply, Requirements, Totals, Usage,
 };
 use wayfarer_proto::time::Instant;
 
@@ -174,7 +174,7 @@ pub enum Event {
         /// Which.
         op: PageOp,
         /// The pages; fewer than wanted past the end of the file.
-        result: Result<Vec<u8>, Errno>,
+        result: Result<FilePages, Errno>,
     },
     /// A page-in is void because the body froze.
     PageVoid {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::MapId;
 use wayfarer_proto::limits;
-use wayfarer_proto::message::{DeputyMessage, Query};
+use wayfarer_proto::message::{DeputyMessage, FilePages, Query};
 use wayfarer_proto::session::Mark;
 use wayfarer_proto::time::Instant;
 
@@ -52,10 +52,11 @@ impl Session {
 
     /// Page-ins pass the hold: a body that freezes may need one to answer a memory request. Once
     /// it is frozen they are void, and asked again by whoever runs.
-    pub(crate) fn page_data(&mut self, op: PageOp, mut result: Result<Vec<u8>, Errno>) {
+    pub(crate) fn page_data(&mut self, op: PageOp, mut result: Result<FilePages, Errno>) {
         if op.generation == self.control.generation {
-            if let Ok(bytes) = &mut result {
-                bytes.truncate(limits::WINDOW);
+            if let Ok(pages) = &mut result {
+                pages.bytes.truncate(limits::WINDOW);
+                pages.versions.truncate(limits::FILE_VERSIONS);
             }
             self.say(self.place, DeputyMessage::PageData { id: op.id, result });
         }

@@ -7,8 +7,8 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, MapId, NodeId, Tid};
 use wayfarer_proto::linux::signal::SigInfo;
 use wayfarer_proto::message::{
-    Action, Args, BodyMessage, DeputyMessage, Envelope, MemoryReply, Query, Refusal, Requirements,
-    Usage,
+    Action, Args, BodyMessage, DeputyMessage, Envelope, FilePages, MemoryReply, Query, Refusal,
+    Requirements, Usage,
 };
 use wayfarer_proto::time::Instant;
 
@@ -152,7 +152,7 @@ pub enum Input<'a> {
         /// Which.
         op: PageOp,
         /// The pages; fewer past the end of the file.
-        result: Result<Vec<u8>, Errno>,
+        result: Result<FilePages, Errno>,
     },
     /// Asks something about the body.
     Query {

@@ -23,7 +23,7 @@ use crate::fs::nameless::Nameless;
 use crate::futex::Futexes;
 use crate::ipc::Ipc;
 use crate::laps::Laps;
-use crate::memory::MemorySource;
+use crate::memory::{FileCache, MemorySource};
 use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
 use crate::random::Random;
@@ -44,6 +44,8 @@ pub struct Kernel {
     pub timers: Timers,
     /// Physical memory.
     pub frames: FramePool,
+    /// Pages of files of other nodes.
+    pub file_cache: Rc<FileCache>,
     /// Threads that wait on a futex(2) word.
     pub futexes: Futexes,
     /// The processes with a half here.
@@ -157,6 +159,7 @@ impl Kernel {
             processes: ProcessTable::default(),
             vfs: parts.vfs,
             sockets: Sockets::new(&parts.frames),
+            file_cache: FileCache::new(&parts.frames),
             frames: parts.frames,
             nameless: Nameless::new(Rc::new(wall_clock)),
             ipc: Ipc::default(),

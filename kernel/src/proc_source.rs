@@ -150,7 +150,7 @@ impl ProcSource for Source {
         let running = homes.iter().filter(|home| state(home) == ProcessState::Running).count();
         NodeFacts {
             memory_total: frames.total as u64 * PAGE,
-            memory_free: frames.free as u64 * PAGE,
+            memory_free: kernel.frames.available() as u64 * PAGE,
             uptime,
             idle: uptime.saturating_sub(busy),
             booted: kernel.epoch(),

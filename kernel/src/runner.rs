@@ -108,7 +108,7 @@ fn signal_program(kernel: &Kernel, number: i32) {
 pub fn counts(kernel: &Kernel) -> Counts {
     let frames = kernel.frames.counts();
     Counts {
-        frames_free: frames.free as u64,
+        frames_free: kernel.frames.available() as u64,
         frames_total: frames.total as u64,
         sockets: kernel.network.as_ref().map_or(0, |network| network.sockets() as u64),
         socket_buffers: kernel.network.as_ref().map_or(0, |network| network.buffers() as u64),

@@ -41,6 +41,9 @@ pub const STRINGS: usize = 256;
 /// Pages of one run of an image.
 pub const RUN_PAGES: usize = WINDOW / PAGE;
 
+/// Files whose content is named with pages of one of them.
+pub const FILE_VERSIONS: usize = 256;
+
 /// How long a silent link is believed to be alive (the thesis's 30 s).
 pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -53,5 +56,6 @@ pub const BYE: Duration = Duration::from_secs(5);
 const _: () = assert!(EAGER <= WINDOW, "what travels early is at most one window");
 const _: () = assert!(EAGER + LIST * 10 < FRAME, "a full request fits a frame");
 const _: () = assert!(RUN_PAGES * PAGE == WINDOW, "a run of pages is one window");
+const _: () = assert!(WINDOW + FILE_VERSIONS * 15 + 16 <= FRAME, "pages and versions fit a frame");
 const _: () = assert!(VECTOR * 16 <= EAGER, "a vector travels with its buffers");
 const _: () = assert!(PATH <= EAGER, "a path travels early");

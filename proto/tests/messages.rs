@@ -11,9 +11,9 @@ use wayfarer_proto::image::{Header, LocalWait, Record, Region, Thread, ThreadSta
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::{SigAction, SigAltStack, SigDetail, SigInfo, Signal};
 use wayfarer_proto::message::{
-    Action, Args, BodyMessage, ByeReason, Call, DeputyMessage, Envelope, ExecImage, InWindow, Lack,
-    MemoryReply, MemoryRequest, OutBytes, OutWindow, Query, RawResult, Refusal, Reply,
-    Requirements, StringEnd, Totals, Usage,
+    Action, Args, BodyMessage, ByeReason, Call, DeputyMessage, Envelope, ExecImage, FilePages,
+    FileVersion, InWindow, Lack, MemoryReply, MemoryRequest, OutBytes, OutWindow, Query, RawResult,
+    Refusal, Reply, Requirements, StringEnd, Totals, Usage,
 };
 use wayfarer_proto::time::Instant;
 
@@ -43,6 +43,13 @@ fn call() -> Call {
         ins: vec![InWindow { addr: ADDR, bytes: b"/etc/passwd\0".to_vec(), fault: false }],
         outs: vec![OutWindow { addr: ADDR, len: 144, fault: true }],
     }
+}
+
+/// As large as they can be.
+fn file_pages() -> FilePages {
+    let version = FileVersion { map: MapId(u32::MAX), content: u64::MAX };
+    let versions = vec![version; limits::FILE_VERSIONS];
+    FilePages { bytes: vec![0; limits::WINDOW], versions }
 }
 
 fn fault() -> SigInfo {
@@ -120,7 +127,7 @@ fn deputy_messages() -> Vec<DeputyMessage> {
         D::Depart { node: NodeId(3), token: 1 << 63 },
         D::Abort { stopped: false },
         D::Commit { epoch: Epoch(7), stopped: true },
-        D::PageData { id: 1, result: Ok(vec![0; limits::PAGE]) },
+        D::PageData { id: 1, result: Ok(file_pages()) },
         D::PageData { id: 2, result: Err(Errno::EIO) },
         D::Stop,
         D::Continue,

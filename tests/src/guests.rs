@@ -82,6 +82,7 @@ pub const GUESTS: &[Guest] = &[
     c("inet"),
     c("ipc"),
     c("longjmp"),
+    c("mapped"),
     c("pthread"),
     c("robust"),
     c("schedule"),

@@ -9,11 +9,11 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, MapId, Tid, UserAddr};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::{SigAction, SigInfo, Signal};
-use wayfarer_proto::message::Usage;
 use wayfarer_proto::message::{
     Action, Args, ByeReason, Call, InWindow, MemoryReply, MemoryRequest, OutBytes, OutWindow,
     Query, RawResult, Reply, StringEnd,
 };
+use wayfarer_proto::message::{FilePages, FileVersion, Usage};
 use wayfarer_proto::session::Mark;
 use wayfarer_tests::pair::{CHANNEL, LEADER, Pair};
 
@@ -225,7 +225,8 @@ fn page_ins_pass_between_the_messages_of_a_call() {
         panic!("a page-in was expected");
     };
     assert_eq!((map, page, count), (MapId(2), 5, limits::RUN_PAGES));
-    let result = Ok(vec![9; limits::PAGE]);
+    let versions = vec![FileVersion { map: MapId(2), content: 7 }];
+    let result = Ok(FilePages { bytes: vec![9; limits::PAGE], versions });
     pair.tell_deputy(deputy::Input::PageData { op: wanted, result: result.clone() });
     assert_eq!(pair.body_events.pop_front(), Some(body::Event::PageData { op, result }));
 }

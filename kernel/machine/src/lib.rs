@@ -79,7 +79,7 @@ pub use fpu::BadFpuImage;
 pub use machine::Machine;
 pub use memory::frame::Frame;
 pub use memory::page_table::{Access, KernelHalf, Mapping, PageTable, UserPage};
-pub use memory::pool::{FrameCounts, FramePool, FrameReservation, OutOfFrames};
+pub use memory::pool::{FrameCounts, FramePool, FrameReservation, OutOfFrames, Spare};
 pub use time::Clock;
 pub use trap::interrupts_taken;
 pub use user::{Registers, Trap, UserContext};

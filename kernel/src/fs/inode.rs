@@ -342,4 +342,14 @@ pub trait Inode: Any {
     fn page(&self, _index: u64) -> Result<Option<Frame>, Errno> {
         Err(Errno::ENODEV)
     }
+
+    /// Notes that programs may store to the frames of [`Inode::page`], now or later: changes of
+    /// the content cannot be noticed from now on.
+    fn share_pages(&self) {}
+
+    /// The name of what the file holds now; `fresh` makes one if it has none. It loses its name
+    /// when it changes. `None` if changes cannot be noticed.
+    fn content_name(&self, _fresh: &mut dyn FnMut() -> u64) -> Option<u64> {
+        None
+    }
 }

@@ -69,6 +69,8 @@ pub struct AddressSpace {
     /// Present pages of file regions that hold what the file held when they were read. Never
     /// writable in the table: that is how a store is noticed.
     pub(super) clean: PageSet,
+    /// What mapped files of another node held when they were paged in from last.
+    pub(super) contents: BTreeMap<MapId, u64>,
     /// Pages present that have a frame of their own, or share one that is not the zero frame.
     resident: usize,
 }
@@ -92,6 +94,7 @@ impl AddressSpace {
             },
             files: BTreeMap::new(),
             clean: PageSet::default(),
+            contents: BTreeMap::new(),
             resident: 0,
         })
     }

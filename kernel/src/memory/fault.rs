@@ -273,7 +273,10 @@ pub(super) fn writes_file(region: &Region) -> bool {
 }
 
 /// A frame that begins with the first page of `bytes`; zeroes follow where they end.
-fn frame_of(pool: &wayfarer_machine::FramePool, bytes: &[u8]) -> Result<Frame, OutOfFrames> {
+pub(super) fn frame_of(
+    pool: &wayfarer_machine::FramePool,
+    bytes: &[u8],
+) -> Result<Frame, OutOfFrames> {
     let frame = pool.allocate()?;
     let filled = bytes.len().min(limits::PAGE);
     frame.write(0, &bytes[..filled]);

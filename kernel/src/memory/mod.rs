@@ -23,9 +23,11 @@ mod attach;
 mod brk;
 mod copy;
 mod fault;
+mod file_cache;
 mod fork;
 mod futex;
 mod image;
+mod kept;
 mod map;
 mod maps_text;
 mod page_range;
@@ -42,11 +44,13 @@ pub use address_space::{AddressSpace, Layout, MMAP_BASE, MappedFile, STACK_LIMIT
 pub use arrival::Arrival;
 pub use copy::{Blocked, Progress, StringProgress};
 pub use fault::{FaultOutcome, FaultSignal, Installed, PageRequest};
+pub use file_cache::{FileCache, FileContent};
 pub use fork::ForkStep;
 pub use futex::{FutexKey, SpaceId};
 pub use image::{
     CleanFilePages, Footprint, FootprintCount, ImageError, Immovable, ImmovableReason, PageRun,
 };
+pub use kept::Kept;
 pub use map::{FileMapping, MapRequest, protection_from_raw};
 pub(crate) use maps_text::STACK_NAME;
 pub use maps_text::maps_text;

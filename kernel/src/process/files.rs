@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::id::MapId;
+use wayfarer_proto::message::FileVersion;
 
 use crate::fs::{Dentry, Descriptors, Inode};
 use crate::memory;
@@ -100,6 +101,15 @@ impl MappedFiles {
     /// The file with this name.
     pub fn get(&self, id: MapId) -> Option<MappedFile> {
         self.files.borrow().get(&id).cloned()
+    }
+
+    /// What the files hold now, where that has a name; `fresh` makes new ones.
+    pub fn versions(&self, fresh: &mut dyn FnMut() -> u64) -> Vec<FileVersion> {
+        let files = self.files.borrow();
+        let named = files.iter().filter_map(|(map, file)| {
+            Some(FileVersion { map: *map, content: file.inode.content_name(fresh)? })
+        });
+        named.collect()
     }
 
     /// The name of a file, if it is mapped.

@@ -5,14 +5,16 @@ use alloc::vec::Vec;
 
 use wayfarer_machine::OutOfFrames;
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::id::{NodeId, UserAddr};
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigDetail, SigInfo, Signal};
+use wayfarer_proto::message::{FilePages, FileVersion};
 
 use super::{BodyThread, Home, Memory, ProcessCell, Running};
+use crate::executor::yield_now;
 use crate::memory::{
-    AccessKind, Blocked, FaultOutcome, FaultSignal, FutexKey, Installed, PageRequest, Progress,
-    StringProgress,
+    AccessKind, Blocked, FaultOutcome, FaultSignal, FileContent, FutexKey, Installed, PageRequest,
+    Progress, StringProgress,
 };
 use crate::split::BodyDriver;
 use crate::syscall::MemoryError;
@@ -213,8 +215,27 @@ impl LocalMemory {
         match &self.pager {
             Pager::Home(home) => self.page_in_here(home, request),
             Pager::Away(driver) => {
-                let bytes = self.page_in_away(driver, request).await;
-                self.memory.space.borrow_mut().install(request, &bytes)
+                let pages = self.page_in_away(driver, request).await;
+                let cache = driver.file_cache();
+                let home = driver.home();
+                let installed =
+                    self.memory.space.borrow_mut().install_kept(request, &pages, cache, home)?;
+                for file in pages.versions {
+                    self.show_kept(driver, home, file).await;
+                }
+                Ok(installed)
+            }
+        }
+    }
+
+    /// Shows what this node keeps of a file, once it is known what the file holds.
+    async fn show_kept(&self, driver: &BodyDriver, home: NodeId, file: FileVersion) {
+        let cache = driver.file_cache();
+        let Some(mut kept) = self.memory.space.borrow_mut().expect_kept(&file) else { return };
+        let content = FileContent { home, content: file.content };
+        if cache.touch(content) {
+            while !self.memory.space.borrow_mut().show_kept(&mut kept, cache, content) {
+                yield_now().await;
             }
         }
     }
@@ -234,13 +255,13 @@ impl LocalMemory {
 
     /// A frozen body gets no pages: its thread waits here until its task is ended, and faults
     /// again where it runs next.
-    async fn page_in_away(&self, driver: &Rc<BodyDriver>, request: &PageRequest) -> Vec<u8> {
+    async fn page_in_away(&self, driver: &Rc<BodyDriver>, request: &PageRequest) -> FilePages {
         let thread = self.thread.as_ref().filter(|thread| thread.is_repeatable());
         let _stoppable = thread.map(|thread| thread.stoppable());
         let pages = driver.page_in(request.map, request.file_page, request.count as usize).await;
         match pages {
-            Some(Ok(bytes)) => bytes,
-            Some(Err(_)) => Vec::new(),
+            Some(Ok(pages)) => pages,
+            Some(Err(_)) => FilePages { bytes: Vec::new(), versions: Vec::new() },
             None => core::future::pending().await,
         }
     }

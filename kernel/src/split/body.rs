@@ -9,10 +9,10 @@ use wayfarer_body::{DestroyReason, Event, Input, Output, PageOp, Request as Aske
 use wayfarer_proto::console::Stage;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::DEPUTY_PORT;
-use wayfarer_proto::id::{CallSeq, Tid};
+use wayfarer_proto::id::{CallSeq, NodeId, Tid};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::SignalSet;
-use wayfarer_proto::message::{Action as WireAction, Reply as WireReply, Usage};
+use wayfarer_proto::message::{Action as WireAction, FilePages, Reply as WireReply, Usage};
 use wayfarer_proto::time::Instant;
 
 use super::deputy::DeputyDriver;
@@ -20,13 +20,14 @@ use super::queue::{Queue, Step};
 use super::wire::{Heard, Why, Wire};
 use crate::executor::{Either, Priority, Promise, Slot, TaskHandle, WaitQueue, select};
 use crate::kernel::Kernel;
+use crate::memory::FileCache;
 use crate::net::{Connection, Kind, ReadError};
 use crate::process::{Body, BodyThread, Delivered, ProcessCell, Running};
 use crate::signal::Action;
 use crate::syscall::Reply;
 
 /// What a page-in brings: the pages, fewer past the end of the file.
-type PageResult = Result<Vec<u8>, Errno>;
+type PageResult = Result<FilePages, Errno>;
 
 /// The session of one body on this node, and what it is connected to.
 pub struct BodyDriver {
@@ -251,13 +252,23 @@ impl BodyDriver {
         seq
     }
 
+    /// Pages of files kept on this node.
+    pub fn file_cache(&self) -> &FileCache {
+        &self.kernel.file_cache
+    }
+
+    /// The node that has the body's files.
+    pub fn home(&self) -> NodeId {
+        self.session.borrow().home()
+    }
+
     /// Gets pages of a mapped file from home. `None` if the body is frozen first.
     pub async fn page_in(
         self: &Rc<Self>,
         map: wayfarer_proto::id::MapId,
         page: u64,
         count: usize,
-    ) -> Option<Result<Vec<u8>, Errno>> {
+    ) -> Option<PageResult> {
         let op = self.session.borrow_mut().page_in(map, page, count)?;
         let (promise, slot) = Slot::new();
         self.pages.borrow_mut().insert(op, promise);

@@ -16,7 +16,7 @@ use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, MapId, NodeId, Tid};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
-use wayfarer_proto::message::{Action as WireAction, MemoryReply, Usage};
+use wayfarer_proto::message::{Action as WireAction, FilePages, FileVersion, MemoryReply, Usage};
 use wayfarer_proto::table::{Class, Sysno};
 use wayfarer_proto::time::Instant;
 
@@ -340,12 +340,21 @@ impl DeputyDriver {
                 let mut bytes = alloc::vec![0; count.min(limits::RUN_PAGES) * limits::PAGE];
                 file.inode.read_at(page * limits::PAGE as u64, &mut bytes).map(|length| {
                     bytes.truncate(length);
-                    bytes
+                    FilePages { bytes, versions: self.file_versions(map) }
                 })
             }
             None => Err(Errno::EBADF),
         };
         self.input(Input::PageData { op, result });
+    }
+
+    /// What the mapped files hold now: `map` first, then the others.
+    fn file_versions(&self, map: MapId) -> Vec<FileVersion> {
+        let mut fresh = || self.kernel.random.borrow_mut().next_u64();
+        let mut versions = self.home.maps.versions(&mut fresh);
+        versions.sort_by_key(|version| version.map != map);
+        versions.truncate(limits::FILE_VERSIONS);
+        versions
     }
 
     fn connect(self: &Rc<Self>, channel: ChannelId, node: NodeId) {

@@ -171,7 +171,7 @@ impl Kernel {
     /// # Errors
     /// The refusal, for the program and for people.
     pub fn admit(&self, process: ProcessKey, wanted: &Requirements) -> Result<Parts, Refusal> {
-        let free = self.frames.counts().free as u64;
+        let free = self.frames.available() as u64;
         if let Some(lack) = wanted.lacking(&self.offer(free)) {
             let (errno, what) = describe(lack);
             let reason = alloc::format!("node {} lacks {what} for {process}", self.node);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::MemoryRequest;
 use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_struct};
 use crate::errno::Errno;
-use crate::id::{Epoch, NodeId, UserAddr};
+use crate::id::{Epoch, MapId, NodeId, UserAddr};
 use crate::linux::signal::{SigAction, SigInfo};
 
 wire_enum! {
@@ -54,7 +54,7 @@ wire_enum! {
             /// Number of the request.
             id: u32,
             /// The pages, or why there are none.
-            result: Result<Vec<u8>, Errno>,
+            result: Result<FilePages, Errno>,
         },
         /// Control: no thread may run (SIGSTOP and its kind).
         22 => Stop,
@@ -113,6 +113,25 @@ wire_enum! {
 }
 
 wire_struct! {
+    /// Pages of a mapped file, and what its process's files hold at that moment.
+    pub struct FilePages {
+        /// The pages' content.
+        pub bytes: Vec<u8>,
+        /// The content of this file and of others that the process has mapped, at most
+        /// [`limits::FILE_VERSIONS`](crate::limits::FILE_VERSIONS); a file whose pages must not be
+        /// kept is not among them.
+        pub versions: Vec<FileVersion>,
+    }
+
+    /// A name for what a file holds now. Home never gives it to another content, of this file or
+    /// of another, nor after it was booted again.
+    pub struct FileVersion {
+        /// Which file.
+        pub map: MapId,
+        /// The name: a random number.
+        pub content: u64,
+    }
+
     /// The end of a transaction.
     pub struct Reply {
         /// What the call returns. Kernel-internal restart codes may appear (see [`Action`]).

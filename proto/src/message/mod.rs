@@ -12,7 +12,9 @@ mod memory;
 use alloc::vec::Vec;
 
 pub use body::{Args, BodyMessage, Call, InWindow, Lack, OutWindow, Requirements, Totals, Usage};
-pub use deputy::{Action, ByeReason, DeputyMessage, OutBytes, Query, RawResult, Reply};
+pub use deputy::{
+    Action, ByeReason, DeputyMessage, FilePages, FileVersion, OutBytes, Query, RawResult, Reply,
+};
 pub use memory::{ExecImage, Expected, MemoryReply, MemoryRequest, StringEnd};
 
 use crate::codec::{self, wire_struct};

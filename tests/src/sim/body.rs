@@ -8,7 +8,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, ChannelId, NodeId, ProcessKey, Tid};
 use wayfarer_proto::image::{Record, ThreadState};
 use wayfarer_proto::limits::PAGE;
-use wayfarer_proto::message::Usage;
+use wayfarer_proto::message::{FilePages, Usage};
 use wayfarer_proto::message::{MemoryReply, MemoryRequest, Refusal, Requirements, StringEnd};
 use wayfarer_proto::time::Instant;
 
@@ -363,10 +363,12 @@ impl World {
         self.tell_body(id, BodyTold::Drain);
     }
 
-    fn page_came(&mut self, id: BodyId, op: body::PageOp, result: Result<Vec<u8>, Errno>) {
+    fn page_came(&mut self, id: BodyId, op: body::PageOp, result: Result<FilePages, Errno>) {
         let Some(first) = self.checks.page_base.remove(&(id, op)) else { return };
         let Some(body) = self.bodies.get_mut(&id) else { return };
-        for (index, bytes) in result.unwrap_or_default().chunks(PAGE).enumerate() {
+        for (index, bytes) in
+            result.map_or(Vec::new(), |pages| pages.bytes).chunks(PAGE).enumerate()
+        {
             let page = first + index as u64;
             if file_page_of(page).is_some() {
                 body.memory.pages.entry(page).or_insert_with(|| bytes.to_vec());

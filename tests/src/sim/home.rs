@@ -10,7 +10,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, Epoch, NodeId, ProcessKey, Tid};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::{SA_RESTART, SigAction, SigDetail, SigInfo, Signal};
-use wayfarer_proto::message::{Action, Refusal};
+use wayfarer_proto::message::{Action, FilePages, Refusal};
 use wayfarer_proto::time::Instant;
 
 use super::faults::Point;
@@ -260,7 +260,10 @@ impl World {
     ) {
         let bytes: Vec<u8> =
             (page..).take(count.min(limits::RUN_PAGES)).flat_map(file_page).collect();
-        self.tell_deputy(key, Input::PageData { op, result: Ok(bytes) });
+        self.tell_deputy(
+            key,
+            Input::PageData { op, result: Ok(FilePages { bytes, versions: Vec::new() }) },
+        );
     }
 
     fn admit_home(&mut self, key: ProcessKey, epoch: Epoch) {

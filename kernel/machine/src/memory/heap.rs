@@ -54,7 +54,7 @@ impl Growth {
     fn extend_by_page(&mut self) -> Result<(), OutOfFrames> {
         let (pool, kept, taken) = (&self.pool, &mut self.kept, &mut self.taken);
         let mut frames = || {
-            let frame = match pool.allocate() {
+            let frame = match pool.allocate_at_hand() {
                 Ok(frame) => {
                     *taken += 1;
                     frame

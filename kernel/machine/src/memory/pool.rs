@@ -8,7 +8,7 @@
 //! The pool is a value, not a global: bodies may live in a different one than the kernel (a pool
 //! shared between VMs), and host tests make their own over heap memory.
 
-use alloc::rc::Rc;
+use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::cell::{Cell, RefCell};
@@ -28,9 +28,24 @@ pub struct OutOfFrames;
 pub struct FrameCounts {
     /// Frames given to the pool.
     pub total: usize,
-    /// Frames that [`FramePool::allocate`] can still return: not in use, not reserved.
+    /// Frames that are neither in use nor reserved; what a cache can do without is in use.
     pub free: usize,
 }
+
+/// Who holds frames that it can do without: a cache.
+pub trait Spare {
+    /// How many frames would return to the pool if all that can be were given up.
+    fn idle(&self) -> usize;
+
+    /// Gives up as many frames as that, or all that it can.
+    fn give_up(&self, count: usize);
+}
+
+/// Frames that are kept out of a cache's hands: from here on down it is asked for some back, each
+/// time after [`SPARE_STEP`] more were taken, so that the kernel's heap finds some when it grows.
+const SPARE_BELOW: usize = 256;
+/// How many frames a cache is asked for at once.
+const SPARE_STEP: usize = 64;
 
 /// The end of the free list.
 const NO_FRAME: u32 = u32::MAX;
@@ -66,6 +81,8 @@ pub(super) struct Pool {
     reserved: Cell<usize>,
     total: usize,
     backing: Backing,
+    /// Who can do without frames.
+    spare: RefCell<Option<Weak<dyn Spare>>>,
 }
 
 /// A shared handle to a pool of frames. Cloning it is cheap and yields the same pool.
@@ -129,6 +146,7 @@ impl FramePool {
             reserved: Cell::new(0),
             total,
             backing,
+            spare: RefCell::new(None),
         }))
     }
 
@@ -138,6 +156,20 @@ impl FramePool {
     ///
     /// [`OutOfFrames`] when all are in use or reserved.
     pub fn allocate(&self) -> Result<Frame, OutOfFrames> {
+        let free = self.counts().free;
+        if free <= SPARE_BELOW && free.is_multiple_of(SPARE_STEP) {
+            self.ask_back(SPARE_STEP);
+        }
+        self.allocate_at_hand()
+    }
+
+    /// As [`allocate`](FramePool::allocate), without asking who could do without a frame: for the
+    /// kernel's heap, which whoever is asked uses.
+    ///
+    /// # Errors
+    ///
+    /// As [`allocate`](FramePool::allocate).
+    pub(super) fn allocate_at_hand(&self) -> Result<Frame, OutOfFrames> {
         if self.0.unused.get() <= self.0.reserved.get() {
             return Err(OutOfFrames);
         }
@@ -186,6 +218,9 @@ impl FramePool {
     ///
     /// [`OutOfFrames`] when fewer are free; nothing is reserved then.
     pub fn reserve(&self, count: usize) -> Result<FrameReservation, OutOfFrames> {
+        if let Some(lacking) = count.checked_sub(self.counts().free) {
+            self.ask_back(lacking);
+        }
         if self.counts().free < count {
             return Err(OutOfFrames);
         }
@@ -197,6 +232,28 @@ impl FramePool {
     pub fn counts(&self) -> FrameCounts {
         let free = self.0.unused.get().saturating_sub(self.0.reserved.get());
         FrameCounts { total: self.0.total, free }
+    }
+
+    /// How many frames can be had once a cache has given up what it can do without.
+    pub fn available(&self) -> usize {
+        self.counts().free + self.spare().map_or(0, |spare| spare.idle())
+    }
+
+    /// From now on asks `spare` for frames before there are none. It is not kept alive.
+    pub fn set_spare(&self, spare: &Rc<impl Spare + 'static>) {
+        let spare = Rc::downgrade(spare);
+        *self.0.spare.borrow_mut() = Some(spare);
+    }
+
+    fn spare(&self) -> Option<Rc<dyn Spare>> {
+        self.0.spare.borrow().as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Asks whoever can do without frames for `count`.
+    fn ask_back(&self, count: usize) {
+        if let Some(spare) = self.spare() {
+            spare.give_up(count);
+        }
     }
 
     /// Whether both are handles to one pool.

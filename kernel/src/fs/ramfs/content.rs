@@ -30,6 +30,18 @@ pub(super) struct FileContent {
     counted: u64,
     /// Bytes that belong to somebody else (the initial archive), from offset 0 on.
     lent: &'static [u8],
+    name: Name,
+}
+
+/// What the content is called where copies of it are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Name {
+    /// Nobody has asked since it changed.
+    #[default]
+    None,
+    Given(u64),
+    /// Programs store to its frames, unnoticed.
+    Impossible,
 }
 
 /// One page's part of a range of bytes.
@@ -57,7 +69,27 @@ fn parts(start: u64, length: usize) -> impl Iterator<Item = Part> {
 impl FileContent {
     /// Content that is read where it lies.
     pub(super) fn lent(bytes: &'static [u8]) -> Self {
-        Self { size: bytes.len() as u64, frames: BTreeMap::new(), counted: 0, lent: bytes }
+        Self { size: bytes.len() as u64, lent: bytes, ..Self::default() }
+    }
+
+    /// The name of what it holds now; `fresh` makes one. `None` if changes cannot be noticed.
+    pub(super) fn name(&mut self, fresh: &mut dyn FnMut() -> u64) -> Option<u64> {
+        if self.name == Name::None {
+            self.name = Name::Given(fresh());
+        }
+        if let Name::Given(name) = self.name { Some(name) } else { None }
+    }
+
+    /// From now on programs may store to its frames.
+    pub(super) fn share_frames(&mut self) {
+        self.name = Name::Impossible;
+    }
+
+    /// It is about to change.
+    fn lose_name(&mut self) {
+        if let Name::Given(_) = self.name {
+            self.name = Name::None;
+        }
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -118,6 +150,7 @@ impl FileContent {
     /// # Errors
     /// `ENOSPC` if not one byte could be written; `EFBIG` beyond the largest size.
     pub(super) fn write(&mut self, fs: &RamFs, offset: u64, data: &[u8]) -> Result<usize, Errno> {
+        self.lose_name();
         let room = SIZE_MAX.saturating_sub(offset);
         if room == 0 && !data.is_empty() {
             return Err(Errno::EFBIG);
@@ -167,6 +200,7 @@ impl FileContent {
         if size > SIZE_MAX {
             return Err(Errno::EFBIG);
         }
+        self.lose_name();
         if size < self.size {
             let mut cut = self.frames.split_off(&size.div_ceil(PAGE as u64));
             let counted = cut.split_off(&self.lent_pages()).len() as u64;
@@ -209,6 +243,7 @@ impl FileContent {
     /// # Errors
     /// `ENOMEM` for want of zeroes.
     pub(super) fn punch(&mut self, fs: &RamFs, bytes: Range<u64>) -> Result<(), Errno> {
+        self.lose_name();
         let end = bytes.end.min(self.size);
         if bytes.start >= end {
             return Ok(());

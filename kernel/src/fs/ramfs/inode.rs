@@ -426,6 +426,16 @@ impl Inode for RamInode {
         let frame = content.frame(&self.fs, index)?;
         Ok(Some(frame.clone()))
     }
+
+    fn share_pages(&self) {
+        if let Ok(content) = self.file() {
+            content.borrow_mut().share_frames();
+        }
+    }
+
+    fn content_name(&self, fresh: &mut dyn FnMut() -> u64) -> Option<u64> {
+        self.file().ok()?.borrow_mut().name(fresh)
+    }
 }
 
 impl RamInode {

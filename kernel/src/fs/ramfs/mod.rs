@@ -82,8 +82,8 @@ impl RamFs {
     /// Frames that files may still take: programs and the kernel keep a part of memory, however
     /// many file systems there are.
     fn memory_left(&self) -> u64 {
-        let counts = self.pool.counts();
-        counts.free.saturating_sub(counts.total / KEPT_PART) as u64
+        let total = self.pool.counts().total;
+        self.pool.available().saturating_sub(total / KEPT_PART) as u64
     }
 
     fn release_pages(&self, count: u64) {

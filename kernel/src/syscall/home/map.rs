@@ -48,6 +48,9 @@ pub(super) async fn map(c: &Caller, call: &Call) -> SysResult {
     if writes {
         c.kernel.bring_home(&c.home).await.map_err(|_| Errno::ENODEV)?;
     }
+    if shares && writable {
+        file.inode().share_pages();
+    }
     let path = file.dentry().path();
     let map = c.home.maps.insert(MappedFile { inode: Rc::clone(file.inode()), path });
     Ok(Grant::File { map, writable }.to_value())

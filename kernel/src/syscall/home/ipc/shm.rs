@@ -84,6 +84,7 @@ fn request(c: &Caller, segment: &Segment, address: UserAddr, flags: u32) -> MapR
     let path = format!("/SYSV{:08x} (deleted)", segment.permission.get().key).into_bytes();
     let file = MappedFile { inode: Rc::clone(&segment.inode), path };
     let description = file.describe();
+    segment.inode.share_pages();
     let map = c.home.maps.insert(file);
     let mut protection = Protection::READ;
     protection.set(Protection::WRITE, flags & SHM_RDONLY == 0);
