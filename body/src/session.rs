@@ -137,6 +137,11 @@ impl Session {
         matches!(self.life, Life::Running)
     }
 
+    /// Whether home has not accepted this child's body yet.
+    pub const fn is_calling(&self) -> bool {
+        matches!(self.life, Life::Calling)
+    }
+
     /// The branches reached so far.
     pub const fn marks(&self) -> Marks {
         self.marks

@@ -50,6 +50,9 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Pause between two questions of a body in doubt.
 pub const DOUBT_RETRY: Duration = Duration::from_secs(1);
 
+/// Pause between two attempts of a child's body to call its home.
+pub const CALL_RETRY: Duration = Duration::from_millis(100);
+
 /// How long a `Bye` waits for its answer.
 pub const BYE: Duration = Duration::from_secs(5);
 

@@ -55,7 +55,8 @@ fn run_seeds(seeds: std::ops::Range<u32>) {
         assert_eq!(
             (here.status, String::from_utf8_lossy(&here.stdout)),
             (native.status, String::from_utf8_lossy(&native.stdout)),
-            "seed {seed}"
+            "seed {seed}: {:#?}",
+            outcome.log
         );
         let moves = outcome.moves.iter().filter(|moved| moved.result.is_ok()).count();
         println!("seed {seed}: {moves} moves");

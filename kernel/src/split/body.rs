@@ -21,7 +21,7 @@ use super::wire::{Heard, Why, Wire};
 use crate::executor::{Either, Priority, Promise, Slot, TaskHandle, WaitQueue, select};
 use crate::kernel::Kernel;
 use crate::memory::FileCache;
-use crate::net::{Connection, Kind, ReadError};
+use crate::net::{ConnectError, Connection, Kind, ReadError};
 use crate::process::{Body, BodyThread, Delivered, ProcessCell, Running};
 use crate::signal::Action;
 use crate::syscall::Reply;
@@ -283,18 +283,40 @@ impl BodyDriver {
         }
         let driver = Rc::clone(self);
         self.kernel.spawner.spawn(Priority::Service, async move {
-            let home = driver.session.borrow().home();
-            let Some(network) = driver.kernel.network.clone() else {
-                return driver.input(Input::Broken);
-            };
-            match network.connect(home, DEPUTY_PORT, Kind::Call).await {
+            match driver.call_home().await {
                 Ok(connection) => {
                     driver.attach(connection);
                     driver.input(Input::Connected);
                 }
-                Err(_) => driver.input(Input::Broken),
+                Err(error) => {
+                    let process = driver.session.borrow().process();
+                    driver
+                        .kernel
+                        .console
+                        .log(format_args!("body of {process} does not reach its home: {error}"));
+                    driver.input(Input::Broken);
+                }
             }
         });
+    }
+
+    /// Connects to home. A child is not given up before a body with a silent channel would be: its
+    /// deputy waits for it as long.
+    async fn call_home(&self) -> Result<Connection, ConnectError> {
+        let home = self.session.borrow().home();
+        let Some(network) = &self.kernel.network else { return Err(ConnectError::NoRoute(home)) };
+        let limit = self.kernel.now() + self.kernel.keep_alive;
+        loop {
+            let error = match network.connect(home, DEPUTY_PORT, Kind::Call).await {
+                Err(error) if self.session.borrow().is_calling() => error,
+                connected => return connected,
+            };
+            let again = self.kernel.now() + limits::CALL_RETRY;
+            if again > limit {
+                return Err(error);
+            }
+            self.kernel.timers.sleep_until(again).await;
+        }
     }
 
     fn destroy(self: &Rc<Self>, reason: &DestroyReason) {

@@ -397,6 +397,8 @@ impl DeputyDriver {
 
     /// A connection that called home and said it is a child's body.
     pub fn child_called(self: &Rc<Self>, connection: Connection, reader: FrameReader) {
+        // Its parent may have moved on before it made it.
+        self.set_place(connection.peer());
         let channel = self.new_channel();
         self.attach(channel, connection);
         self.input(Input::ChildCalled { channel, reader });

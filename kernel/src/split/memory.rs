@@ -17,6 +17,10 @@ use crate::memory::AccessKind;
 use crate::process::{CloneArgs, Home, Kind, Memory, ProcessCell, Running};
 use crate::syscall::{Call, MemoryError};
 
+/// What a body says that came home before it heard of the child it shall make: there, a child is
+/// made whole.
+pub const AT_HOME: Errno = Errno::EXDEV;
+
 /// The memory of a body that is away, for one call.
 pub struct RemoteMemory {
     /// The session to ask through.
@@ -136,7 +140,8 @@ impl RemoteMemory {
     /// made first, then its body, which calls home (rule 6).
     ///
     /// # Errors
-    /// What the body's node says.
+    /// What the body's node says; [`AT_HOME`] if the body has come home meanwhile, and then
+    /// nothing is left of the child's deputy.
     pub async fn make_child(&self, child: &Rc<Home>, kind: Kind) -> Result<(), Errno> {
         let kernel = &self.deputy.kernel;
         let key = ProcessKey { home: kernel.node, pid: child.pid };
@@ -144,7 +149,7 @@ impl RemoteMemory {
         let deputy = DeputyDriver::new(kernel, child, session);
         deputy.set_place(self.deputy.place());
         let cell = ProcessCell::deputy(key, Rc::clone(child), Rc::clone(&deputy));
-        kernel.processes.insert(Rc::clone(&cell));
+        kernel.processes.insert(cell);
         let token = kernel.random.borrow_mut().next_u64();
         kernel.expect_child(token, &deputy);
         let leader = child.pid.leader();
@@ -154,13 +159,17 @@ impl RemoteMemory {
         deputy.drain();
         let vfork = kind == Kind::Vfork;
         let made = self.ask_done(MemoryRequest::MakeChild { child: key, token, vfork }).await;
-        if made.is_err() {
-            kernel.forget_child(token);
-            return made;
-        }
         if let Some(thread) = child.thread(leader) {
             thread.close();
         }
+        if made.is_err() {
+            kernel.forget_child(token);
+        }
+        if made == Err(AT_HOME) {
+            kernel.processes.remove(key);
+            deputy.retire();
+        }
+        made?;
         deputy.finish(
             leader,
             CallSeq(1),
@@ -261,6 +270,9 @@ impl BodyDriver {
         token: u64,
         kind: Kind,
     ) -> Result<(), Errno> {
+        if child.home == self.kernel.node {
+            return Err(AT_HOME);
+        }
         let call = parent.thread.in_call.get().and_then(|state| state.call).ok_or(Errno::EINVAL)?;
         let args = CloneArgs::of(&call);
         let body = parent.make_body(&args, child.pid, kind).await?;

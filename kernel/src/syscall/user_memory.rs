@@ -11,7 +11,7 @@ use super::Call;
 use crate::kernel::Kernel;
 use crate::memory::AccessKind;
 use crate::process::{CloneArgs, Home, Kind, LocalMemory, Memory, ProcessCell, Running};
-use crate::split::memory::RemoteMemory;
+use crate::split::memory::{AT_HOME, RemoteMemory};
 
 /// Why user memory could not be copied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,8 +127,11 @@ impl UserMemory {
     /// # Errors
     /// `ENOMEM` if there is no memory for it.
     pub async fn make_child(&self, child: &Rc<Home>, call: &Call, kind: Kind) -> Result<(), Errno> {
-        if let Reach::Away(memory) = self.reach().await? {
-            return memory.make_child(child, kind).await;
+        while let Reach::Away(memory) = self.reach().await? {
+            let made = memory.make_child(child, kind).await;
+            if made != Err(AT_HOME) || self.process.away().is_some() {
+                return made;
+            }
         }
         let running = self.running().ok_or(Errno::ESRCH)?;
         let args = CloneArgs::of(call);
