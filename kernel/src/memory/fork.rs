@@ -7,6 +7,10 @@ use super::page_range::{PageRange, user_page};
 use super::region::{Backing, Region, RegionFlags};
 use super::steps::STEP_PAGES;
 
+/// What part of the node's memory a fork(2) leaves for the pages that processes, and the children
+/// that have not run yet, are about to write.
+const RESERVE_DIVISOR: usize = 32;
+
 /// How far a fork has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ForkStep {
@@ -39,8 +43,13 @@ impl AddressSpace {
     /// [`fork_step`](Self::fork_step), from page 0.
     ///
     /// # Errors
-    /// As [`fork`](Self::fork).
+    /// As [`fork`](Self::fork), and when so little is free that those who run would soon be ended
+    /// for want of memory: a refused fork(2) is an error that a program expects.
     pub fn begin_fork(&self) -> Result<Self, OutOfFrames> {
+        let counts = self.source.pool().counts();
+        if counts.free < counts.total / RESERVE_DIVISOR {
+            return Err(OutOfFrames);
+        }
         let mut child = Self::new(&self.source)?;
         child.layout = self.layout;
         child.files.clone_from(&self.files);

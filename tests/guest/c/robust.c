@@ -119,9 +119,12 @@ static long futex(uint32_t *word, int operation, void *timeout)
     return syscall(SYS_futex, word, operation, 0, timeout, NULL, 0);
 }
 
+static sem_t wanted;
+
 static void *hold(void *word)
 {
     CHECK(futex(word, FUTEX_LOCK_PI, NULL) == 0);
+    CHECK(sem_wait(&wanted) == 0);
     usleep(50000);
     CHECK(futex(word, FUTEX_UNLOCK_PI, NULL) == 0);
     return NULL;
@@ -142,10 +145,12 @@ static void pi_errors(void)
     word = 0x3ffffff0;
     CHECK(futex(&word, FUTEX_LOCK_PI, NULL) == -1 && errno == ESRCH);
     word = 0;
+    CHECK(sem_init(&wanted, 0, 0) == 0);
     CHECK(pthread_create(&thread, NULL, hold, &word) == 0);
     while (__atomic_load_n(&word, __ATOMIC_SEQ_CST) == 0)
         usleep(1000);
     CHECK(futex(&word, FUTEX_LOCK_PI, &past) == -1 && errno == ETIMEDOUT);
+    CHECK(sem_post(&wanted) == 0);
     CHECK(futex(&word, FUTEX_LOCK_PI, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(futex(&word, FUTEX_UNLOCK_PI, NULL) == 0 && word == 0);

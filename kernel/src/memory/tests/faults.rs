@@ -163,6 +163,25 @@ fn running_out_of_frames_is_an_answer() {
 }
 
 #[test]
+fn a_fork_leaves_something_for_those_who_run() {
+    let source = source(320);
+    let mut space = AddressSpace::new(&source).unwrap();
+    space.map(&anonymous(16, 320, RW, FIXED | MapFlags::NO_RESERVE)).unwrap();
+    let mut page = 16;
+    let mut free_to = |space: &mut AddressSpace, free: usize| {
+        while source.pool().counts().free > free {
+            assert!(write(space, at(page), b"x"));
+            page += 1;
+        }
+    };
+    free_to(&mut space, 10);
+    assert!(space.begin_fork().is_ok());
+    free_to(&mut space, 9);
+    assert!(space.begin_fork().is_err());
+    assert!(write(&mut space, at(16), b"what is left is for this"));
+}
+
+#[test]
 fn strings_end_where_they_end() {
     let mut space = setup();
     space.map(&anonymous(16, 2, RW, FIXED)).unwrap();
