@@ -46,8 +46,8 @@ impl AddressSpace {
     /// As [`fork`](Self::fork), and when so little is free that those who run would soon be ended
     /// for want of memory: a refused fork(2) is an error that a program expects.
     pub fn begin_fork(&self) -> Result<Self, OutOfFrames> {
-        let counts = self.source.pool().counts();
-        if counts.free < counts.total / RESERVE_DIVISOR {
+        let pool = self.source.pool();
+        if pool.available() < pool.counts().total / RESERVE_DIVISOR {
             return Err(OutOfFrames);
         }
         let mut child = Self::new(&self.source)?;
