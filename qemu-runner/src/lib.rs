@@ -24,6 +24,7 @@ pub mod elf;
 pub mod initrd;
 mod languages;
 pub mod libraries;
+pub mod linux;
 mod namespace;
 mod pcap;
 pub mod placement;

@@ -25,7 +25,7 @@ pub enum Accel {
 }
 
 impl Accel {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Auto | Self::Tcg => "tcg",
             Self::Kvm => "kvm",
@@ -34,7 +34,7 @@ impl Accel {
 
     /// One model for all nodes, since programs keep the features they once saw; TCG's default
     /// lacks SMEP, SMAP, UMIP and RDRAND.
-    fn processor(self) -> &'static str {
+    pub(crate) fn processor(self) -> &'static str {
         match self {
             Self::Auto | Self::Tcg => "max",
             Self::Kvm => "host",

@@ -10,20 +10,22 @@ const FORWARDED: [&str; 8] =
     ["close", "lseek", "open", "write_1k", "write_8k", "read_1k", "read_8k", "stat"];
 const LOCAL: [&str; 3] = ["getpid", "clock_gettime", "futex_wake"];
 
-fn quick_run() -> Value {
+fn quick_run(parts: &[&str]) -> Value {
     // Otherwise building would count as measuring.
     wayfarer::artifacts::kernel().unwrap();
     wayfarer::artifacts::guest("bench").unwrap();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("bench.json");
     let output = Command::new(env!("CARGO_BIN_EXE_wayfarer"))
-        .args(["bench", "--quick", "--timeout", "120", "--json"])
+        .args(["bench", "--quick", "--timeout", "120"])
+        .args(parts)
+        .arg("--json")
         .arg(&file)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("close") && text.contains("bulk mtu_9000"), "{text}");
+    assert!(text.contains("home close"), "{text}");
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
 }
 
@@ -35,8 +37,21 @@ fn assert_figure(figure: &Value, unit: &str) {
 }
 
 #[test]
+fn linux_guests_are_measured_where_there_is_a_kernel_for_them() {
+    if !wayfarer::artifacts::workspace().join("target/peers/vmlinuz").is_file() {
+        return eprintln!("skipped: no Linux kernel; ./setup --peers fetches one");
+    }
+    let results = quick_run(&["home", "boot", "--peers"]);
+    assert_figure(&results["peers"]["boot"]["first_user"], "ms");
+    for name in ["close", "open_close", "pread_8k", "pipe", "fork_exit", "fork_exec"] {
+        assert_figure(&results["home"][name], "us");
+        assert_figure(&results["peers"]["home"][name], "us");
+    }
+}
+
+#[test]
 fn quick_run_measures_everything() {
-    let results = quick_run();
+    let results = quick_run(&[]);
     for name in FORWARDED {
         let call = &results["calls"][name];
         assert_figure(&call["home"], "us");

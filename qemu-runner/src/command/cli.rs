@@ -122,6 +122,10 @@ pub(crate) struct BenchOptions {
     /// Also put the tables into docs/performance.md
     #[arg(long)]
     pub(crate) document: bool,
+    /// Measure Linux guests under the same emulator too, where a part can; ./setup --peers fetches
+    /// what that needs
+    #[arg(long)]
+    pub(crate) peers: bool,
     /// Few repetitions: to see that everything works, not to quote
     #[arg(long)]
     pub(crate) quick: bool,

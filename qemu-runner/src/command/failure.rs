@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use wayfarer::artifacts::BuildError;
 use wayfarer::control::ControlError;
+use wayfarer::linux::LinuxError;
 use wayfarer::{ClusterError, InitrdError, ProgramError};
 use wayfarer_proto::errno::Errno;
 
@@ -41,6 +42,8 @@ pub(crate) enum Failure {
     Reference { source: io::Error },
     #[error("the benchmark's program failed: {0}")]
     Benchmark(String),
+    #[error(transparent)]
+    Linux(#[from] LinuxError),
     #[error("the demo needs at least 3 nodes, not {0}")]
     TooFewNodes(u16),
 }

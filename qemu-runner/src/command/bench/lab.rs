@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wayfarer::artifacts::Artifact;
-use wayfarer::{Cluster, ClusterBuilder, Initrd, Outcome, program};
+use wayfarer::{Accel, Cluster, ClusterBuilder, Initrd, Outcome, program};
 use wayfarer_proto::console::{Carrier, ExitStatus, FromNode, Probe, ToNode};
 use wayfarer_proto::id::NodeId;
 
@@ -51,8 +51,18 @@ impl<'a> Lab<'a> {
     /// The files of the nodes: the program, and nothing else.
     pub(crate) fn files(&self) -> Result<Initrd, Failure> {
         let mut files = Initrd::bare();
-        files.add_program(PROGRAM, &self.program)?;
+        self.add_program(&mut files)?;
         Ok(files)
+    }
+
+    /// Adds the program that measures.
+    pub(crate) fn add_program(&self, files: &mut Initrd) -> Result<(), Failure> {
+        Ok(files.add_program(PROGRAM, &self.program)?)
+    }
+
+    /// How QEMU executes instructions.
+    pub(crate) fn accel(&self) -> Accel {
+        self.options.common.accel
     }
 
     /// A cluster as the options describe it, of this many nodes.

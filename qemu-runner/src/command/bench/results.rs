@@ -8,6 +8,7 @@ use super::calls::Call;
 use super::dissect::Dissection;
 use super::figure::Figure;
 use super::migrate::Move;
+use super::peers::Peers;
 
 /// The figures of each part that ran.
 #[derive(Debug, Default, Serialize)]
@@ -26,6 +27,8 @@ pub(crate) struct Results {
     pub(crate) home: BTreeMap<String, Figure>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) memory: BTreeMap<String, Figure>,
+    #[serde(skip_serializing_if = "Peers::is_empty")]
+    pub(crate) peers: Peers,
 }
 
 /// Moves of pages that were written: the others have no name among the keys.

@@ -19,11 +19,13 @@ pub(crate) fn text(results: &Results) -> String {
     if !results.migrate.is_empty() {
         tables.push(moves(&results.migrate));
     }
-    let others = [
+    let others: [(&str, &BTreeMap<String, Figure>); 6] = [
         ("bulk", &results.bulk),
         ("boot", &results.boot),
         ("home", &results.home),
         ("memory", &results.memory),
+        ("Linux boot", &results.peers.boot),
+        ("Linux home", &results.peers.home),
     ];
     let figures: Vec<_> = others.into_iter().filter(|(_, part)| !part.is_empty()).collect();
     if !figures.is_empty() {
