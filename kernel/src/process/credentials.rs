@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::capability::{
     ALL, CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
-    CAP_LINUX_IMMUTABLE, CAP_MAC_OVERRIDE, CAP_MKNOD, CAP_SETGID, CAP_SETUID,
+    CAP_LINUX_IMMUTABLE, CAP_MAC_OVERRIDE, CAP_MKNOD, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE,
 };
 
 use wayfarer_proto::linux::fcntl::{W_OK, X_OK};
@@ -191,6 +191,12 @@ impl Credentials {
     pub fn may_signal(&self, other: &Self) -> bool {
         let own = [self.user.real, self.user.effective];
         self.has(CAP_KILL) || own.contains(&other.user.real) || own.contains(&other.user.saved)
+    }
+
+    /// Whether it may say how processes of these credentials are scheduled (setpriority(2)).
+    pub fn may_schedule(&self, other: &Self) -> bool {
+        let own = self.user.effective;
+        self.has(CAP_SYS_NICE) || own == other.user.real || own == other.user.effective
     }
 
     /// Whether it may become any user.

@@ -340,22 +340,27 @@ impl Home {
     /// An ignored signal is dropped when it is sent, unless it is blocked: its handler may change.
     fn is_discarded(&self, info: &SigInfo, target: Option<&HomeThread>) -> bool {
         let blocked = match target {
-            Some(thread) => thread.mask.get().contains(info.signal),
-            None => self.taker_of(info.signal).is_none(),
+            Some(thread) => thread.mask.get().union(thread.awaited.get()).contains(info.signal),
+            None => self
+                .taker_of(info.signal)
+                .is_none_or(|taker| taker.awaited.get().contains(info.signal)),
         };
         let effect = self.signals.disposition(info.signal);
         !blocked && matches!(effect, Disposition::Ignored | Disposition::Continues)
     }
 
-    /// The thread that shall take a process-directed signal: the first that does not block it.
+    /// The thread that shall take a process-directed signal: the first that waits for it, else the
+    /// first that does not block it.
     fn taker_of(&self, signal: Signal) -> Option<Rc<HomeThread>> {
         let threads = self.threads.borrow();
-        threads.values().find(|thread| !thread.mask.get().contains(signal)).cloned()
+        let waits = threads.values().find(|thread| thread.awaited.get().contains(signal));
+        let open = || threads.values().find(|thread| !thread.mask.get().contains(signal));
+        waits.or_else(open).cloned()
     }
 
     /// Makes `thread` look at its signals: interrupts its call, or asks for its attention (rule 4).
     fn notify(&self, thread: &HomeThread) {
-        if !thread.must_interrupt(self) {
+        if !thread.must_interrupt(self) && !thread.finds_awaited(self) {
             return;
         }
         thread.interrupt.wake_all();

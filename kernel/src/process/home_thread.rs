@@ -18,6 +18,9 @@ pub struct HomeThread {
     pub mask: Cell<SignalSet>,
     /// The mask to restore after sigsuspend(2), ppoll(2), pselect(2).
     pub saved_mask: Cell<Option<SignalSet>>,
+    /// Signals that sigtimedwait(2) waits for. They count as blocked: not even one whose effect is
+    /// nothing is thrown away.
+    pub awaited: Cell<SignalSet>,
     /// Signals sent to this thread alone.
     pub pending: RefCell<Pending>,
     /// Woken when the call in progress may have to end.
@@ -35,6 +38,7 @@ impl HomeThread {
             tid,
             mask: Cell::default(),
             saved_mask: Cell::default(),
+            awaited: Cell::default(),
             pending: RefCell::default(),
             interrupt: WaitQueue::new(),
             schedule: Cell::default(),
@@ -85,6 +89,12 @@ impl HomeThread {
         }
         let pending = self.pending.borrow().set().union(home.pending.borrow().set());
         !pending.is_empty() && wants_attention(&home.signals, pending, self.mask.get())
+    }
+
+    /// Whether a signal that it waits for is there.
+    pub fn finds_awaited(&self, home: &Home) -> bool {
+        let pending = self.pending.borrow().set().union(home.pending.borrow().set());
+        pending.0 & self.awaited.get().0 != 0
     }
 
     /// Whether only the end of the process or thread may end its wait.

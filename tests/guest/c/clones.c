@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "check.h"
 
@@ -128,6 +129,26 @@ static void left_behind(void)
     CHECK(munmap(old, size) == 0 && munmap(new, size) == 0);
 }
 
+/* A signal without an effect is no less waited for: it comes while the wait lasts. */
+static void announced_by_a_signal(void)
+{
+    sigset_t ends;
+    struct timespec moment = {0, 30000000}, patience = {60, 0};
+    sigemptyset(&ends), sigaddset(&ends, SIGCHLD);
+    CHECK(sigprocmask(SIG_BLOCK, &ends, NULL) == 0);
+    for (int i = 0; i < 3; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            nanosleep(&moment, NULL);
+            _exit(0);
+        }
+        CHECK(sigtimedwait(&ends, NULL, &patience) == SIGCHLD);
+        CHECK(waitpid(child, NULL, 0) == child);
+    }
+    CHECK(sigprocmask(SIG_UNBLOCK, &ends, NULL) == 0);
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
@@ -139,6 +160,7 @@ int main(int argc, char **argv)
     RUN(handlers_are_cleared);
     RUN(refusals);
     RUN(left_behind);
+    RUN(announced_by_a_signal);
     /* Nobody's call was interrupted so that this could go on. */
     CHECK(syscall(SYS_restart_syscall) == -1 && errno == EINTR);
     return 0;

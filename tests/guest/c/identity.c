@@ -175,17 +175,35 @@ static void capabilities(void)
     in_child(kept_child);
 }
 
+/* Somebody else's processes are neither to be signalled nor scheduled. */
+static void others_child(void)
+{
+    const uid_t somebody = 54321;
+    pid_t root = getppid();
+    errno = 0;
+    CHECK(getpriority(PRIO_USER, somebody) == -1 && errno == ESRCH);
+    CHECK(setuid(somebody) == 0 && setpriority(PRIO_PROCESS, 0, 3) == 0);
+    CHECK(getpriority(PRIO_USER, 0) == 3 && getpriority(PRIO_USER, somebody) == 3);
+    CHECK(setpriority(PRIO_PROCESS, root, 5) == -1 && errno == EPERM);
+    CHECK(syscall(SYS_ioprio_set, 1, root, 0) == -1 && errno == EPERM);
+    CHECK(kill(root, 0) == -1 && errno == EPERM);
+    CHECK(kill(-1, 0) == 0);
+}
+
+static void others(void) { in_child(others_child); }
+
 int main(int argc, char **argv)
 {
     (void)argc, (void)argv;
     if (getuid() != 0) {
         /* Nothing of this can be seen by who is not root. */
-        printf("ok for_a_while\nok for_ever\nok files\nok capabilities\n");
+        printf("ok for_a_while\nok for_ever\nok files\nok capabilities\nok others\n");
         return 0;
     }
     RUN(for_a_while);
     RUN(for_ever);
     RUN(files);
     RUN(capabilities);
+    RUN(others);
     return 0;
 }

@@ -52,6 +52,7 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         }
         Sysno::setpriority => {
             for one in threads(c, call, PRIORITY_OF)? {
+                may_change(c, &one)?;
                 may_raise(c, call.int(2) < one.schedule.get().nice)?;
                 one.schedule.set(one.schedule.get().with_nice(call.int(2)));
             }
@@ -79,6 +80,16 @@ fn may_raise(c: &Caller, raises: bool) -> Result<(), Errno> {
     if raises && !privileged { Err(Errno::EACCES) } else { Ok(()) }
 }
 
+/// Fails for a thread of somebody else's process.
+fn may_change(c: &Caller, thread: &Rc<HomeThread>) -> Result<(), Errno> {
+    let homes = c.kernel.processes.homes();
+    let has =
+        |home: &&Rc<Home>| home.thread(thread.tid).is_some_and(|other| Rc::ptr_eq(&other, thread));
+    let owner = homes.iter().find(has).ok_or(Errno::ESRCH)?;
+    let may = c.home.credentials.borrow().may_schedule(&owner.credentials.borrow());
+    if may { Ok(()) } else { Err(Errno::EPERM) }
+}
+
 /// The thread that an argument names; 0 is the caller.
 fn thread(c: &Caller, tid: i32) -> Result<Rc<HomeThread>, Errno> {
     match tid {
@@ -102,8 +113,13 @@ fn threads(c: &Caller, call: &Call, kinds: [i32; 3]) -> Result<Vec<Rc<HomeThread
         Some(0) => return Ok(alloc::vec![thread(c, who).map_err(|_| Errno::ESRCH)?]),
         Some(1) if who == 0 => all(c.kernel.group_members(c.home.group.get())),
         Some(1) => all(c.kernel.group_members(Pid(who))),
-        Some(2) if who == 0 => all(c.kernel.processes.homes()),
-        Some(2) => Vec::new(),
+        Some(2) => {
+            let own = c.home.credentials.borrow().user.real;
+            let user = if who == 0 { own } else { who as u32 };
+            let mut homes = c.kernel.processes.homes();
+            homes.retain(|home| home.credentials.borrow().user.real == user);
+            all(homes)
+        }
         _ => return Err(Errno::EINVAL),
     };
     if found.is_empty() { Err(Errno::ESRCH) } else { Ok(found) }
@@ -118,6 +134,7 @@ async fn set_policy(c: &Caller, call: &Call) -> SysResult {
     }
     let priority = u32::from_le_bytes(structure::<4>(c, param).await?);
     let thread = thread(c, call.int(0))?;
+    may_change(c, &thread)?;
     let old = thread.schedule.get();
     let policy = if whole { call.args[1] as u32 } else { old.policy };
     let mut new = old.with_policy(policy & !SCHED_RESET_ON_FORK, priority)?;
@@ -157,6 +174,7 @@ async fn set_attributes(c: &Caller, call: &Call) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let thread = thread(c, call.int(0))?;
+    may_change(c, &thread)?;
     let new = thread.schedule.get().with_policy(attr.policy, attr.priority)?;
     let reset_on_fork = attr.flags & SCHED_FLAG_RESET_ON_FORK != 0;
     thread.schedule.set(Schedule { reset_on_fork, ..new.with_nice(attr.nice) });
@@ -192,6 +210,7 @@ fn set_io_priority(c: &Caller, call: &Call) -> SysResult {
         return Err(Errno::EINVAL);
     }
     for one in threads(c, call, IO_PRIORITY_OF)? {
+        may_change(c, &one)?;
         one.schedule.set(Schedule { io_priority, ..one.schedule.get() });
     }
     Ok(0)
