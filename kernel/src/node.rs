@@ -280,20 +280,27 @@ impl Node {
             // Whether there is more is told by `poll_at`: a card that has nothing interrupts.
             network.receive(now);
         }
-        if let Some(outside) = &self.outside {
-            progress |= outside.poll(now);
-        }
+        progress |= self.poll_outside();
         self.executor.run_round();
-        if let Some(outside) = &self.outside {
-            progress |= outside.poll(Instant(self.clock.now_ns()));
-        }
         if let Some(network) = &self.network {
             let sent = network.transmit(Instant(self.clock.now_ns()));
             if sent {
                 self.kernel.laps.mark(Stage::Sending);
             }
         }
+        progress |= self.poll_outside();
         self.transmit() || progress
+    }
+
+    /// Moves what goes to the outside and comes from there; whether there was something.
+    fn poll_outside(&self) -> bool {
+        let Some(outside) = &self.outside else { return false };
+        let began = Instant(self.clock.now_ns());
+        let worked = outside.poll(began);
+        if worked {
+            outside.rest(began, Instant(self.clock.now_ns()));
+        }
+        worked
     }
 
     fn receive(&mut self) -> bool {

@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
@@ -37,6 +37,11 @@ const DATAGRAM_BUFFER: usize = 24 * 1024;
 const MAX_LINKS: usize = 1024;
 /// IPv4's and UDP's headers, in bytes.
 const UDP_HEADERS: usize = 28;
+/// The part of its time that a node has for other things than the outside: smoltcp looks at every
+/// socket in every poll, so that polls of many connections have to have much to do.
+const OTHER_WORK: u32 = 3;
+/// The longest that the outside waits for it.
+const REST_MAX: Duration = Duration::from_millis(2);
 /// How soon to look again for room in a full card.
 const FULL_RETRY: Duration = Duration::from_micros(50);
 
@@ -47,6 +52,8 @@ pub struct Outside {
     ready: Ready,
     pool: FramePool,
     flight: Rc<Flight>,
+    /// When the next poll is, at the earliest.
+    rested: Cell<Instant>,
 }
 
 struct Inner {
@@ -57,6 +64,8 @@ struct Inner {
     listeners: BTreeMap<u16, Accept>,
     bound: BTreeMap<u16, (SocketHandle, Deliver)>,
     now: Instant,
+    /// When smoltcp has something to do by itself.
+    due: Option<Instant>,
     /// Whether something was written that smoltcp has not looked at.
     dirty: bool,
 }
@@ -82,6 +91,7 @@ impl Outside {
             listeners: BTreeMap::new(),
             bound: BTreeMap::new(),
             now,
+            due: None,
             dirty: true,
         };
         let flight = Rc::default();
@@ -90,6 +100,7 @@ impl Outside {
             ready: Ready::default(),
             pool: pool.clone(),
             flight,
+            rested: Cell::new(now),
         })
     }
 
@@ -99,6 +110,9 @@ impl Outside {
 
     /// Moves frames and bytes; whether there was something to do.
     pub fn poll(&self, now: Instant) -> bool {
+        if now < self.rested.get() {
+            return false;
+        }
         let inner = &mut *self.inner.borrow_mut();
         inner.now = now;
         let mut opened = Vec::new();
@@ -121,16 +135,21 @@ impl Outside {
             inner.pump_all();
             inner.interface.poll(time, &mut inner.card, &mut inner.sockets);
         }
+        inner.due = inner.interface.poll_at(time, &inner.sockets).map(clock::from_tcp);
         true
+    }
+
+    /// Lets what comes and what is written gather for a while after a poll: as long as it took, some
+    /// times over.
+    pub fn rest(&self, began: Instant, ended: Instant) {
+        self.rested.set(ended + (ended.since(began) * OTHER_WORK).min(REST_MAX));
     }
 
     /// When to poll next if no frame comes and no program writes first.
     pub fn poll_at(&self) -> Option<Instant> {
-        let mut inner = self.inner.borrow_mut();
-        if !self.ready.borrow().is_empty() {
-            return Some(inner.now);
-        }
-        inner.poll_at()
+        let inner = self.inner.borrow();
+        let at = if self.ready.borrow().is_empty() { inner.poll_at()? } else { inner.now };
+        Some(at.max(self.rested.get()))
     }
 
     /// A socket for a connection that somebody outside is about to make, if a program listens: one
@@ -151,15 +170,14 @@ impl Outside {
 }
 
 impl Inner {
-    fn poll_at(&mut self) -> Option<Instant> {
+    fn poll_at(&self) -> Option<Instant> {
         if self.dirty {
             return Some(self.now);
         }
         if self.card.is_full() {
             return Some(self.now + FULL_RETRY);
         }
-        let time = clock::to_tcp(self.now);
-        self.interface.poll_at(time, &self.sockets).map(clock::from_tcp)
+        self.due
     }
 
     fn pump(&mut self, handle: SocketHandle) {
