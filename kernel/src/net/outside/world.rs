@@ -139,8 +139,8 @@ impl Outside {
         true
     }
 
-    /// Lets what comes and what is written gather for a while after a poll: as long as it took, some
-    /// times over.
+    /// Lets what comes and what is written gather for a while after a poll: some times as long as
+    /// it took.
     pub fn rest(&self, began: Instant, ended: Instant) {
         self.rested.set(ended + (ended.since(began) * OTHER_WORK).min(REST_MAX));
     }
