@@ -22,6 +22,7 @@ pub mod laps;
 pub mod memory;
 pub mod net;
 pub mod node;
+mod patience;
 pub mod probe;
 pub mod proc_source;
 pub mod process;

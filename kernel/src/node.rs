@@ -7,10 +7,12 @@ use core::cell::RefCell;
 use core::time::Duration;
 
 use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
-use wayfarer_machine::{Clock, Machine};
+use wayfarer_machine::{Clock, Machine, SharedMemory};
 use wayfarer_proto::boot::{BENCH, BootWords, EXIT_ORDERLY, NetKind, UPLINK};
 use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello, Stage};
+use wayfarer_proto::id::NodeId;
 use wayfarer_proto::roam::Roam;
+use wayfarer_proto::shared::PAIR_BYTES;
 use wayfarer_proto::time::Instant;
 
 use crate::console::Console;
@@ -19,7 +21,8 @@ use crate::extensions::Extensions;
 use crate::kernel::{Kernel, Parts};
 use crate::memory::MemorySource;
 use crate::net::outside::Outside;
-use crate::net::{Config, ConfigError, ListenError, Network, Port, QueueFull};
+use crate::net::{Config, ConfigError, ListenError, Network, Port, QueueFull, SharedPort};
+use crate::patience::Patience;
 use crate::random::{Random, SEED_SIZE};
 use crate::split::doors;
 use crate::{files, probe, proc_source, runner};
@@ -41,6 +44,7 @@ struct Node {
     clock: Clock,
     network: Option<Network>,
     outside: Option<Rc<Outside>>,
+    patience: Patience,
     /// Where input from the runner is put.
     piece: Vec<u8>,
 }
@@ -106,7 +110,7 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
     let outside = outside(machine, &mut devices, seed, now);
     let network = match words.net {
         NetKind::None => None,
-        _ => Some(wire_up(&words, devices.packets, seed, now)?),
+        _ => Some(wire_up(&words, devices.packets, machine.shared.take(), seed, now)?),
     };
     let kernel = Kernel::new(Parts {
         node: words.node,
@@ -152,6 +156,7 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         clock: machine.clock,
         network,
         outside,
+        patience: Patience::default(),
         piece: alloc::vec![0; CONSOLE_PIECE],
     })
 }
@@ -173,11 +178,36 @@ fn outside(
 fn wire_up(
     words: &BootWords,
     ports: Vec<PacketPort>,
+    shared: Option<SharedMemory>,
     seed: u64,
     now: Instant,
 ) -> Result<Network, BootError> {
     let ports = ports.into_iter().map(|port| Box::new(MachinePort(port)) as Box<dyn Port>);
-    Network::new(Config::from_boot(words, seed), ports.collect(), now).map_err(BootError::Network)
+    let ports = match shared {
+        Some(memory) => beside_memory(words, ports.collect(), memory, seed),
+        None => ports.collect(),
+    };
+    Network::new(Config::from_boot(words, seed), ports, now).map_err(BootError::Network)
+}
+
+/// The ports, each with its part of the memory that the runner has shared: one for each peer, in
+/// the order of the ports.
+fn beside_memory(
+    words: &BootWords,
+    ports: Vec<Box<dyn Port>>,
+    memory: SharedMemory,
+    seed: u64,
+) -> Vec<Box<dyn Port>> {
+    let mut rest = Some(memory);
+    let beside = |(port, &peer): (Box<dyn Port>, &NodeId)| {
+        let enough = rest.take_if(|memory| memory.length() >= PAIR_BYTES);
+        let Some((part, others)) = enough.map(|memory| memory.split_at(PAIR_BYTES)) else {
+            return port;
+        };
+        rest = Some(others);
+        Box::new(SharedPort::new(part, port, words.node, peer, seed))
+    };
+    ports.into_iter().zip(&words.peers).map(beside).collect()
 }
 
 /// How long a silent link is believed in. Under a debugger: for ever.
@@ -250,11 +280,26 @@ impl Node {
                 let timers = self.kernel.timers.next_deadline();
                 let outside = self.outside.as_ref().and_then(|outside| outside.poll_at());
                 let deadline = [network, timers, outside].into_iter().flatten().min();
-                self.clock.idle_until(deadline.map(|deadline| deadline.0));
+                self.wait(deadline.map(|deadline| deadline.0));
                 self.kernel.laps.mark(Stage::Waiting);
                 self.kernel.end_slice();
             }
         }
+    }
+
+    /// Waits for the deadline, an interrupt, or a frame of which none tells.
+    fn wait(&self, deadline: Option<u64>) {
+        if let Some(network) = &self.network {
+            let frames_come = || network.has_frame();
+            let now = || self.clock.now_ns();
+            if network.is_busy() && self.patience.wait(now, deadline, frames_come) {
+                return;
+            }
+            if network.rest() {
+                return;
+            }
+        }
+        self.clock.idle_until(deadline);
     }
 
     /// Powers the machine off once the host has taken all output.

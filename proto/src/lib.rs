@@ -22,5 +22,6 @@ pub mod message;
 pub mod node;
 pub mod roam;
 pub mod session;
+pub mod shared;
 pub mod table;
 pub mod time;

@@ -19,6 +19,7 @@ use crate::placement::{self, Placement};
 use crate::qemu::{self, Accel, Machine};
 use crate::reporter::Reporter;
 use crate::rundir::RunDir;
+use crate::shared::{Channel, Layout, SharedMemory, Wanted};
 use crate::uplink::{self, Published};
 use crate::vm::{Outputs, Vm};
 use crate::wiring::{self, Port};
@@ -45,7 +46,8 @@ pub struct ClusterBuilder {
     accel: Accel,
     keepalive: Duration,
     time_limit: Duration,
-    placement: Placement,
+    placement: Option<Placement>,
+    channel: Channel,
     pcap: Option<PathBuf>,
     debugger: bool,
     words: String,
@@ -63,7 +65,8 @@ impl Default for ClusterBuilder {
             accel: Accel::Auto,
             keepalive: Duration::from_secs(30),
             time_limit: Duration::from_secs(60),
-            placement: Placement::OneCore,
+            placement: None,
+            channel: Channel::Auto,
             pcap: None,
             debugger: false,
             words: String::new(),
@@ -124,10 +127,17 @@ impl ClusterBuilder {
         self
     }
 
-    /// Which processors nodes run on.
+    /// Which processors nodes run on: by default any if they share memory, and one for all if not.
     #[must_use]
     pub fn placement(mut self, placement: Placement) -> Self {
-        self.placement = placement;
+        self.placement = Some(placement);
+        self
+    }
+
+    /// How frames travel between nodes; by default through shared memory where that is possible.
+    #[must_use]
+    pub fn channel(mut self, channel: Channel) -> Self {
+        self.channel = channel;
         self
     }
 
@@ -194,6 +204,9 @@ impl ClusterBuilder {
             NetKind::Tap => Some(Namespace::new(self.nodes, self.mtu)?),
             _ => None,
         };
+        let layout = self.layout(net, &archive)?;
+        let shared = layout.map(|_| SharedMemory::new(self.nodes)).transpose();
+        let shared = shared.map_err(ClusterError::host("make memory that nodes share"))?;
         let (notifier, notices) = mpsc::channel();
         let boot = Boot {
             plan: self,
@@ -202,7 +215,8 @@ impl ClusterBuilder {
             net,
             directory: &directory,
             network: network.as_ref(),
-            processors: self.placement.processors(self.nodes),
+            shared: layout.zip(shared.as_ref()),
+            processors: self.placement_for(layout).processors(self.nodes),
         };
         let reporter = Reporter::new(notifier.clone());
         let started = Instant::now();
@@ -220,6 +234,7 @@ impl ClusterBuilder {
             pcap: self.pcap.clone(),
             _watchdog: watchdog,
             _network: network,
+            shared,
             directory,
         };
         cluster.await_hello(if self.debugger { DEBUG_LIMIT } else { BOOT_LIMIT })?;
@@ -231,6 +246,22 @@ impl ClusterBuilder {
     }
 }
 
+impl ClusterBuilder {
+    /// Where the memory that nodes share lies in each, if they share any.
+    fn layout(&self, net: NetKind, archive: &Path) -> Result<Option<Layout>, ClusterError> {
+        let archive = std::fs::metadata(archive);
+        let archive = archive.map_err(ClusterError::host("write the initial file system"))?.len();
+        let (channel, nodes, memory_mib) = (self.channel, self.nodes, self.memory_mib);
+        let captures = self.pcap.is_some();
+        Ok(Wanted { channel, net, nodes, memory_mib, archive, captures }.layout()?)
+    }
+
+    fn placement_for(&self, layout: Option<Layout>) -> Placement {
+        let fitting = if layout.is_some() { Placement::Free } else { Placement::OneCore };
+        self.placement.unwrap_or(fitting)
+    }
+}
+
 /// What is needed to start each node of a cluster.
 struct Boot<'a> {
     plan: &'a ClusterBuilder,
@@ -239,6 +270,7 @@ struct Boot<'a> {
     net: NetKind,
     directory: &'a RunDir,
     network: Option<&'a Namespace>,
+    shared: Option<(Layout, &'a SharedMemory)>,
     processors: Option<CpuSet>,
 }
 
@@ -270,6 +302,7 @@ impl Boot<'_> {
             words: &words,
             extra_words: &self.plan.words,
             memory_mib: self.plan.memory_mib,
+            shared: self.shared.map(|(layout, memory)| (layout, memory.paths(node))),
             accel: self.plan.accel,
             ports,
             // Programs start on node 1, and their sockets stay there.

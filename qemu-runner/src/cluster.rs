@@ -17,6 +17,7 @@ use crate::namespace::{Namespace, TapError};
 use crate::pcap;
 use crate::reporter::Reporter;
 use crate::rundir::RunDir;
+use crate::shared::{NoSharedMemory, SharedMemory};
 use crate::vm::{Ending, Vm};
 use crate::wiring::{self, NodeLimit};
 
@@ -32,6 +33,9 @@ pub enum ClusterError {
     /// More nodes than the wiring allows.
     #[error(transparent)]
     Nodes(#[from] NodeLimit),
+    /// Shared memory was asked for and is impossible.
+    #[error(transparent)]
+    Channel(#[from] NoSharedMemory),
     /// The initial file system could not be made.
     #[error(transparent)]
     Initrd(#[from] InitrdError),
@@ -134,6 +138,7 @@ pub struct Cluster {
     pub(crate) pcap: Option<PathBuf>,
     pub(crate) _watchdog: Sender<()>,
     pub(crate) _network: Option<Namespace>,
+    pub(crate) shared: Option<SharedMemory>,
     pub(crate) directory: RunDir,
 }
 
@@ -222,12 +227,14 @@ impl Cluster {
         self.vm_mut(node).kill();
     }
 
-    /// Cuts the link between two nodes that are wired by datagrams: what either sends is lost.
+    /// Cuts the link between two nodes that are wired by datagrams: what either sends is lost, in
+    /// memory that they share, too.
     ///
     /// # Errors
     /// `NotFound` for nodes that are wired otherwise, or whose link is cut already.
     pub fn cut(&self, a: NodeId, b: NodeId) -> io::Result<()> {
-        self.rename_link(a, b, "", CUT)
+        self.rename_link(a, b, "", CUT)?;
+        self.shared.as_ref().map_or(Ok(()), |memory| memory.set_cut(a, b, true))
     }
 
     /// Makes a link whole that was [cut](Self::cut).
@@ -235,7 +242,17 @@ impl Cluster {
     /// # Errors
     /// `NotFound` if it was not.
     pub fn mend(&self, a: NodeId, b: NodeId) -> io::Result<()> {
-        self.rename_link(a, b, CUT, "")
+        self.rename_link(a, b, CUT, "")?;
+        self.shared.as_ref().map_or(Ok(()), |memory| memory.set_cut(a, b, false))
+    }
+
+    /// Bytes that have passed between two nodes through memory that they share; `None` if they
+    /// share none.
+    ///
+    /// # Errors
+    /// Those of reading the memory's file.
+    pub fn carried_in_memory(&self, a: NodeId, b: NodeId) -> io::Result<Option<u64>> {
+        self.shared.as_ref().map(|memory| memory.carried(a, b)).transpose()
     }
 
     fn rename_link(&self, a: NodeId, b: NodeId, from: &str, to: &str) -> io::Result<()> {

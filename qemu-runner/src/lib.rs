@@ -4,7 +4,8 @@
 //! ```text
 //! artifacts  initrd        what nodes run: the kernel, guest programs, a file system
 //!      \      /
-//!      builder  -> qemu    one command line per node; wiring and namespace give its network
+//!      builder  -> qemu    one command line per node; wiring, shared and namespace give its
+//!         |                network
 //!         |
 //!      cluster  -> vm      the started nodes, each a QEMU process with a console of frames
 //!         |
@@ -32,6 +33,7 @@ pub mod program;
 mod qemu;
 mod reporter;
 mod rundir;
+mod shared;
 mod uplink;
 mod vm;
 mod wiring;
@@ -44,6 +46,7 @@ pub use namespace::TapError;
 pub use placement::Placement;
 pub use program::{Outcome, ProgramError};
 pub use qemu::Accel;
+pub use shared::{Channel, NoSharedMemory};
 pub use uplink::{BadPorts, Published};
 pub use vm::Ending;
 pub use wiring::{NodeLimit, check_nodes};

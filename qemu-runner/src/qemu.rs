@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use wayfarer_proto::boot::{BootWords, UPLINK};
 use wayfarer_proto::node;
 
+use crate::shared::Layout;
 use crate::uplink::{self, Published};
 use crate::wiring::Port;
 
@@ -51,6 +52,8 @@ pub(crate) struct Machine<'a> {
     /// More words for the kernel's command line.
     pub(crate) extra_words: &'a str,
     pub(crate) memory_mib: u32,
+    /// Where the files shared with its peers lie in its memory, and which they are.
+    pub(crate) shared: Option<(Layout, Vec<PathBuf>)>,
     pub(crate) accel: Accel,
     /// Packet ports in device order.
     pub(crate) ports: &'a [Port],
@@ -97,6 +100,7 @@ impl Machine<'_> {
         let mut words = vec![self.words.to_string()];
         words.extend((!self.extra_words.is_empty()).then(|| self.extra_words.to_owned()));
         words.extend(self.uplink.map(|_| UPLINK.to_owned()));
+        words.extend(self.shared.as_ref().map(|(layout, _)| layout.to_string()));
         words.join(" ")
     }
 
@@ -107,7 +111,12 @@ impl Machine<'_> {
         line.pair("-M", format!("microvm,accel={accel},isa-serial=on,{off}"));
         line.pair("-cpu", self.accel.processor());
         line.pair("-smp", "1");
-        line.pair("-m", format!("{}M", self.memory_mib));
+        let layout = self.shared.as_ref().map(|(layout, _)| *layout);
+        let memory_mib = layout.map_or(self.memory_mib, Layout::total_mib);
+        line.pair("-m", format!("{memory_mib}M"));
+        if let Some((layout, files)) = &self.shared {
+            line.0.extend(layout.arguments(files).into_iter().map(OsString::from));
+        }
         for alone in ["-nodefaults", "-no-user-config", "-no-reboot"] {
             line.0.push(alone.into());
         }
@@ -194,6 +203,7 @@ mod tests {
             extra_words: "",
             uplink: None,
             memory_mib: 64,
+            shared: None,
             accel: Accel::Auto,
             ports: &ports,
             serial: Path::new("/run/serial"),

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use wayfarer::artifacts::{self, BuildError};
-use wayfarer::{Cluster, ClusterBuilder, ClusterError, Initrd, InitrdError, Outcome};
+use wayfarer::{Channel, Cluster, ClusterBuilder, ClusterError, Initrd, InitrdError, Outcome};
 use wayfarer_proto::console::{Counts, Exit, ExitStatus, FromNode, Started, ToNode};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{NodeId, Pid};
@@ -38,11 +38,12 @@ impl Way {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Home, Self::Once, Self::Roaming];
 
-    /// A cluster whose programs move so.
+    /// A cluster whose programs move so: once over TCP, and roaming through shared memory where
+    /// the host has it.
     pub fn cluster(self) -> ClusterBuilder {
         match self {
             Self::Home => Cluster::builder(),
-            Self::Once => Cluster::builder().nodes(2).words("roam=once:7"),
+            Self::Once => Cluster::builder().nodes(2).channel(Channel::Tcp).words("roam=once:7"),
             Self::Roaming => Cluster::builder().nodes(3).words("roam=7"),
         }
     }

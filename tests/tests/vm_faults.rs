@@ -2,12 +2,13 @@
 //! [`Fault`] and [`MovePhase`].
 //!
 //! The move is held in its phase by the deputy, which then does not hear its peers; they have done
-//! all they can when something fails. `WAYFARER_PHASE=Stream` plays only those rows.
+//! all they can when something fails. `WAYFARER_PHASE=Stream` plays only those rows. Every other
+//! row is played over TCP, and the rest through shared memory.
 
 use std::time::Duration;
 
 use wayfarer::program::command;
-use wayfarer::{Cluster, Initrd, Outcome, artifacts};
+use wayfarer::{Channel, Cluster, Initrd, Outcome, artifacts};
 use wayfarer_proto::console::{Exit, ExitStatus, FromNode, Half, MoveOrder, ToNode};
 use wayfarer_proto::id::{NodeId, Pid};
 use wayfarer_proto::session::MovePhase;
@@ -154,10 +155,11 @@ impl Scene {
 }
 
 /// Boots nodes that have moved a process before; says what they hold.
-fn boot() -> Result<(Nodes, Vec<Holdings>), VmError> {
+fn boot(channel: Channel) -> Result<(Nodes, Vec<Holdings>), VmError> {
     let mut initrd = Initrd::new()?;
     initrd.add_program("/bin/pulse", &artifacts::guest("pulse")?)?;
-    let cluster = Cluster::builder().nodes(3).keepalive(KEEP_ALIVE).timeout(5 * LIMIT);
+    let cluster = Cluster::builder().nodes(3).channel(channel);
+    let cluster = cluster.keepalive(KEEP_ALIVE).timeout(5 * LIMIT);
     let mut nodes = Nodes::boot(&cluster, &initrd)?;
     nodes.run(&command(&["cp", "/bin/pulse", PULSE]), LIMIT)?;
     let mut scene = Scene::begin(nodes)?;
@@ -172,8 +174,8 @@ fn boot() -> Result<(Nodes, Vec<Holdings>), VmError> {
     Ok((nodes, before))
 }
 
-fn play(phase: MovePhase, fault: Fault) -> Result<(), VmError> {
-    let (nodes, before) = boot()?;
+fn play(phase: MovePhase, fault: Fault, channel: Channel) -> Result<(), VmError> {
+    let (nodes, before) = boot(channel)?;
     let mut scene = Scene::begin(nodes)?;
     scene.go(SOURCE)?;
     scene.beats()?;
@@ -202,12 +204,14 @@ fn play_rows(steps: &[usize], wanted: impl Fn(Fault) -> bool) {
                 continue;
             }
             // One that fails does not hide the others.
-            let played = std::panic::catch_unwind(|| play(phase, fault));
+            let is_odd = (row + column) % 2 == 1;
+            let channel = if is_odd { Channel::Auto } else { Channel::Tcp };
+            let played = std::panic::catch_unwind(|| play(phase, fault, channel));
             if let Ok(Err(error)) = &played {
-                println!("{phase:?}, {fault:?}: {error}");
+                println!("{phase:?}, {fault:?}, {channel:?}: {error}");
             }
             if !matches!(played, Ok(Ok(()))) {
-                failed.push((phase, fault));
+                failed.push((phase, fault, channel));
             }
         }
     }

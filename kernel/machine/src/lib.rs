@@ -9,6 +9,7 @@
 //! * [`PageTable`]: what user code sees where; [`KernelHalf`], the part all tables share;
 //! * [`UserContext`]: a user thread's state, and [`run`](UserContext::run), which enters user mode
 //!   and returns the next [`Trap`];
+//! * [`SharedMemory`]: what another machine of the host sees, too;
 //! * [`Clock`]: time, the preemption tick, the idle wait;
 //! * [`devices`]: network cards, the console, the source of entropy;
 //! * [`CpuFeatures`]: what a migrating program depends on; the log ([`println!`]) and [`exit()`].
@@ -47,7 +48,9 @@
 //! ```
 //!
 //! `acpi=off` makes QEMU announce its devices on the command line, which is where they are looked
-//! for. With `-machine q35` they are found on the PCI bus: `virtio-net-pci`, `virtio-serial-pci`,
+//! for. Memory that two machines share is RAM of a NUMA node of its own over a file that both map
+//! (`memory-backend-file,share=on`); the word `shared=BYTES@ADDRESS` sets it aside. With `-machine
+//! q35` they are found on the PCI bus: `virtio-net-pci`, `virtio-serial-pci`,
 //! `virtio-rng-pci`. QEMU's exit status is twice the code given to [`exit()`] plus one: 33 for
 //! [`SUCCESS`], 35 for [`FAILURE`], 37 for a panic, 39 for an exception in the kernel.
 
@@ -80,6 +83,7 @@ pub use machine::Machine;
 pub use memory::frame::Frame;
 pub use memory::page_table::{Access, KernelHalf, Mapping, PageTable, UserPage};
 pub use memory::pool::{FrameCounts, FramePool, FrameReservation, OutOfFrames, Spare};
+pub use memory::shared::SharedMemory;
 pub use time::Clock;
 pub use trap::interrupts_taken;
 pub use user::{Registers, Trap, UserContext};

@@ -6,6 +6,7 @@ use crate::interrupts::devices::IoApic;
 use crate::memory::kernel_map::DirectMap;
 use crate::memory::page_table::KernelHalf;
 use crate::memory::pool::FramePool;
+use crate::memory::shared::SharedMemory;
 use crate::time::Clock;
 
 /// The machine, as the image's `main` receives it. There is one; take it apart.
@@ -25,6 +26,8 @@ pub struct Machine {
     pub cpu: CpuFeatures,
     /// The virtio devices.
     pub devices: Devices,
+    /// What the command line says is shared with other machines.
+    pub shared: Option<SharedMemory>,
 }
 
 impl Machine {
@@ -46,6 +49,7 @@ impl Machine {
             clock,
             cpu: CpuFeatures::read(),
             devices,
+            shared: None,
         }
     }
 }

@@ -103,6 +103,20 @@ impl Fabric {
         self.outlets.iter_mut().for_each(Outlet::announce);
     }
 
+    /// Tells every port that the node looks for frames by itself.
+    pub(super) fn watch(&mut self) {
+        self.outlets.iter_mut().for_each(|outlet| outlet.port_mut().watch());
+    }
+
+    /// Tells every port that it does not; whether it had better.
+    pub(super) fn rest(&mut self) -> bool {
+        let mut waits = false;
+        for outlet in &mut self.outlets {
+            waits |= outlet.port_mut().rest();
+        }
+        waits
+    }
+
     /// Whether a frame is kept back because its port is full.
     pub(super) fn is_full(&self) -> bool {
         self.outlets.iter().any(Outlet::is_parked)

@@ -6,6 +6,7 @@
 //! Stack                    frame -> connection -> frame, timers    stack, dial, table, slot
 //! Fabric                   peer -> port, Ethernet headers          device, segment
 //! Port                     a card, or a wire in a test             port
+//! SharedPort               memory that the peer sees, and a card   shared
 //! ```
 //!
 //! TCP itself is smoltcp's, one socket at a time: it is given a socket set of one, the packet that
@@ -28,6 +29,7 @@ mod network;
 pub mod outside;
 mod port;
 mod segment;
+mod shared;
 mod slot;
 mod stack;
 mod table;
@@ -45,5 +47,6 @@ pub use error::{ConnectError, ListenError, ReadError, WriteError};
 pub use listener::{BACKLOG, Listener};
 pub use network::{ConnectionInfo, Network};
 pub use port::{Port, QueueFull};
+pub use shared::SharedPort;
 pub use slot::{Counters, Kind};
 pub use stack::Totals;

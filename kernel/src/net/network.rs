@@ -88,6 +88,22 @@ impl Network {
         self.stack.borrow().poll_at()
     }
 
+    /// Whether a frame waits to be received of which no interrupt tells.
+    pub fn has_frame(&self) -> bool {
+        self.stack.borrow().fabric().ports().any(|port| port.has_frame())
+    }
+
+    /// Whether such frames have passed since the last rest, so that more may come soon.
+    pub fn is_busy(&self) -> bool {
+        self.stack.borrow().fabric().ports().any(|port| port.is_busy())
+    }
+
+    /// To be called before the node halts or runs a program: from now until the next
+    /// [`receive`](Self::receive) each frame interrupts it. True if one is there already.
+    pub fn rest(&self) -> bool {
+        self.stack.borrow_mut().fabric_mut().rest()
+    }
+
     /// Connects to `port` of `node`. A refusal is answered by a bounded number of further attempts
     /// within a quarter of a second.
     pub async fn connect(

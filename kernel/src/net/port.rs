@@ -27,6 +27,24 @@ pub trait Port {
 
     /// Sees to it that what was queued is sent, if the card waits to be told.
     fn announce(&mut self) {}
+
+    /// Whether a frame waits to be received of which no interrupt tells.
+    fn has_frame(&self) -> bool {
+        false
+    }
+
+    /// Whether such frames have passed lately, so that another is worth waiting for awake.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    /// The node looks for frames by itself from now on: none needs to interrupt it.
+    fn watch(&mut self) {}
+
+    /// The node looks no longer: the next frame must interrupt it. True if one is there already.
+    fn rest(&mut self) -> bool {
+        false
+    }
 }
 
 /// A port with room for one frame that came when the port was full.
@@ -45,6 +63,10 @@ impl Outlet {
 
     pub(super) fn port(&self) -> &dyn Port {
         &*self.port
+    }
+
+    pub(super) fn port_mut(&mut self) -> &mut dyn Port {
+        &mut *self.port
     }
 
     pub(super) fn receive(&mut self, accept: &mut dyn FnMut(&[u8])) -> bool {

@@ -140,6 +140,10 @@ impl Stack {
         &self.fabric
     }
 
+    pub(super) fn fabric_mut(&mut self) -> &mut Fabric {
+        &mut self.fabric
+    }
+
     pub(super) fn totals(&self) -> Totals {
         self.core.totals
     }
@@ -147,6 +151,7 @@ impl Stack {
     /// Takes in frames, waking the tasks they concern; true if there was one.
     pub(super) fn receive(&mut self, now: Instant) -> bool {
         self.core.now = now;
+        self.fabric.watch();
         let (mut budget, mut reply) = (Budget::new(), Vec::new());
         let mut progress = false;
         let count = self.fabric.port_count();
@@ -213,6 +218,8 @@ impl Stack {
     /// Sends what connections have to send; true if there was something.
     pub(super) fn transmit(&mut self, now: Instant) -> bool {
         self.core.now = now;
+        // Whoever transmits is about to look for answers, before it rests.
+        self.fabric.watch();
         self.fabric.flush();
         self.core.table.enqueue_due(now);
         let (mut budget, mut full) = (Budget::new(), Vec::new());

@@ -20,7 +20,12 @@ use super::{Body, BodyThread, ProcessCell};
 use crate::executor::{Priority, yield_now};
 use crate::kernel::Kernel;
 use crate::memory::AccessKind;
+use crate::net::Network;
 use crate::syscall::{Call, Request};
+
+/// How often a thread that is about to run user code lets frames of peers go first: peers that
+/// send without a pause must not keep it from running.
+const MOST_YIELDS: usize = 4;
 
 /// A thread that runs on this node: what the body half of a call knows.
 #[derive(Clone)]
@@ -57,10 +62,18 @@ impl Running {
 
     async fn run(&self) {
         let mut next = self.resume_call().await;
+        let mut yields = 0;
         while next == Next::Run {
             if self.pass_to_user().await == Next::End {
                 return;
             }
+            if yields < MOST_YIELDS && self.frames_wait() {
+                yields += 1;
+                let _stoppable = self.thread.stoppable();
+                yield_now().await;
+                continue;
+            }
+            yields = 0;
             let trap = self.run_user_code();
             next = self.serve(trap).await;
         }
@@ -96,6 +109,11 @@ impl Running {
                 return Next::End;
             }
         }
+    }
+
+    /// Whether the network has frames of which no interrupt would tell while user code runs.
+    fn frames_wait(&self) -> bool {
+        self.kernel.network.as_ref().is_some_and(Network::rest)
     }
 
     fn run_user_code(&self) -> Trap {

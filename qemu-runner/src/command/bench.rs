@@ -75,7 +75,10 @@ fn run_peer(part: Part, lab: &Lab<'_>, peers: &mut Peers) -> Result<(), Failure>
 
 fn run(part: Part, lab: &Lab<'_>, results: &mut Results) -> Result<(), Failure> {
     match part {
-        Part::Calls => results.calls = calls::measure(lab)?,
+        Part::Calls => {
+            results.calls = calls::measure(lab)?;
+            results.shm = calls::measure_in_memory(lab)?;
+        }
         Part::Dissect => results.dissection = dissect::measure(lab)?,
         Part::Bulk => results.bulk = bulk::measure(lab)?,
         Part::Migrate => results.migrate = migrate::measure(lab)?,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use wayfarer::{Accel, Cluster, ClusterBuilder, Initrd, NodeLimit, Published, artifacts};
+use wayfarer::{Accel, Channel, Cluster, ClusterBuilder, Initrd, NodeLimit, Published, artifacts};
 use wayfarer_proto::boot::NetKind;
 use wayfarer_proto::roam::Roam;
 
@@ -184,6 +184,9 @@ pub(crate) struct Common {
     /// How nodes are wired; tap needs root, the others do not
     #[arg(long, value_enum, default_value_t = Net::Stream)]
     pub(crate) net: Net,
+    /// How frames travel between nodes: shm is memory that both see, auto that where it is possible
+    #[arg(long, value_enum, default_value_t = Channel::Auto)]
+    pub(crate) channel: Channel,
     /// How QEMU executes instructions; kvm is accepted but untested, auto is tcg
     #[arg(long, value_enum, default_value_t = Accel::Auto)]
     pub(crate) accel: Accel,
@@ -280,6 +283,7 @@ impl Common {
             .nodes(self.node_count(defaults))
             .memory_mib(self.memory.unwrap_or_else(|| enough_mib(files)))
             .net(self.net_kind())
+            .channel(self.channel)
             .accel(self.accel)
             .debugger(self.gdb)
             .timeout(Duration::from_secs(self.timeout.unwrap_or(defaults.seconds)));

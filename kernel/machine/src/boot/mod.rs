@@ -2,6 +2,7 @@
 
 pub(crate) mod pvh;
 pub(crate) mod regions;
+mod set_aside;
 mod stacks;
 pub(crate) mod start;
 

@@ -12,13 +12,14 @@ use bootloader_api::info::{MemoryRegion, MemoryRegionKind, MemoryRegions, Option
 
 use super::pvh::Loader;
 use super::regions::{LOW_MEMORY, Regions};
-use super::{ImageLayout, stacks};
+use super::{ImageLayout, set_aside, stacks};
 use crate::cpu::{OneCpu, control, segments};
 use crate::interrupts::devices::IoApic;
 use crate::interrupts::local;
 use crate::machine::Machine;
 use crate::memory::kernel_map::{self, DirectMap, IMAGE_OFFSET, KernelMap, Kind};
 use crate::memory::pool::{FramePool, FrameRecord, OutOfFrames};
+use crate::memory::shared::SharedMemory;
 use crate::memory::{PAGE_SIZE, heap, tlb};
 use crate::time::Clock;
 use crate::trap::{entry, gates};
@@ -56,7 +57,7 @@ pub unsafe fn start(info: u64, image: ImageLayout, main: Entry) -> ! {
         serial::start();
         let map = DirectMap::new();
         let Some(loader) = Loader::read(info, map) else { fail("the loader is not a PVH loader") };
-        let mut memory = free_memory(&loader, image);
+        let mut memory = free_memory(&loader, map, image);
         let Ok(space) = build_space(map, image, &mut memory, &loader) else {
             fail("not enough memory for the kernel itself")
         };
@@ -70,7 +71,7 @@ fn fail(reason: &str) -> ! {
 }
 
 /// All memory that is not in use already.
-fn free_memory(loader: &Loader, image: ImageLayout) -> Regions {
+fn free_memory(loader: &Loader, map: DirectMap, image: ImageLayout) -> Regions {
     let mut memory = Regions::of_ram(loader.memory());
     // In whole large pages, as the image is left out of the map of physical memory.
     let image_end = (image.end - IMAGE_OFFSET).next_multiple_of(kernel_map::LARGE_PAGE);
@@ -78,7 +79,30 @@ fn free_memory(loader: &Loader, image: ImageLayout) -> Regions {
     if let Some((start, end)) = loader.ramdisk() {
         memory.remove(start, end);
     }
+    if let Some(shared) = shared_range(loader, map, image) {
+        memory.remove(shared.start, shared.end);
+    }
     memory
+}
+
+/// The RAM that the command line says is shared, if nothing else lies there.
+fn shared_range(loader: &Loader, map: DirectMap, image: ImageLayout) -> Option<Range<u64>> {
+    let range = set_aside::range(command_line(loader, map))?;
+    let image_end = (image.end - IMAGE_OFFSET).next_multiple_of(kernel_map::LARGE_PAGE);
+    let ramdisk = loader.ramdisk().unwrap_or_default();
+    let is_ram = loader
+        .memory()
+        .any(|ram| ram.kind.is_ok() && ram.start <= range.start && range.end <= ram.end);
+    let is_free = range.start >= image_end && (range.end <= ramdisk.0 || range.start >= ramdisk.1);
+    (is_ram && is_free).then_some(range)
+}
+
+/// The shared memory itself; [`free_memory`] has left it out.
+fn shared_memory(loader: &Loader, map: DirectMap, image: ImageLayout) -> Option<SharedMemory> {
+    let range = shared_range(loader, map, image)?;
+    let base = NonNull::new(map.address(range.start))?;
+    // SAFETY: all RAM is mapped writable, this is on page boundaries, and nobody else is given it.
+    Some(unsafe { SharedMemory::new(base, (range.end - range.start) as usize) })
 }
 
 /// What is made before there is a heap.
@@ -213,7 +237,9 @@ unsafe extern "sysv64" fn run(rest: *mut Rest) -> ! {
     let boot_info = boot_info(&loader, &memory, image, map, space.stacks.main);
     let command_line = command_line(&loader, map);
     let initial_files = initial_files(&loader, map);
-    let machine = Machine::new(command_line, initial_files, frames, half, clock, interrupts, map);
+    let mut machine =
+        Machine::new(command_line, initial_files, frames, half, clock, interrupts, map);
+    machine.shared = shared_memory(&loader, map, image);
     MACHINE.get().set(Some(machine));
     main(boot_info)
 }

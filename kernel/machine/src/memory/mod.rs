@@ -7,6 +7,7 @@ pub mod heap;
 pub(crate) mod kernel_map;
 pub mod page_table;
 pub mod pool;
+pub mod shared;
 mod size_classes;
 pub(crate) mod tlb;
 

@@ -8,6 +8,7 @@ mod cost;
 mod faults;
 mod frames;
 mod hostile;
+mod shared;
 mod stream;
 
 use super::{Connection, Kind, ReadError};

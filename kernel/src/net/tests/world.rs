@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use wayfarer_machine::SharedMemory;
 use wayfarer_proto::id::NodeId;
+use wayfarer_proto::shared::PAIR_BYTES;
 use wayfarer_proto::time::Instant;
 
 use super::wire::{Faults, Faulty, Wire};
 use crate::executor::{Executor, Priority, Timers};
-use crate::net::{Config, Network, Peers, Port};
+use crate::net::{Config, Network, Peers, Port, SharedPort};
 
 pub(super) const A: usize = 0;
 pub(super) const B: usize = 1;
@@ -40,6 +42,19 @@ impl World {
     /// Two nodes on a cable.
     pub(super) fn pair() -> Self {
         Self::meshed(2, |_| {})
+    }
+
+    /// Two nodes that share memory, and a cable beside it.
+    pub(super) fn shared() -> Self {
+        let (faults, wire) = (Rc::new(Faults::default()), Rc::new(Wire::default()));
+        let memories = SharedMemory::arena::<2>(PAIR_BYTES);
+        let nodes = memories.into_iter().enumerate().map(|(index, memory)| {
+            let (own, peer) = (id(index), id(1 - index));
+            let port = SharedPort::new(memory, faulty(&wire, &faults), own, peer, 5);
+            node(index, Peers::Each(vec![peer]), vec![Box::new(port)], &|_| {})
+        });
+        let nodes = nodes.collect();
+        Self { nodes, faults, timers: Timers::new(), wires: vec![wire] }
     }
 
     /// Nodes with a cable between each two.

@@ -62,7 +62,19 @@ struct Said {
 /// Measures all calls, and the wire with the bytes of each.
 pub(crate) fn measure(lab: &Lab<'_>) -> Result<BTreeMap<String, Call>, Failure> {
     lab.progress.say("calls: at home and away");
-    let mut cluster = lab.pair()?;
+    of(lab, lab.pair()?)
+}
+
+/// The same over shared memory; nothing where only one channel is wanted.
+pub(crate) fn measure_in_memory(lab: &Lab<'_>) -> Result<BTreeMap<String, Call>, Failure> {
+    if !lab.wants_both_channels() {
+        return Ok(BTreeMap::new());
+    }
+    lab.progress.say("calls: through shared memory");
+    of(lab, lab.pair_in_memory()?)
+}
+
+fn of(lab: &Lab<'_>, mut cluster: Cluster) -> Result<BTreeMap<String, Call>, Failure> {
     let count = lab.repetitions(2000, 20);
     let words = ["calls".to_owned(), AWAY.to_string(), count.to_string()];
     let said = Said::read(&lab::play(&mut cluster, &words)?.stdout);

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wayfarer::artifacts::Artifact;
-use wayfarer::{Accel, Cluster, ClusterBuilder, Initrd, Outcome, program};
+use wayfarer::{Accel, Channel, Cluster, ClusterBuilder, Initrd, Outcome, program};
 use wayfarer_proto::console::{Carrier, ExitStatus, FromNode, Probe, ToNode};
 use wayfarer_proto::id::NodeId;
 
-use crate::command::cli::{BenchOptions, Defaults};
+use crate::command::cli::{BenchOptions, Defaults, Net};
 use crate::command::failure::Failure;
 use crate::command::prepare;
 use crate::command::progress::Progress;
@@ -67,13 +67,35 @@ impl<'a> Lab<'a> {
 
     /// A cluster as the options describe it, of this many nodes.
     pub(crate) fn builder(&self, nodes: u16, files: &Initrd) -> ClusterBuilder {
-        self.options.common.cluster(Defaults::BENCH, files).nodes(nodes).benchmarks()
+        let builder = self.options.common.cluster(Defaults::BENCH, files);
+        builder.channel(self.channel()).nodes(nodes).benchmarks()
+    }
+
+    /// How frames travel where only one way is measured: what compares with TCP is over TCP.
+    fn channel(&self) -> Channel {
+        match self.options.common.channel {
+            Channel::Auto => Channel::Tcp,
+            channel => channel,
+        }
+    }
+
+    /// Whether shared memory is to be measured beside TCP.
+    pub(crate) fn wants_both_channels(&self) -> bool {
+        self.options.common.channel == Channel::Auto
+            && self.options.common.pcap.is_none()
+            && matches!(self.options.common.net, Net::Dgram | Net::Stream)
     }
 
     /// Two nodes with the program.
     pub(crate) fn pair(&self) -> Result<Cluster, Failure> {
         let files = self.files()?;
         Ok(self.builder(2, &files).start(&self.kernel, &files)?)
+    }
+
+    /// Two nodes with the program, over shared memory if they can have it.
+    pub(crate) fn pair_in_memory(&self) -> Result<Cluster, Failure> {
+        let files = self.files()?;
+        Ok(self.builder(2, &files).channel(Channel::Auto).start(&self.kernel, &files)?)
     }
 
     /// Starts `builder`'s nodes.

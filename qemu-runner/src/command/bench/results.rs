@@ -15,6 +15,9 @@ use super::peers::Peers;
 pub(crate) struct Results {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) calls: BTreeMap<String, Call>,
+    /// The calls through shared memory; `calls` are over TCP.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) shm: BTreeMap<String, Call>,
     #[serde(skip)]
     pub(crate) dissection: Option<Dissection>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

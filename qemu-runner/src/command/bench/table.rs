@@ -13,7 +13,10 @@ use crate::command::report::columns;
 pub(crate) fn text(results: &Results) -> String {
     let mut tables = Vec::new();
     if !results.calls.is_empty() {
-        tables.push(calls(&results.calls));
+        tables.push(calls("call", &results.calls));
+    }
+    if !results.shm.is_empty() {
+        tables.push(calls("through shared memory", &results.shm));
     }
     tables.extend(results.dissection.as_ref().map(dissection));
     if !results.migrate.is_empty() {
@@ -34,9 +37,10 @@ pub(crate) fn text(results: &Results) -> String {
     tables.join("\n")
 }
 
-fn calls(calls: &BTreeMap<String, Call>) -> String {
+/// A table of calls whose first column has this head.
+fn calls(head: &str, calls: &BTreeMap<String, Call>) -> String {
     let heads = [
-        "call",
+        head,
         "home us",
         "away us",
         "min",
