@@ -1,6 +1,7 @@
 //! The part of a thread that stays home: its mask, its signals, and its call in progress.
 
 use core::cell::{Cell, RefCell};
+use core::pin::pin;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, Tid};
@@ -112,7 +113,7 @@ impl HomeThread {
         future: impl Future<Output = T>,
     ) -> Result<T, Errno> {
         let interrupted = self.interrupt.wait_until(|| self.must_interrupt(home).then_some(()));
-        match select(future, interrupted).await {
+        match select(future, pin!(interrupted)).await {
             Either::First(value) => Ok(value),
             Either::Second(()) => Err(Errno::ERESTARTSYS),
         }
@@ -128,7 +129,7 @@ impl HomeThread {
         future: impl Future<Output = T>,
     ) -> Result<T, Errno> {
         let killed = self.interrupt.wait_until(|| self.must_die(home).then_some(()));
-        match select(future, killed).await {
+        match select(pin!(future), pin!(killed)).await {
             Either::First(value) => Ok(value),
             Either::Second(()) => Err(Errno::ERESTARTSYS),
         }

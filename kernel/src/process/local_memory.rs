@@ -1,5 +1,6 @@
 //! The memory of a body that is here, with whoever provides the pages of its mapped files.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -180,7 +181,7 @@ impl LocalMemory {
                 FaultOutcome::OutOfMemory => return Err(Unresolved::OutOfMemory),
                 FaultOutcome::NeedsPage(request) => request,
             };
-            match self.page_in(&request).await {
+            match Box::pin(self.page_in(&request)).await {
                 Ok(Installed::Done) => {}
                 Ok(Installed::BeyondEnd) => {
                     return Err(FaultSignal::beyond_file(request.address).into());
@@ -202,7 +203,7 @@ impl LocalMemory {
     async fn unblock(&self, blocked: Blocked, copied: usize) -> Result<(), MemoryError> {
         let fault = MemoryError::Fault { copied };
         match blocked {
-            Blocked::NeedsPage(request) => match self.page_in(&request).await {
+            Blocked::NeedsPage(request) => match Box::pin(self.page_in(&request)).await {
                 Ok(Installed::Done) => Ok(()),
                 Ok(Installed::BeyondEnd) | Err(OutOfFrames) => Err(fault),
             },
@@ -210,7 +211,8 @@ impl LocalMemory {
         }
     }
 
-    /// Gets pages of a mapped file from home and installs them.
+    /// Gets pages of a mapped file from home and installs them. Callers box this: it is rare, and
+    /// every copy would else have room for it.
     async fn page_in(&self, request: &PageRequest) -> Result<Installed, OutOfFrames> {
         match &self.pager {
             Pager::Home(home) => self.page_in_here(home, request),

@@ -1,6 +1,7 @@
 //! What a home handler knows of its caller. Not where the caller's body is.
 
 use alloc::rc::Rc;
+use core::pin::pin;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::signal::{SI_USER, SigDetail, SigInfo, Signal};
@@ -30,7 +31,7 @@ impl Caller {
     /// `ERESTARTSYS` if the wait was interrupted; the end of the transaction makes `EINTR` or a
     /// restart of it.
     pub async fn interruptible<T>(&self, future: impl Future<Output = T>) -> Result<T, Errno> {
-        self.thread.interruptible(&self.home, future).await
+        self.thread.interruptible(&self.home, pin!(future)).await
     }
 
     /// Waits for `future` until `deadline` or a signal. `None` says the deadline came.
@@ -42,7 +43,9 @@ impl Caller {
         deadline: Option<Instant>,
         future: impl Future<Output = T>,
     ) -> Result<Option<T>, Errno> {
-        Ok(self.interruptible(self.kernel.timers.timeout(deadline, future)).await?.ok())
+        let future = pin!(future);
+        let timed = pin!(self.kernel.timers.timeout(deadline, future));
+        Ok(self.thread.interruptible(&self.home, timed).await?.ok())
     }
 
     /// The caller as file systems see it.

@@ -1,5 +1,6 @@
 //! [`UserMemory`]: the thesis's copyin() and copyout(), and the only seam between the halves (D3).
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -40,6 +41,8 @@ impl From<MemoryError> for Errno {
 ///
 /// Each operation looks up where the body is now: here, it touches the address space; in transit,
 /// it waits. A handler cannot tell. No operation is interrupted by signals.
+///
+/// What is done over the network is boxed: every handler would else have room for it, at each call.
 #[derive(Clone)]
 pub struct UserMemory {
     kernel: Rc<Kernel>,
@@ -63,7 +66,7 @@ impl UserMemory {
     pub async fn copy_in(&self, address: UserAddr, buffer: &mut [u8]) -> Result<(), MemoryError> {
         match self.reach().await? {
             Reach::Here(memory) => memory.read(address, buffer).await,
-            Reach::Away(memory) => memory.read(address, buffer).await,
+            Reach::Away(memory) => Box::pin(memory.read(address, buffer)).await,
         }
     }
 
@@ -74,7 +77,7 @@ impl UserMemory {
     pub async fn copy_out(&self, address: UserAddr, data: &[u8]) -> Result<(), MemoryError> {
         match self.reach().await? {
             Reach::Here(memory) => memory.write(address, data).await,
-            Reach::Away(memory) => memory.write(address, data).await,
+            Reach::Away(memory) => Box::pin(memory.write(address, data)).await,
         }
     }
 
@@ -85,7 +88,7 @@ impl UserMemory {
     pub async fn copy_in_str(&self, address: UserAddr, max: usize) -> Result<Vec<u8>, MemoryError> {
         match self.reach().await? {
             Reach::Here(memory) => memory.read_str(address, max).await,
-            Reach::Away(memory) => memory.read_str(address, max).await,
+            Reach::Away(memory) => Box::pin(memory.read_str(address, max)).await,
         }
     }
 
@@ -118,7 +121,7 @@ impl UserMemory {
     ) -> Result<usize, MemoryError> {
         match self.reach().await? {
             Reach::Here(memory) => memory.prepare(address, length, kind).await,
-            Reach::Away(memory) => memory.prepare(address, length, kind).await,
+            Reach::Away(memory) => Box::pin(memory.prepare(address, length, kind)).await,
         }
     }
 
@@ -128,7 +131,7 @@ impl UserMemory {
     /// `ENOMEM` if there is no memory for it.
     pub async fn make_child(&self, child: &Rc<Home>, call: &Call, kind: Kind) -> Result<(), Errno> {
         while let Reach::Away(memory) = self.reach().await? {
-            let made = memory.make_child(child, kind).await;
+            let made = Box::pin(memory.make_child(child, kind)).await;
             if made != Err(AT_HOME) || self.process.away().is_some() {
                 return made;
             }
@@ -152,7 +155,7 @@ impl UserMemory {
     /// `ESRCH` if the body is lost.
     pub async fn end_other_threads(&self) -> Result<(), Errno> {
         if let Reach::Away(memory) = self.reach().await? {
-            return memory.end_other_threads().await;
+            return Box::pin(memory.end_other_threads()).await;
         }
         let running = self.running().ok_or(Errno::ESRCH)?;
         running.body.end_others(self.thread);
@@ -166,7 +169,7 @@ impl UserMemory {
     /// `ENOMEM` if there is no memory for its page table.
     pub async fn exec(&self, image: &ExecImage) -> Result<(), Errno> {
         if let Reach::Away(memory) = self.reach().await? {
-            return memory.exec(image).await;
+            return Box::pin(memory.exec(image)).await;
         }
         let running = self.running().ok_or(Errno::ESRCH)?;
         let old = running.body.become_program(self.kernel.memory(), &running.thread, image)?;

@@ -20,18 +20,21 @@ mod wait;
 
 pub(crate) use ipc::take_back as take_back_semaphores;
 
+use alloc::boxed::Box;
+
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::table::Sysno;
 
 use super::{Call, Caller, SysResult};
 
-/// Executes the home part of a call.
+/// Executes the home part of a call. Handlers with much state are boxed: what they need would else
+/// be copied with each call.
 ///
 /// # Errors
 /// What the call's manual page says; `ENOSYS` for a call that home has no part in.
 pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
     match call.sysno {
-        Sysno::execve => exec::execve(c, call).await,
+        Sysno::execve => Box::pin(exec::execve(c, call)).await,
         Sysno::fork | Sysno::vfork | Sysno::clone => family::clone(c, call).await,
         Sysno::migrate => family::migrate(c, call).await,
         Sysno::mmap => map::map(c, call).await,
@@ -99,7 +102,7 @@ async fn dispatch_settings(c: &Caller, call: &Call) -> SysResult {
         | Sysno::mq_timedsend
         | Sysno::mq_timedreceive
         | Sysno::mq_notify
-        | Sysno::mq_getsetattr => ipc::dispatch(c, call).await,
+        | Sysno::mq_getsetattr => Box::pin(ipc::dispatch(c, call)).await,
         Sysno::setuid
         | Sysno::setgid
         | Sysno::setreuid

@@ -9,6 +9,7 @@ mod options;
 mod receive;
 mod send;
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::time::Duration;
 
@@ -39,12 +40,12 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         Sysno::shutdown => connect::shutdown(c, call),
         Sysno::setsockopt => options::set(c, call).await,
         Sysno::getsockopt => options::get(c, call).await,
-        Sysno::sendto => message::sendto(c, call).await,
-        Sysno::sendmsg => message::sendmsg(c, call).await,
-        Sysno::sendmmsg => message::sendmmsg(c, call).await,
-        Sysno::recvfrom => message::recvfrom(c, call).await,
-        Sysno::recvmsg => message::recvmsg(c, call).await,
-        Sysno::recvmmsg => message::recvmmsg(c, call).await,
+        Sysno::sendto => Box::pin(message::sendto(c, call)).await,
+        Sysno::sendmsg => Box::pin(message::sendmsg(c, call)).await,
+        Sysno::sendmmsg => Box::pin(message::sendmmsg(c, call)).await,
+        Sysno::recvfrom => Box::pin(message::recvfrom(c, call)).await,
+        Sysno::recvmsg => Box::pin(message::recvmsg(c, call)).await,
+        Sysno::recvmmsg => Box::pin(message::recvmmsg(c, call)).await,
         _ => Err(Errno::ENOSYS),
     }
 }
