@@ -3,7 +3,7 @@
 //!
 //! The kernel must refuse, or do something harmless, or end the process that asks; it must not
 //! hang, and this process must see every child end. Each number has children of their own, with
-//! nothing open but `/dev/null`, in a group of their own, ended by an alarm if they block.
+//! nothing open but a file that goes with it, in a group of their own, ended by an alarm if they block.
 
 mod arguments;
 mod avoid;
@@ -62,11 +62,12 @@ fn isolate() {
     // SAFETY: plain calls with plain arguments; descriptors above 2 belong to nobody here.
     unsafe {
         libc::setpgid(0, 0);
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        // Not /dev/null: fchmod(2) and its kin would change it for the whole host.
+        let own = libc::memfd_create(c"own".as_ptr(), 0);
         for fd in 0..3 {
-            libc::dup2(null, fd);
+            libc::dup2(own, fd);
         }
-        libc::close(null);
+        libc::close(own);
     }
     signal::default(libc::SIGALRM);
     signal::default(libc::SIGSEGV);
