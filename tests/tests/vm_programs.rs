@@ -138,7 +138,7 @@ fn all_programs_moved_once_do_what_they_do_natively() {
 }
 
 #[test]
-#[ignore = "an hour"]
+#[ignore = "an hour: cargo test --test vm_programs -- --ignored all_roaming"]
 fn all_roaming_programs_do_what_they_do_natively() {
     run(Way::Roaming, |_, _| true);
 }

@@ -34,6 +34,11 @@ impl Caller {
         self.thread.interruptible(&self.home, pin!(future)).await
     }
 
+    /// Whether a signal waits for the end of the call: what takes long stops with what it has done.
+    pub fn is_interrupted(&self) -> bool {
+        self.thread.must_interrupt(&self.home)
+    }
+
     /// Waits for `future` until `deadline` or a signal. `None` says the deadline came.
     ///
     /// # Errors

@@ -9,12 +9,14 @@
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/sem.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/time.h>
 #include <sys/times.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <utime.h>
 
@@ -110,6 +112,32 @@ static void semaphore_calls(void)
     CHECK(semctl(id, 0, IPC_RMID) == 0);
 }
 
+/* A call that would take long ends when its process is ended. */
+static void long_calls(void)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        struct timespec moment = {0, 50000000};
+        int status;
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            int random = open("/dev/urandom", O_RDONLY), null = open("/dev/null", O_WRONLY);
+            static char room[1 << 20];
+            for (;;) {
+                if (kind == 0)
+                    sendfile(null, random, NULL, 1ul << 50);
+                else
+                    CHECK(write(null, room, read(random, room, sizeof room)) > 0);
+            }
+        }
+        nanosleep(&moment, NULL);
+        alarm(30);
+        CHECK(kill(child, SIGKILL) == 0);
+        CHECK(waitpid(child, &status, 0) == child && WTERMSIG(status) == SIGKILL);
+        alarm(0);
+    }
+}
+
 int main(void)
 {
     RUN(file_calls);
@@ -117,5 +145,6 @@ int main(void)
     RUN(process_calls);
     RUN(identity_calls);
     RUN(semaphore_calls);
+    RUN(long_calls);
     return 0;
 }

@@ -94,6 +94,9 @@ pub(super) async fn read(c: &Caller, call: &Call) -> SysResult {
                     break;
                 }
                 yield_now().await;
+                if c.home.exiting().is_some() {
+                    break;
+                }
             }
             Err(_) if done > 0 => break,
             Err(error) => return Err(error),

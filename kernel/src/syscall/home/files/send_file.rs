@@ -69,6 +69,9 @@ async fn copy(
         }
         // A copy from memory to memory never waits by itself.
         yield_now().await;
+        if c.is_interrupted() {
+            break;
+        }
     }
     (done, Ok(()))
 }

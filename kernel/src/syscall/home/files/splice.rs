@@ -162,6 +162,9 @@ impl Transfer<'_> {
                 Ok(count) => {
                     done += count;
                     yield_now().await;
+                    if c.is_interrupted() {
+                        break;
+                    }
                 }
                 Err(_) if done > 0 => break,
                 Err(Errno::EAGAIN) if waits => c.interruptible(self.changed()).await?,

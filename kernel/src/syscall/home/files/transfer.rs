@@ -124,6 +124,9 @@ async fn copy(
             Err(_) => break,
         }
         yield_now().await;
+        if c.is_interrupted() {
+            break;
+        }
     }
     Ok(done)
 }

@@ -52,6 +52,7 @@ pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
         match outcome {
             Err(error) if done == 0 => return Err(error),
             Err(_) => break,
+            Ok(()) if c.home.exiting().is_some() => break,
             Ok(()) if done < buffers.length() => yield_now().await,
             Ok(()) => {}
         }
