@@ -3,7 +3,8 @@
 //!
 //! The kernel must refuse, or do something harmless, or end the process that asks; it must not
 //! hang, and this process must see every child end. Each number has children of their own, with
-//! nothing open but a file that goes with it, in a group of their own, ended by an alarm if they block.
+//! nothing open but a file that goes with it, in a group of their own, ended by an alarm if they
+//! block.
 
 mod arguments;
 mod avoid;
