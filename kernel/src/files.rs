@@ -16,7 +16,7 @@ use crate::fs::device::{self, Devices};
 use crate::fs::fill::{FillError, fill};
 use crate::fs::pipe::PipeFs;
 use crate::fs::ramfs::{RamFs, RamLimits};
-use crate::fs::{Clock, NewContent, NewInode, Vfs};
+use crate::fs::{Clock, MountKind, NewContent, NewInode, Vfs};
 use crate::random::Random;
 use crate::stdio::NOBODY;
 
@@ -82,7 +82,7 @@ pub fn assemble(
     }
     let dev = make(2)?;
     device::populate(&*dev)?;
-    vfs.mount(b"/dev", dev, &NOBODY)?;
+    vfs.mount(b"/dev", dev, MountKind::memory(), &NOBODY)?;
     Ok(vfs)
 }
 

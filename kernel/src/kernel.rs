@@ -20,6 +20,7 @@ use crate::executor::{Meter, Spawner, Timers};
 use crate::extensions::Extensions;
 use crate::fs::Vfs;
 use crate::fs::nameless::Nameless;
+use crate::fs::share::Fetches;
 use crate::futex::Futexes;
 use crate::ipc::Ipc;
 use crate::laps::Laps;
@@ -52,6 +53,8 @@ pub struct Kernel {
     pub processes: ProcessTable,
     /// The files of this node.
     pub vfs: Rc<Vfs>,
+    /// Who waits for what hosts are asked for.
+    pub fetches: Rc<Fetches>,
     /// Where event descriptors and sockets live.
     pub nameless: Nameless,
     /// What the sockets of programs share.
@@ -127,6 +130,8 @@ pub struct Parts {
     pub timers: Timers,
     /// The files.
     pub vfs: Rc<Vfs>,
+    /// Who waits for what hosts are asked for.
+    pub fetches: Rc<Fetches>,
     /// The way to the runner.
     pub console: Rc<Console>,
     /// The network; `None` for a node that is alone.
@@ -158,6 +163,7 @@ impl Kernel {
             futexes: Futexes::default(),
             processes: ProcessTable::default(),
             vfs: parts.vfs,
+            fetches: parts.fetches,
             sockets: Sockets::new(&parts.frames),
             file_cache: FileCache::new(&parts.frames),
             frames: parts.frames,

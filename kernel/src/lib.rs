@@ -28,6 +28,7 @@ pub mod proc_source;
 pub mod process;
 pub mod random;
 pub mod runner;
+pub mod shares;
 pub mod signal;
 pub mod socket;
 pub mod split;

@@ -18,12 +18,14 @@ use wayfarer_proto::time::Instant;
 use crate::console::Console;
 use crate::executor::{Executor, Meter, Timers};
 use crate::extensions::Extensions;
+use crate::fs::share::Fetches;
 use crate::kernel::{Kernel, Parts};
 use crate::memory::MemorySource;
 use crate::net::outside::Outside;
 use crate::net::{Config, ConfigError, ListenError, Network, Port, QueueFull, SharedPort};
 use crate::patience::Patience;
 use crate::random::{Random, SEED_SIZE};
+use crate::shares::{ShareError, Shares};
 use crate::split::doors;
 use crate::{files, probe, proc_source, runner};
 
@@ -45,6 +47,7 @@ struct Node {
     network: Option<Network>,
     outside: Option<Rc<Outside>>,
     patience: Patience,
+    shares: Shares,
     /// Where input from the runner is put.
     piece: Vec<u8>,
 }
@@ -78,6 +81,8 @@ enum BootError {
     Network(ConfigError),
     /// A port that others call at is taken.
     Doors(ListenError),
+    /// A directory of the host.
+    Share(ShareError),
 }
 
 impl core::fmt::Display for BootError {
@@ -88,6 +93,7 @@ impl core::fmt::Display for BootError {
             Self::Memory => f.write_str("no memory"),
             Self::Network(error) => write!(f, "network: {error:?}"),
             Self::Doors(error) => write!(f, "network: {error:?}"),
+            Self::Share(error) => error.fmt(f),
         }
     }
 }
@@ -103,6 +109,11 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
     let epoch = Duration::from_nanos(words.epoch_ns);
     let random = Rc::new(RefCell::new(Random::new(seed(&mut devices, machine.clock))));
     let vfs = files::assemble(machine, epoch, &random).map_err(BootError::Files)?;
+    let fetches = Rc::<Fetches>::default();
+    let ports = core::mem::take(&mut devices.shares);
+    let made = (clock, &machine.frames);
+    let shares = Shares::mount(machine.command_line, ports, &vfs, &fetches, made);
+    let shares = shares.map_err(BootError::Share)?;
     let memory =
         MemorySource::new(&machine.frames, &machine.kernel_half).map_err(|_| BootError::Memory)?;
     let seed = random.borrow_mut().next_u64();
@@ -123,6 +134,7 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         meter,
         timers,
         vfs,
+        fetches,
         console,
         network: network.clone(),
         nodes: words.nodes,
@@ -132,17 +144,7 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         extensions,
         random,
     });
-    if let Some(outside) = &outside {
-        kernel.sockets.inet.set_uplink(outside.clone());
-        files::add_resolver(&kernel.vfs).map_err(|errno| BootError::Files(errno.into()))?;
-    }
-    if let Some(network) = &network {
-        doors::open(&kernel, network).map_err(BootError::Doors)?;
-        if machine.command_line.split_ascii_whitespace().any(|word| word == BENCH) {
-            probe::serve(&kernel, network).map_err(BootError::Doors)?;
-        }
-    }
-    proc_source::mount(&kernel).map_err(|errno| BootError::Files(errno.into()))?;
+    open_up(&kernel, machine.command_line, outside.as_ref())?;
     kernel.init();
     if let Roam::Period(period) = kernel.roam {
         crate::split::roam::by_the_clock(&kernel, period);
@@ -157,8 +159,28 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         network,
         outside,
         patience: Patience::default(),
+        shares,
         piece: alloc::vec![0; CONSOLE_PIECE],
     })
+}
+
+/// What others reach the kernel by: the outside, its peers, `/proc`.
+fn open_up(
+    kernel: &Rc<Kernel>,
+    command_line: &str,
+    outside: Option<&Rc<Outside>>,
+) -> Result<(), BootError> {
+    if let Some(outside) = outside {
+        kernel.sockets.inet.set_uplink(outside.clone());
+        files::add_resolver(&kernel.vfs).map_err(|errno| BootError::Files(errno.into()))?;
+    }
+    if let Some(network) = &kernel.network {
+        doors::open(kernel, network).map_err(BootError::Doors)?;
+        if command_line.split_ascii_whitespace().any(|word| word == BENCH) {
+            probe::serve(kernel, network).map_err(BootError::Doors)?;
+        }
+    }
+    proc_source::mount(kernel).map_err(|errno| BootError::Files(errno.into()))
 }
 
 /// The way to the outside, if the runner has added a card for it: the last one.
@@ -320,13 +342,14 @@ impl Node {
     fn turn(&mut self) -> bool {
         let now = Instant(self.clock.now_ns());
         self.kernel.timers.fire(now);
-        let mut progress = self.receive();
+        let mut progress = self.receive() | self.shares.receive();
         if let Some(network) = &self.network {
             // Whether there is more is told by `poll_at`: a card that has nothing interrupts.
             network.receive(now);
         }
         progress |= self.poll_outside();
         self.executor.run_round();
+        self.shares.announce();
         if let Some(network) = &self.network {
             let sent = network.transmit(Instant(self.clock.now_ns()));
             if sent {

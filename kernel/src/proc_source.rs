@@ -18,7 +18,7 @@ use crate::executor::{LongPolls, PollKind, Priority};
 use crate::fs::proc::{
     Answer, IdentityFacts, NodeFacts, ProcFs, ProcSource, ProcessFacts, ProcessState,
 };
-use crate::fs::{Dentry, OpenFile, device};
+use crate::fs::{Dentry, MountKind, OpenFile, device};
 use crate::kernel::Kernel;
 use crate::memory::maps_text;
 use crate::net::Network;
@@ -61,7 +61,7 @@ pub fn mount(kernel: &Rc<Kernel>) -> Result<(), Errno> {
         Rc::new(move || kernel.upgrade().map_or(never, |kernel| kernel.wall_clock()))
     };
     let root = ProcFs::create(Rc::new(Source(Rc::downgrade(kernel))), clock, DEVICE);
-    kernel.vfs.mount(b"/proc", root, &NOBODY)
+    kernel.vfs.mount(b"/proc", root, MountKind::of_the_kernel("proc"), &NOBODY)
 }
 
 /// The kernel as [`ProcFs`] sees it. Weak, for the kernel owns its file systems.

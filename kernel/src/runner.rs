@@ -1,9 +1,12 @@
 //! What the runner asks of a node: run a program, feed its input, move it, count, power off.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
+use core::task::{Context, Poll, Waker};
 
 use wayfarer_proto::console::{Counts, Exit, ExitStatus, FromNode, Half, Start, Started, ToNode};
+use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigInfo, Signal};
@@ -60,7 +63,32 @@ pub fn handle(kernel: &Rc<Kernel>, frame: ToNode) {
 /// Starts a program and reports how that went, and later how the program ended.
 fn begin(kernel: &Rc<Kernel>, order: Start) {
     kernel.trace.set(kernel.trace.get() || order.trace);
-    match start::start(kernel, order) {
+    let input = kernel.stdin.begin();
+    let pid = kernel.processes.allocate_id().map(Pid);
+    let started = {
+        let kernel = Rc::clone(kernel);
+        async move {
+            let pid = pid?;
+            let fetches = &kernel.fetches;
+            fetches.settle(|| start::start(&kernel, order.clone(), pid, input)).await
+        }
+    };
+    let mut started = Box::pin(started);
+    // On the spot, so that what comes after it finds it started; only the host is waited for.
+    match started.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => report_start(kernel, outcome),
+        Poll::Pending => {
+            let kernel = Rc::clone(kernel);
+            kernel.spawner.clone().spawn(Priority::Service, async move {
+                let outcome = started.await;
+                report_start(&kernel, outcome);
+            });
+        }
+    }
+}
+
+fn report_start(kernel: &Rc<Kernel>, outcome: Result<start::Program, Errno>) {
+    match outcome {
         Ok(program) => {
             kernel.program.set(Some(program.home.pid));
             let started = Started { pid: program.home.pid, result: Ok(()) };

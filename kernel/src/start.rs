@@ -62,12 +62,12 @@ async fn wait_until(object: &dyn FileObject, condition: impl Fn() -> bool) {
     }
 }
 
-/// Starts a program as the leader of a new session.
+/// Starts a program as the leader of a new session, with this process id and this input.
 ///
 /// # Errors
-/// As execve(2), or `ENOENT` and `ENOTDIR` for the working directory.
-pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
-    let pid = Pid(kernel.processes.allocate_id()?);
+/// As execve(2), or `ENOENT` and `ENOTDIR` for the working directory; `EIOCBQUEUED` while the host
+/// is asked for its file: nothing has been done then.
+pub fn start(kernel: &Rc<Kernel>, order: Start, pid: Pid, input: Reader) -> Result<Program, Errno> {
     let files = Files::new(Rc::clone(kernel.vfs.root()));
     let home = Home::new(pid, pid, pid, files, Handlers::default());
     let asker = HomeAsker { kernel, home: &home, thread: None };
@@ -85,7 +85,6 @@ pub fn start(kernel: &Rc<Kernel>, order: Start) -> Result<Program, Errno> {
         group: (credentials.group.real, credentials.group.effective),
     };
     *home.credentials.borrow_mut() = credentials;
-    let input = kernel.stdin.begin();
     let output = match order.tty {
         true => open_terminal(kernel, &home, order.size, input)?,
         false => open_pipes(kernel, &home, input)?,

@@ -159,6 +159,7 @@ errnos! {
     513 ERESTARTNOINTR "Kernel-internal: restart always.";
     514 ERESTARTNOHAND "Kernel-internal: restart only if no handler runs, else EINTR.";
     516 ERESTART_RESTARTBLOCK "Kernel-internal: restart by restart_syscall(2), else EINTR.";
+    529 EIOCBQUEUED "Kernel-internal: asked for; to be tried again when the answer has come.";
 }
 
 impl Errno {

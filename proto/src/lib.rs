@@ -22,6 +22,7 @@ pub mod message;
 pub mod node;
 pub mod roam;
 pub mod session;
+pub mod share;
 pub mod shared;
 pub mod table;
 pub mod time;

@@ -19,10 +19,11 @@ use crate::placement::{self, Placement};
 use crate::qemu::{self, Accel, Machine};
 use crate::reporter::Reporter;
 use crate::rundir::RunDir;
+use crate::share::Share;
 use crate::shared::{Channel, Layout, SharedMemory, Wanted};
 use crate::uplink::{self, Published};
 use crate::vm::{Outputs, Vm};
-use crate::wiring::{self, Port};
+use crate::wiring::{self, Others, Port};
 
 /// How long all nodes may take to boot. 20 ms is usual; a busy host needs more.
 const BOOT_LIMIT: Duration = Duration::from_secs(30);
@@ -52,6 +53,7 @@ pub struct ClusterBuilder {
     debugger: bool,
     words: String,
     uplink: Option<Vec<Published>>,
+    shares: Vec<Share>,
     emulator: PathBuf,
 }
 
@@ -71,6 +73,7 @@ impl Default for ClusterBuilder {
             debugger: false,
             words: String::new(),
             uplink: None,
+            shares: Vec::new(),
             emulator: PathBuf::from(qemu::PROGRAM),
         }
     }
@@ -163,6 +166,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// Lets node 1 mount these directories of this host.
+    #[must_use]
+    pub fn shares(mut self, shares: Vec<Share>) -> Self {
+        self.shares = shares;
+        self
+    }
+
     /// More words for the kernel's command line.
     #[must_use]
     pub fn words(mut self, words: &str) -> Self {
@@ -194,7 +204,9 @@ impl ClusterBuilder {
         let net = self.net.unwrap_or_else(|| cluster::default_net(self.nodes));
         // A single node has no peer to be wired to.
         let net = if self.nodes == 1 { NetKind::None } else { net };
-        wiring::check_nodes(self.nodes, net, self.uplink.is_some())?;
+        let others = Others { uplink: self.uplink.is_some(), shares: self.shares.len() };
+        wiring::check_nodes(self.nodes, net, others)?;
+        Share::check(&self.shares)?;
         let directory = RunDir::new().map_err(ClusterError::host("make a directory"))?;
         let archive = directory.join("initrd");
         let file = File::create(&archive);
@@ -307,6 +319,7 @@ impl Boot<'_> {
             ports,
             // Programs start on node 1, and their sockets stay there.
             uplink: self.plan.uplink.as_deref().filter(|_| node == NodeId(1)),
+            shares: if node == NodeId(1) { &self.plan.shares } else { &[] },
             serial: &outputs.serial,
             captures: &outputs.captures,
             debugger: self.plan.debugger.then(|| FIRST_DEBUG_PORT - 1 + node.0),

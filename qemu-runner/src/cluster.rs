@@ -17,6 +17,7 @@ use crate::namespace::{Namespace, TapError};
 use crate::pcap;
 use crate::reporter::Reporter;
 use crate::rundir::RunDir;
+use crate::share::ShareError;
 use crate::shared::{NoSharedMemory, SharedMemory};
 use crate::vm::{Ending, Vm};
 use crate::wiring::{self, NodeLimit};
@@ -36,6 +37,9 @@ pub enum ClusterError {
     /// Shared memory was asked for and is impossible.
     #[error(transparent)]
     Channel(#[from] NoSharedMemory),
+    /// A directory of this host cannot be shared.
+    #[error(transparent)]
+    Share(#[from] ShareError),
     /// The initial file system could not be made.
     #[error(transparent)]
     Initrd(#[from] InitrdError),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use wayfarer_proto::boot::{BootWords, UPLINK};
 use wayfarer_proto::node;
 
+use crate::share::Share;
 use crate::shared::Layout;
 use crate::uplink::{self, Published};
 use crate::wiring::Port;
@@ -59,6 +60,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) ports: &'a [Port],
     /// The ports that lead here from the outside, if there is a way.
     pub(crate) uplink: Option<&'a [Published]>,
+    /// Directories of this host that are mounted.
+    pub(crate) shares: &'a [Share],
     /// Where the serial port's bytes go.
     pub(crate) serial: &'a Path,
     /// Where each port's frames go, if they are wanted.
@@ -88,6 +91,11 @@ impl Machine<'_> {
         line.pair("-device", "virtio-serial-device,max_ports=2");
         line.pair("-device", "virtserialport,nr=1,chardev=console");
         line.pair("-device", "virtio-rng-device");
+        for (index, share) in self.shares.iter().enumerate() {
+            let [fsdev, device] = share.arguments(index);
+            line.pair("-fsdev", fsdev);
+            line.pair("-device", device);
+        }
         line.pair("-serial", option("file:", self.serial));
         if let Some(port) = self.debugger {
             line.pair("-gdb", format!("tcp:127.0.0.1:{port}"));
@@ -101,6 +109,8 @@ impl Machine<'_> {
         words.extend((!self.extra_words.is_empty()).then(|| self.extra_words.to_owned()));
         words.extend(self.uplink.map(|_| UPLINK.to_owned()));
         words.extend(self.shared.as_ref().map(|(layout, _)| layout.to_string()));
+        let shares = self.shares.iter().enumerate();
+        words.extend(shares.map(|(index, share)| share.word(index).to_string()));
         words.join(" ")
     }
 
@@ -202,6 +212,7 @@ mod tests {
             words: &words,
             extra_words: "",
             uplink: None,
+            shares: &[],
             memory_mib: 64,
             shared: None,
             accel: Accel::Auto,

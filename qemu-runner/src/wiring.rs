@@ -1,5 +1,6 @@
 //! Which packet ports each node has and what is at their other end.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use wayfarer_proto::boot::NetKind;
@@ -23,45 +24,74 @@ pub(crate) enum Port {
     Tap { interface: String },
 }
 
-/// More nodes than a way of wiring them allows.
+/// The devices of node 1 beside those that every node has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Others {
+    /// Whether it has a way to the outside.
+    pub uplink: bool,
+    /// How many directories of this host it mounts.
+    pub shares: usize,
+}
+
+impl fmt::Display for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uplink = if self.uplink { "--publish or --outside" } else { "" };
+        match self {
+            Self { uplink: false, shares: 0 } => Ok(()),
+            Self { shares: 0, .. } => write!(f, " with {uplink}"),
+            Self { uplink: false, shares } => write!(f, " with {shares} times --share"),
+            Self { shares, .. } => write!(f, " with {uplink} and {shares} times --share"),
+        }
+    }
+}
+
+/// More nodes, or more devices of node 1, than a way of wiring them allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "--nodes {nodes} is out of range: --net {}{} allows 1 to {limit}{hint}",
+    "--nodes {nodes} is out of range: --net {}{others} allows {}{hint}",
     .net.name(),
-    if *.uplink { " with --publish or --outside" } else { "" }
+    range(*.limit)
 )]
 pub struct NodeLimit {
     /// The nodes asked for.
     pub nodes: u16,
     /// The wiring asked for.
     pub net: NetKind,
-    /// Whether node 1 was to have a way to the outside.
-    pub uplink: bool,
+    /// What node 1 was to have besides.
+    pub others: Others,
     /// How many that allows.
     pub limit: u16,
     /// What to do instead, or nothing.
     hint: &'static str,
 }
 
-/// Checks the number of nodes against what the wiring can carry; `uplink` says whether node 1 has
-/// a way to the outside beside its peers.
+fn range(limit: u16) -> String {
+    if limit == 0 { "none".to_owned() } else { format!("1 to {limit}") }
+}
+
+/// Checks the number of nodes against what the wiring can carry; `others` are what node 1 has
+/// beside its peers.
 ///
 /// # Errors
 /// [`NodeLimit`] names the limit.
-pub fn check_nodes(nodes: u16, net: NetKind, uplink: bool) -> Result<(), NodeLimit> {
+pub fn check_nodes(nodes: u16, net: NetKind, others: Others) -> Result<(), NodeLimit> {
+    let taken = usize::from(TAKEN) + usize::from(others.uplink) + others.shares;
+    let free = SLOTS.saturating_sub(u16::try_from(taken).unwrap_or(SLOTS));
+    let fits = taken <= usize::from(SLOTS);
     let (limit, hint) = match net {
-        NetKind::None => (1, ""),
+        NetKind::None => (u16::from(fits), ""),
         // A port per peer, and peers are one fewer than nodes.
         NetKind::Dgram | NetKind::Stream => (
-            SLOTS - TAKEN - u16::from(uplink) + 1,
-            " (one virtio-mmio slot of 8 for each peer); --net tap, as root, has no such limit",
+            if fits { free + 1 } else { 0 },
+            " (one virtio-mmio slot of 8 for each device); --net tap, as root, takes one for all \
+             peers",
         ),
-        NetKind::Tap => (node::MAX.0, ""),
+        NetKind::Tap => (if free > 0 { node::MAX.0 } else { u16::from(fits) }, ""),
     };
     if nodes >= 1 && nodes <= limit {
         Ok(())
     } else {
-        Err(NodeLimit { nodes, net, uplink, limit, hint })
+        Err(NodeLimit { nodes, net, others, limit, hint })
     }
 }
 
@@ -107,6 +137,8 @@ fn stream(this: NodeId, peer: NodeId, directory: &Path) -> Port {
 mod tests {
     use super::*;
 
+    const UPLINK: Others = Others { uplink: true, shares: 0 };
+
     #[test]
     fn both_ends_of_a_wire_meet() {
         let directory = Path::new("/run/x");
@@ -137,20 +169,20 @@ mod tests {
 
     #[test]
     fn limit_is_named() {
-        assert_eq!(check_nodes(7, NetKind::Dgram, false), Ok(()));
-        let text = check_nodes(8, NetKind::Stream, false).unwrap_err().to_string();
+        assert_eq!(check_nodes(7, NetKind::Dgram, Others::default()), Ok(()));
+        let text = check_nodes(8, NetKind::Stream, Others::default()).unwrap_err().to_string();
         assert!(text.contains("--nodes 8") && text.contains("1 to 7"), "{text}");
-        assert!(check_nodes(0, NetKind::Tap, false).is_err());
-        assert_eq!(check_nodes(200, NetKind::Tap, false), Ok(()));
+        assert!(check_nodes(0, NetKind::Tap, Others::default()).is_err());
+        assert_eq!(check_nodes(200, NetKind::Tap, Others::default()), Ok(()));
     }
 
     #[test]
     fn a_way_to_the_outside_takes_a_slot() {
-        assert_eq!(check_nodes(6, NetKind::Dgram, true), Ok(()));
-        let text = check_nodes(7, NetKind::Dgram, true).unwrap_err().to_string();
+        assert_eq!(check_nodes(6, NetKind::Dgram, UPLINK), Ok(()));
+        let text = check_nodes(7, NetKind::Dgram, UPLINK).unwrap_err().to_string();
         assert!(text.contains("--publish") && text.contains("1 to 6"), "{text}");
-        assert_eq!(check_nodes(1, NetKind::None, true), Ok(()));
-        assert_eq!(check_nodes(200, NetKind::Tap, true), Ok(()));
+        assert_eq!(check_nodes(1, NetKind::None, UPLINK), Ok(()));
+        assert_eq!(check_nodes(200, NetKind::Tap, UPLINK), Ok(()));
     }
 
     #[test]

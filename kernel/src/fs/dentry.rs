@@ -5,7 +5,7 @@ use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
-use super::Inode;
+use super::{Inode, Names};
 
 /// A name that somebody holds on to, with its inode and its parent.
 ///
@@ -44,12 +44,14 @@ impl Dentry {
     /// The dentry of a child that was just looked up or made. Finds an existing one where names
     /// stay valid.
     pub(super) fn child(self: &Rc<Self>, name: &[u8], inode: Rc<dyn Inode>) -> Rc<Self> {
-        if let Some(known) = self.known_child(name) {
-            return known;
+        match self.known_child(name) {
+            Some(known) if Rc::ptr_eq(&known.inode, &inode) => return known,
+            Some(_) => self.forget_child(name),
+            None => {}
         }
         let child = Self::root(inode, name);
         child.parent.replace(Some(self.clone()));
-        if self.inode.keeps_names() {
+        if self.inode.names() != Names::Fleeting {
             self.children.borrow_mut().insert(name.to_vec(), Rc::downgrade(&child));
         }
         child

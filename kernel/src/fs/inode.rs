@@ -11,6 +11,7 @@ use wayfarer_proto::linux::fcntl::{OpenFlags, Seals};
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType, Statfs};
 use wayfarer_proto::linux::time::Timespec;
 
+use super::share::Fetches;
 use super::{Asker, Dentry, FileObject};
 
 /// The wall clock that file times are taken from.
@@ -160,6 +161,17 @@ pub struct DirectoryEntry<'a> {
     pub next: u64,
 }
 
+/// How long names in a directory stay valid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Names {
+    /// Until they are removed through the [`Vfs`](super::Vfs).
+    Kept,
+    /// Others may change them: each lookup asks.
+    Asked,
+    /// They come and go by themselves, and none can be made (`/proc`).
+    Fleeting,
+}
+
 /// An object of a file system. What a kind of file cannot do has a default that fails with the
 /// error Linux gives.
 pub trait Inode: Any {
@@ -178,7 +190,24 @@ pub trait Inode: Any {
     }
 
     /// The file system that holds it, as statfs(2) tells.
-    fn file_system(&self) -> Statfs;
+    ///
+    /// # Errors
+    /// As the file system says.
+    fn file_system(&self) -> Result<Statfs, Errno>;
+
+    /// Where answers come from, if what this file holds has to be asked for: then operations may
+    /// fail with `EIOCBQUEUED`, and it has no frames of its own.
+    fn fetches(&self) -> Option<&Rc<Fetches>> {
+        None
+    }
+
+    /// Sees that [`metadata`](Self::metadata) tells what is true now.
+    ///
+    /// # Errors
+    /// As the file system says.
+    fn refresh(&self) -> Result<(), Errno> {
+        Ok(())
+    }
 
     /// Opens it. Devices and fifos are opened by the [`Vfs`](super::Vfs).
     ///
@@ -198,10 +227,9 @@ pub trait Inode: Any {
         Err(Errno::ENOTDIR)
     }
 
-    /// Whether a name found once stays valid until it is removed through the
-    /// [`Vfs`](super::Vfs). Not so in `/proc`, whose directories come and go.
-    fn keeps_names(&self) -> bool {
-        true
+    /// How long a name in this directory stays valid that was found once.
+    fn names(&self) -> Names {
+        Names::Kept
     }
 
     /// Makes a new inode under a name that this directory does not have.

@@ -101,12 +101,12 @@ impl Inode for NamelessInode {
         Ok(())
     }
 
-    fn file_system(&self) -> Statfs {
+    fn file_system(&self) -> Result<Statfs, Errno> {
         let magic = match self.file_type {
             FileType::Socket => SOCKFS_MAGIC,
             _ => ANON_INODE_FS_MAGIC,
         };
-        Statfs::without_blocks(magic, self.device(), ST_FLAGS)
+        Ok(Statfs::without_blocks(magic, self.device(), ST_FLAGS))
     }
 
     /// Such a file cannot be opened again, not even through `/proc/PID/fd`.

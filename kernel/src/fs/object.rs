@@ -62,6 +62,14 @@ pub trait FileObject: Any {
         Err(Errno::ESPIPE)
     }
 
+    /// Sees that what was written stays (fsync(2)); memory needs no more than it has.
+    ///
+    /// # Errors
+    /// As the object says.
+    fn sync(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
     /// What it is ready for now.
     fn poll(&self) -> PollEvents {
         PollEvents::READABLE | PollEvents::WRITABLE

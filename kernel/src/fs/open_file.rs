@@ -13,6 +13,7 @@ use wayfarer_proto::linux::stat::FileType;
 use super::dirent::{DirentBuffer, DirentFormat};
 use super::locks::{LockOwner, Locks};
 use super::notify::{Inotify, Watches};
+use super::turns::{Turn, Turns};
 use super::{Asker, Dentry, DirectoryEntry, FileObject, Inode, Io, Metadata};
 
 /// What all open file descriptions of a node share: how many there are, and the locks.
@@ -53,6 +54,7 @@ pub struct OpenFile {
     number: u64,
     /// Whether it may hold locks that end with it.
     has_locked: Cell<bool>,
+    turns: Turns,
     all: OpenFiles,
 }
 
@@ -71,7 +73,8 @@ impl OpenFile {
         }
         let flags = Cell::new(flags - OpenFlags::CREATION);
         let (offset, has_locked) = (Cell::new(0), Cell::new(false));
-        Rc::new(Self { dentry, object, flags, offset, number, has_locked, all: all.clone() })
+        let (turns, all) = (Turns::default(), all.clone());
+        Rc::new(Self { dentry, object, flags, offset, number, has_locked, turns, all })
     }
 
     /// The owner of locks that end with this description. To be asked for before setting one.
@@ -192,7 +195,7 @@ impl OpenFile {
         if data.is_empty() {
             return Ok(0);
         }
-        let offset = self.end_if_appending().unwrap_or_else(|| self.offset.get());
+        let offset = self.end_if_appending()?.unwrap_or_else(|| self.offset.get());
         let count = self.object.write(offset, data, io)?;
         self.offset.set(offset.saturating_add(count as u64));
         self.transferred(count, Notice::MODIFY);
@@ -207,7 +210,7 @@ impl OpenFile {
     pub fn write_at(&self, offset: u64, data: &[u8], io: &Io<'_>) -> Result<usize, Errno> {
         self.require_positions()?;
         self.require_writes()?;
-        let offset = self.end_if_appending().unwrap_or(offset);
+        let offset = self.end_if_appending()?.unwrap_or(offset);
         let count = self.object.write(offset, data, io)?;
         self.transferred(count, Notice::MODIFY);
         Ok(count)
@@ -307,8 +310,17 @@ impl OpenFile {
         self.object.poll()
     }
 
-    fn end_if_appending(&self) -> Option<u64> {
-        self.flags.get().contains(OpenFlags::APPEND).then(|| self.object.size())
+    fn end_if_appending(&self) -> Result<Option<u64>, Errno> {
+        if !self.flags.get().contains(OpenFlags::APPEND) {
+            return Ok(None);
+        }
+        self.inode().refresh()?;
+        Ok(Some(self.object.size()))
+    }
+
+    /// Waits for one's turn, where an operation that moves the offset takes several steps.
+    pub async fn turn(&self) -> Turn<'_> {
+        self.turns.take().await
     }
 
     /// Fails unless pread(2) and pwrite(2) work.

@@ -7,7 +7,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::fcntl::{NAME_MAX, PATH_MAX, Resolve, X_OK};
 use wayfarer_proto::linux::stat::FileType;
 
-use super::{Asker, Dentry, LinkTarget};
+use super::{Asker, Dentry, LinkTarget, Names};
 
 /// Symbolic links followed in one resolution before `ELOOP` (path_resolution(7)).
 const LINKS_MAX: u32 = 40;
@@ -265,9 +265,17 @@ pub(super) fn lookup_child(
         return Err(Errno::ENAMETOOLONG);
     }
     asker.require(&**directory.inode(), X_OK)?;
-    if let Some(known) = directory.known_child(name) {
+    let known = directory.known_child(name);
+    if let Some(known) = known.filter(|_| directory.inode().names() == Names::Kept) {
         return Ok(known);
     }
-    let inode = directory.inode().lookup(name, asker)?;
-    Ok(directory.child(name, inode))
+    match directory.inode().lookup(name, asker) {
+        Ok(inode) => Ok(directory.child(name, inode)),
+        Err(error) => {
+            if error == Errno::ENOENT {
+                directory.forget_child(name);
+            }
+            Err(error)
+        }
+    }
 }

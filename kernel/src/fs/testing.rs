@@ -20,7 +20,8 @@ use super::dirent::DirentFormat;
 use super::pipe::PipeFs;
 use super::ramfs::{RamFs, RamLimits};
 use super::{
-    Asker, Clock, Dentry, FollowLast, Inode, Metadata, NewContent, NewInode, OpenFile, Sink, Vfs,
+    Asker, Clock, Dentry, FollowLast, Inode, Metadata, MountKind, NewContent, NewInode, OpenFile,
+    Sink, Vfs,
 };
 
 /// Someone who asks; by default process 1 in its own session.
@@ -108,7 +109,7 @@ impl TestTree {
         let dev = make(21);
         device::populate(&*dev).unwrap();
         let asker = TestAsker::default();
-        vfs.mount(b"/dev", dev, &asker).unwrap();
+        vfs.mount(b"/dev", dev, MountKind::memory(), &asker).unwrap();
         Self { vfs, asker, clock, pool }
     }
 

@@ -6,7 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
+use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::MapId;
+use wayfarer_proto::limits;
 use wayfarer_proto::message::FileVersion;
 
 use crate::fs::{Dentry, Descriptors, Inode};
@@ -66,6 +68,18 @@ pub struct MappedFile {
 }
 
 impl MappedFile {
+    /// Up to `count` pages of content from the page `page` on.
+    ///
+    /// # Errors
+    /// As [`Inode::read_at`].
+    pub fn read_run(&self, page: u64, count: usize) -> Result<Vec<u8>, Errno> {
+        let mut bytes = alloc::vec![0; count.min(limits::RUN_PAGES) * limits::PAGE];
+        let start = page.checked_mul(limits::PAGE as u64).ok_or(Errno::EINVAL)?;
+        let length = self.inode.read_at(start, &mut bytes)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
     /// What is told of it in `/proc/PID/maps` and in a refusal.
     pub fn describe(&self) -> memory::MappedFile {
         let metadata = self.inode.metadata();

@@ -11,7 +11,7 @@ use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigDetail, SigInfo, Signal};
 use wayfarer_proto::message::{FilePages, FileVersion};
 
-use super::{BodyThread, Home, Memory, ProcessCell, Running};
+use super::{BodyThread, Home, MappedFile, Memory, ProcessCell, Running};
 use crate::executor::yield_now;
 use crate::memory::{
     AccessKind, Blocked, FaultOutcome, FaultSignal, FileContent, FutexKey, Installed, PageRequest,
@@ -215,7 +215,20 @@ impl LocalMemory {
     /// every copy would else have room for it.
     async fn page_in(&self, request: &PageRequest) -> Result<Installed, OutOfFrames> {
         match &self.pager {
-            Pager::Home(home) => self.page_in_here(home, request),
+            Pager::Home(home) => {
+                let file = home.maps.get(request.map);
+                let asked = file.as_ref().and_then(|file| file.inode.fetches());
+                match (&file, asked) {
+                    (Some(file), Some(fetches)) => {
+                        let count = request.count as usize;
+                        let bytes =
+                            fetches.settle(|| file.read_run(request.file_page, count)).await;
+                        let bytes = bytes.unwrap_or_default();
+                        self.memory.space.borrow_mut().install(request, &bytes)
+                    }
+                    _ => self.page_in_here(file.as_ref(), request),
+                }
+            }
             Pager::Away(driver) => {
                 let pages = self.page_in_away(driver, request).await;
                 let cache = driver.file_cache();
@@ -243,10 +256,13 @@ impl LocalMemory {
     }
 
     /// The pages of the file are frames of this node: they are shared until written.
-    fn page_in_here(&self, home: &Home, request: &PageRequest) -> Result<Installed, OutOfFrames> {
-        let file = home.maps.get(request.map);
+    fn page_in_here(
+        &self,
+        file: Option<&MappedFile>,
+        request: &PageRequest,
+    ) -> Result<Installed, OutOfFrames> {
         let mut space = self.memory.space.borrow_mut();
-        space.install_with(request, |index| match &file {
+        space.install_with(request, |index| match file {
             Some(file) => match file.inode.page(request.file_page + index) {
                 Err(Errno::ENOMEM) => Err(OutOfFrames),
                 page => Ok(page.unwrap_or(None)),

@@ -333,19 +333,26 @@ impl DeputyDriver {
         }
     }
 
-    /// Reads pages of a mapped file; a RAM file system never keeps a reader waiting.
+    /// Reads pages of a mapped file. Only a file of the host keeps a reader waiting.
     fn page_wanted(self: &Rc<Self>, op: PageOp, map: MapId, page: u64, count: usize) {
-        let result = match self.home.maps.get(map) {
-            Some(file) => {
-                let mut bytes = alloc::vec![0; count.min(limits::RUN_PAGES) * limits::PAGE];
-                file.inode.read_at(page * limits::PAGE as u64, &mut bytes).map(|length| {
-                    bytes.truncate(length);
-                    FilePages { bytes, versions: self.file_versions(map) }
-                })
-            }
-            None => Err(Errno::EBADF),
+        let Some(file) = self.home.maps.get(map) else {
+            return self.input(Input::PageData { op, result: Err(Errno::EBADF) });
         };
-        self.input(Input::PageData { op, result });
+        let Some(fetches) = file.inode.fetches().cloned() else {
+            let pages = file.read_run(page, count).map(|bytes| self.pages(map, bytes));
+            return self.input(Input::PageData { op, result: pages });
+        };
+        let driver = Rc::clone(self);
+        self.kernel.spawner.spawn(Priority::Service, async move {
+            let bytes = fetches.settle(|| file.read_run(page, count)).await;
+            let result = bytes.map(|bytes| driver.pages(map, bytes));
+            driver.input(Input::PageData { op, result });
+        });
+    }
+
+    /// Pages of a file, on their way to the body.
+    fn pages(&self, map: MapId, bytes: Vec<u8>) -> FilePages {
+        FilePages { bytes, versions: self.file_versions(map) }
     }
 
     /// What the mapped files hold now: `map` first, then the others.

@@ -61,7 +61,13 @@ async fn answer(caller: &Caller, request: Request) -> Reply {
 
 async fn execute(caller: &Caller, request: Request) -> SysResult {
     match request {
-        Request::Call(call) => home::dispatch(caller, &call).await,
+        Request::Call(call) => {
+            let fetches = &caller.kernel.fetches;
+            if !fetches.is_used() {
+                return home::dispatch(caller, &call).await;
+            }
+            fetches.replay(|| home::dispatch(caller, &call)).await
+        }
         Request::Null => Ok(0),
         Request::Fault(info) => {
             caller.home.force(&caller.thread, info);

@@ -98,6 +98,8 @@ pub const STATX_RESERVED: u32 = 0x8000_0000;
 pub const TMPFS_MAGIC: i64 = 0x0102_1994;
 /// `PROC_SUPER_MAGIC`.
 pub const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+/// `V9FS_MAGIC`.
+pub const V9FS_MAGIC: i64 = 0x0102_1997;
 /// `PIPEFS_MAGIC`.
 pub const PIPEFS_MAGIC: i64 = 0x5049_5045;
 /// `SOCKFS_MAGIC`.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use wayfarer::{Accel, Channel, Cluster, ClusterBuilder, Initrd, NodeLimit, Published, artifacts};
+use wayfarer::{
+    Accel, Channel, Cluster, ClusterBuilder, Initrd, NodeLimit, Others, Published, Share, artifacts,
+};
 use wayfarer_proto::boot::NetKind;
 use wayfarer_proto::roam::Roam;
 
@@ -213,6 +215,10 @@ pub(crate) struct Common {
     /// (may be repeated; implies --outside)
     #[arg(long, value_name = "HOST:GUEST")]
     pub(crate) publish: Vec<Published>,
+    /// Mount the directory HOST of this host on GUEST: what either changes the other sees. With :ro
+    /// programs of the nodes cannot change it (may be repeated)
+    #[arg(long, value_name = "HOST:GUEST[:ro]")]
+    pub(crate) share: Vec<Share>,
     /// Boot this kernel: a file, or a package of this workspace (hello-vm) that is built first
     #[arg(long, value_name = "FILE|PACKAGE", default_value = artifacts::KERNEL)]
     pub(crate) kernel: PathBuf,
@@ -262,7 +268,8 @@ impl Common {
 
     /// Checks the number of nodes against what the wiring can carry.
     pub(crate) fn check_nodes(&self, defaults: Defaults) -> Result<(), NodeLimit> {
-        wayfarer::check_nodes(self.node_count(defaults), self.net_kind(), self.has_uplink())
+        let others = Others { uplink: self.has_uplink(), shares: self.share.len() };
+        wayfarer::check_nodes(self.node_count(defaults), self.net_kind(), others)
     }
 
     /// Whether node 1 has a way to the outside.
@@ -286,6 +293,7 @@ impl Common {
             .channel(self.channel)
             .accel(self.accel)
             .debugger(self.gdb)
+            .shares(self.share.clone())
             .timeout(Duration::from_secs(self.timeout.unwrap_or(defaults.seconds)));
         if let Some(file) = &self.pcap {
             builder = builder.pcap(file.clone());
@@ -401,6 +409,7 @@ mod tests {
             "wayfarer run --net pigeon ls",
             "wayfarer run --memory 5 ls",
             "wayfarer run --file here:there ls",
+            "wayfarer run --share here ls",
             "wayfarer shell --timeout 0",
             "wayfarer shell --timeout 99999999999999999",
         ] {

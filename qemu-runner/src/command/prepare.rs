@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use wayfarer::artifacts::{self, Artifact};
-use wayfarer::{Accel, ClusterError};
+use wayfarer::{Accel, ClusterError, Share};
 
 use super::cli::{Common, Defaults};
 use super::failure::Failure;
@@ -18,6 +18,7 @@ const QEMU: &str = "qemu-system-x86_64";
 /// Checks what the options name, and gives the kernel, built first if it is a package.
 pub(crate) fn kernel(common: &Common, defaults: Defaults) -> Result<PathBuf, Failure> {
     common.check_nodes(defaults).map_err(ClusterError::from)?;
+    Share::check(&common.share).map_err(ClusterError::from)?;
     if let Some(file) = &common.pcap {
         writable(file)?;
     }

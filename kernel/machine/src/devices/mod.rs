@@ -1,4 +1,4 @@
-//! Virtio devices: network cards, the console, the source of entropy.
+//! Virtio devices: network cards, the console, the source of entropy, directories of the host.
 //!
 //! Rings and buffers are owned here and live in memory nothing else uses. The kernel sees ports:
 //! they never wait, and copy what passes in or out exactly once.
@@ -10,16 +10,19 @@ mod announced;
 mod console;
 mod dma;
 mod entropy;
+mod exchange;
 mod net;
 mod outgoing;
 mod pci;
 mod recorder;
 mod ring;
+mod share;
 mod wired;
 
 pub use console::ConsolePort;
 pub use entropy::EntropyPort;
 pub use net::{MacAddress, PacketPort, QueueFull};
+pub use share::SharePort;
 
 use alloc::vec::Vec;
 use core::ptr::NonNull;
@@ -42,6 +45,8 @@ pub struct Devices {
     pub console: Option<ConsolePort>,
     /// The first source of entropy.
     pub entropy: Option<EntropyPort>,
+    /// Directories that the host shares. Tell them apart by their tags.
+    pub shares: Vec<SharePort>,
 }
 
 impl Devices {
@@ -75,6 +80,7 @@ impl Devices {
             DeviceType::EntropySource if self.entropy.is_none() => {
                 self.entropy = Some(EntropyPort::start(device)?);
             }
+            DeviceType::_9P => self.shares.push(SharePort::start(device)?),
             kind => return Err(DeviceError::NotNeeded(kind)),
         }
         Ok(())

@@ -128,7 +128,7 @@ impl<const SIZE: usize> fmt::Debug for Ring<SIZE> {
 }
 
 /// Decides whether the device wants to hear of new buffers (virtio 1.2, section 2.7.10).
-struct Notifier {
+pub(super) struct Notifier {
     used_ring: *const u16,
     /// Where in the used ring, in 16-bit words, the device names the index it wants to hear of;
     /// `None` when it sets a flag instead.
@@ -142,17 +142,17 @@ struct Notifier {
 const NO_NOTIFY: u16 = 1;
 
 impl Notifier {
-    fn new(used_ring: u64, by_index: bool, size: usize) -> Notifier {
+    pub(super) fn new(used_ring: u64, by_index: bool, size: usize) -> Notifier {
         // The ring: flags and index, 16 bits each; 8 bytes for each entry; then the wanted index.
         let wanted_at = by_index.then_some(2 + 4 * size);
         Notifier { used_ring: (DIRECT_MAP + used_ring) as *const u16, wanted_at, given: 0, told: 0 }
     }
 
-    fn added(&mut self) {
+    pub(super) fn added(&mut self) {
         self.given = self.given.wrapping_add(1);
     }
 
-    fn is_needed(&mut self) -> bool {
+    pub(super) fn is_needed(&mut self) -> bool {
         if self.given == self.told {
             return false;
         }

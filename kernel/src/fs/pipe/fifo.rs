@@ -126,8 +126,8 @@ impl Inode for PipeInode {
         Ok(())
     }
 
-    fn file_system(&self) -> Statfs {
-        Statfs::without_blocks(PIPEFS_MAGIC, self.device, ST_FLAGS)
+    fn file_system(&self) -> Result<Statfs, Errno> {
+        Ok(Statfs::without_blocks(PIPEFS_MAGIC, self.device, ST_FLAGS))
     }
 
     fn open(

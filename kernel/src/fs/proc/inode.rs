@@ -13,8 +13,8 @@ use super::file::{GotoFile, TextFile};
 use super::{Answer, Node, ProcFs, ProcessFile, ROOT_ENTRIES, process_entries};
 use super::{node_text, process_text};
 use crate::fs::{
-    Asker, Attributes, DirectoryEntry, FileObject, Inode, LinkTarget, Metadata, OpenDirectory,
-    OpenFile,
+    Asker, Attributes, DirectoryEntry, FileObject, Inode, LinkTarget, Metadata, Names,
+    OpenDirectory, OpenFile,
 };
 
 /// Listing positions of entries that are neither processes nor descriptors begin here.
@@ -150,12 +150,12 @@ impl Inode for ProcInode {
         self.node.file_type()
     }
 
-    fn file_system(&self) -> Statfs {
-        Statfs::without_blocks(PROC_SUPER_MAGIC, self.fs.device, ST_FLAGS)
+    fn file_system(&self) -> Result<Statfs, Errno> {
+        Ok(Statfs::without_blocks(PROC_SUPER_MAGIC, self.fs.device, ST_FLAGS))
     }
 
-    fn keeps_names(&self) -> bool {
-        false
+    fn names(&self) -> Names {
+        Names::Fleeting
     }
 
     fn open(

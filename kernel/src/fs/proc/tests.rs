@@ -128,7 +128,9 @@ fn tree() -> (TestTree, Rc<TestSource>) {
     let source = Rc::new(TestSource { root: tree.vfs.root().clone(), files, moves, maps });
     let clock: Rc<dyn Clock> = Rc::new(TestClock::default());
     let root = ProcFs::create(source.clone(), clock, DeviceNumber::new(0, 23));
-    tree.vfs.mount(b"/proc", root, &tree.asker).unwrap();
+    tree.vfs
+        .mount(b"/proc", root, crate::fs::MountKind::of_the_kernel("proc"), &tree.asker)
+        .unwrap();
     (tree, source)
 }
 

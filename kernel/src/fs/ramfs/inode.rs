@@ -244,8 +244,8 @@ impl Inode for RamInode {
         Ok(())
     }
 
-    fn file_system(&self) -> Statfs {
-        self.fs.statfs()
+    fn file_system(&self) -> Result<Statfs, Errno> {
+        Ok(self.fs.statfs())
     }
 
     fn open(

@@ -63,9 +63,9 @@ fn a_full_file_system_is_enospc_after_what_fits() {
     let room = TEST_PAGES as usize * 4096;
     assert_eq!(file.write(&vec![7; room + 1], &io), Ok(room), "a short count first");
     assert_eq!(file.write(b"x", &io), Err(Errno::ENOSPC));
-    assert_eq!(file.inode().file_system().blocks_free, 0);
+    assert_eq!(file.inode().file_system().unwrap().blocks_free, 0);
     file.set_size(4096).unwrap();
-    assert_eq!(file.inode().file_system().blocks_free, TEST_PAGES - 1);
+    assert_eq!(file.inode().file_system().unwrap().blocks_free, TEST_PAGES - 1);
     assert_eq!(file.write_at(4096, b"x", &io), Ok(1));
 }
 
@@ -73,7 +73,7 @@ fn a_full_file_system_is_enospc_after_what_fits() {
 fn frames_and_inodes_return_when_the_last_user_goes() {
     let tree = TestTree::new();
     let before = (tree.pool.counts().free, tree.stat("/").links);
-    let free_inodes = || tree.vfs.root().inode().file_system().files_free;
+    let free_inodes = || tree.vfs.root().inode().file_system().unwrap().files_free;
     let inodes = free_inodes();
     tree.write("/file", &[1; 10_000]);
     let root = tree.vfs.root();
@@ -274,7 +274,7 @@ fn what_was_lent_can_be_mapped_when_the_file_system_is_full() {
     assert_eq!(program.metadata().blocks, 3 * 8);
     program.set_size(12_289).unwrap();
     assert_eq!(program.inode().page(3).err(), Some(Errno::ENOSPC), "a hole needs room");
-    let free = |at: &OpenFile| at.inode().file_system().blocks_free;
+    let free = |at: &OpenFile| at.inode().file_system().unwrap().blocks_free;
     full.set_size(0).unwrap();
     program.inode().page(3).unwrap();
     assert_eq!(free(&full), TEST_PAGES - 1);

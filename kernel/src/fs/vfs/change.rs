@@ -10,7 +10,7 @@ use wayfarer_proto::linux::stat::{DeviceNumber, FileType, S_ISGID, S_ISVTX};
 
 use super::Vfs;
 use crate::fs::path::{Last, Walker, lookup_child};
-use crate::fs::{Asker, AttributeChange, Dentry, Inode, NewContent, NewInode};
+use crate::fs::{Asker, AttributeChange, Dentry, Inode, Names, NewContent, NewInode};
 
 /// A place for a new name: a directory that does not have it.
 struct Vacancy {
@@ -204,7 +204,7 @@ impl Vfs {
             Err(Errno::ENOENT) => {}
             Err(error) => return Err(error),
         }
-        let full = directory.is_removed() || !directory.inode().keeps_names();
+        let full = directory.is_removed() || directory.inode().names() == Names::Fleeting;
         if full || (slash && file_type != FileType::Directory) {
             return Err(Errno::ENOENT);
         }

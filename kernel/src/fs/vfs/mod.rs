@@ -19,7 +19,7 @@ use core::cell::RefCell;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::fcntl::{OpenFlags, W_OK, X_OK};
 use wayfarer_proto::linux::inotify::Notice;
-use wayfarer_proto::linux::stat::{FileType, PROC_SUPER_MAGIC};
+use wayfarer_proto::linux::stat::FileType;
 
 pub use rename::RenameMode;
 
@@ -29,14 +29,37 @@ use super::path::Walker;
 use super::pipe::PipeFs;
 use super::{Asker, Dentry, FollowLast, Inode, Metadata, OpenFile, OpenFiles};
 
+/// What `/proc/mounts` tells of a file system that is mounted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MountKind {
+    /// Where it comes from.
+    pub source: String,
+    /// Its type.
+    pub kind: &'static str,
+    /// Its options.
+    pub options: String,
+}
+
+impl MountKind {
+    /// A file system that has no source but the kernel.
+    pub fn of_the_kernel(kind: &'static str) -> Self {
+        Self { source: kind.into(), kind, options: "rw,relatime".into() }
+    }
+
+    /// A file system in memory.
+    pub fn memory() -> Self {
+        Self::of_the_kernel("tmpfs")
+    }
+}
+
 /// All mounted file systems of a node, as one tree.
 pub struct Vfs {
     root: Rc<Dentry>,
     devices: Rc<Devices>,
     pipes: PipeFs,
     open_files: OpenFiles,
-    /// The directories that something is mounted on, in the order of mounting.
-    mounts: RefCell<Vec<Rc<Dentry>>>,
+    /// The directories that something is mounted on, in the order of mounting, and what it is.
+    mounts: RefCell<Vec<(Rc<Dentry>, MountKind)>>,
 }
 
 impl Vfs {
@@ -84,12 +107,18 @@ impl Vfs {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve); `ENOTDIR` if the path is no directory.
-    pub fn mount(&self, path: &[u8], root: Rc<dyn Inode>, asker: &dyn Asker) -> Result<(), Errno> {
+    pub fn mount(
+        &self,
+        path: &[u8],
+        root: Rc<dyn Inode>,
+        kind: MountKind,
+        asker: &dyn Asker,
+    ) -> Result<(), Errno> {
         let at = self.resolve(&self.root, path, FollowLast::Yes, asker)?;
         if at.inode().file_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
-        self.mounts.borrow_mut().push(at.clone());
+        self.mounts.borrow_mut().push((at.clone(), kind));
         at.mount(Dentry::root(root, b"/"));
         Ok(())
     }
@@ -97,14 +126,11 @@ impl Vfs {
     /// What is mounted where, in the format of `/proc/mounts` (proc_pid_mounts(5)).
     pub fn mounts_text(&self) -> String {
         let mounts = self.mounts.borrow();
-        let mounted = mounts.iter().cloned().map(Dentry::topmost);
-        let lines = core::iter::once(self.root.clone()).chain(mounted).map(|root| {
-            let kind = match root.inode().file_system().kind {
-                PROC_SUPER_MAGIC => "proc",
-                _ => "tmpfs",
-            };
-            let path = root.path();
-            format!("{kind} {} {kind} rw,relatime 0 0\n", String::from_utf8_lossy(&path))
+        let root = (self.root.clone(), MountKind::memory());
+        let lines = core::iter::once(&root).chain(mounts.iter()).map(|(at, mounted)| {
+            let path = at.path();
+            let MountKind { source, kind, options } = mounted;
+            format!("{source} {} {kind} {options} 0 0\n", String::from_utf8_lossy(&path))
         });
         lines.collect()
     }

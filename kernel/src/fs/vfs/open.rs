@@ -70,7 +70,14 @@ impl Vfs {
             let child = match walker.lookup(&name) {
                 Ok(child) => child,
                 Err(Errno::ENOENT) if create => {
-                    return self.open_new(walker.at(), &name, flags, permissions, asker);
+                    let made = self.open_new(walker.at(), &name, flags, permissions, asker);
+                    match made {
+                        // Somebody else was faster, where others make names, too.
+                        Err(Errno::EEXIST) if !flags.contains(OpenFlags::EXCLUSIVE) => {
+                            walker.lookup(&name)?
+                        }
+                        made => return made,
+                    }
                 }
                 Err(error) => return Err(error),
             };
@@ -107,11 +114,12 @@ impl Vfs {
             _ => {}
         }
         asker.require(&**dentry.inode(), wanted(flags))?;
+        let object = self.object(dentry, flags, asker)?;
         if flags.contains(OpenFlags::TRUNCATE) && file_type == FileType::Regular {
             dentry.inode().set_size(0)?;
             self.watches().happened(dentry, Notice::MODIFY);
         }
-        self.open_object(dentry, flags, asker)
+        Ok(OpenFile::new(dentry.clone(), object, flags, &self.open_files))
     }
 
     fn open_new(
@@ -130,8 +138,10 @@ impl Vfs {
         asker.require(&**directory.inode(), W_OK | X_OK)?;
         let inode = directory.inode().create(name, &new)?;
         give(&**directory.inode(), &*inode, asker)?;
+        let dentry = directory.child(name, inode);
+        let object = self.object(&dentry, flags, asker)?;
         self.watches().name_changed(directory, name, FileType::Regular, Notice::CREATE);
-        self.open_object(&directory.child(name, inode), flags, asker)
+        Ok(OpenFile::new(dentry, object, flags, &self.open_files))
     }
 
     /// `O_TMPFILE`: a file without a name. With `O_EXCL` it never gets one.
@@ -175,15 +185,24 @@ impl Vfs {
         flags: OpenFlags,
         asker: &dyn Asker,
     ) -> Result<Rc<OpenFile>, Errno> {
-        let inode = dentry.inode();
-        let object = match inode.file_type() {
-            FileType::CharDevice => {
-                self.devices.open(inode.metadata().special_device, flags, asker)?
-            }
-            FileType::BlockDevice | FileType::Socket => return Err(Errno::ENXIO),
-            _ => inode.clone().open(flags, asker)?,
-        };
+        let object = self.object(dentry, flags, asker)?;
         Ok(OpenFile::new(dentry.clone(), object, flags, &self.open_files))
+    }
+
+    fn object(
+        &self,
+        dentry: &Rc<Dentry>,
+        flags: OpenFlags,
+        asker: &dyn Asker,
+    ) -> Result<Rc<dyn FileObject>, Errno> {
+        let inode = dentry.inode();
+        match inode.file_type() {
+            FileType::CharDevice => {
+                self.devices.open(inode.metadata().special_device, flags, asker)
+            }
+            FileType::BlockDevice | FileType::Socket => Err(Errno::ENXIO),
+            _ => inode.clone().open(flags, asker),
+        }
     }
 
     fn open_name(&self, dentry: &Rc<Dentry>, flags: OpenFlags) -> Result<Rc<OpenFile>, Errno> {

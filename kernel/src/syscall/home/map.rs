@@ -33,8 +33,12 @@ pub(super) async fn map(c: &Caller, call: &Call) -> SysResult {
         return Err(Errno::EACCES);
     }
     let metadata = file.metadata();
+    // Stores go to a file's own frames, and what is the host's has none here.
+    let has_frames = file.inode().fetches().is_none();
     match metadata.file_type {
-        FileType::Regular => {}
+        FileType::Regular if writes && !has_frames => return Err(Errno::ENODEV),
+        // Its name may go: from here on it is open for page-ins.
+        FileType::Regular => drop(file.inode().read_at(0, &mut [])?),
         FileType::CharDevice if metadata.special_device == device::ZERO => {
             return Ok(Grant::Zeroes.to_value());
         }
@@ -44,7 +48,7 @@ pub(super) async fn map(c: &Caller, call: &Call) -> SysResult {
         return Err(Errno::EPERM);
     }
     // A file sealed against stores is never mapped so that mprotect(2) could permit them.
-    let writable = writable && !is_sealed(&file);
+    let writable = writable && has_frames && !is_sealed(&file);
     if writes {
         c.kernel.bring_home(&c.home).await.map_err(|_| Errno::ENODEV)?;
     }

@@ -36,6 +36,7 @@ pub(super) async fn stat(c: &Caller, call: &Call) -> SysResult {
         _ => Name::here(c, call, 0).await?,
     };
     let found = name.resolve(c, follow(flags), flags)?;
+    found.inode().refresh()?;
     let stat = Stat::from(&found.inode().metadata());
     c.memory.copy_out(address, &stat.to_bytes()).await?;
     Ok(0)
@@ -43,7 +44,9 @@ pub(super) async fn stat(c: &Caller, call: &Call) -> SysResult {
 
 /// fstat(2).
 pub(super) async fn fstat(c: &Caller, call: &Call) -> SysResult {
-    let stat = Stat::from(&file(c, call.int(0))?.metadata());
+    let file = file(c, call.int(0))?;
+    file.inode().refresh()?;
+    let stat = Stat::from(&file.metadata());
     c.memory.copy_out(call.addr(1), &stat.to_bytes()).await?;
     Ok(0)
 }
@@ -57,6 +60,7 @@ pub(super) async fn statx(c: &Caller, call: &Call) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let found = Name::at(c, call, 0).await?.resolve(c, follow(flags), flags)?;
+    found.inode().refresh()?;
     let statx = Statx::from(&found.inode().metadata());
     c.memory.copy_out(call.addr(4), &statx.to_bytes()).await?;
     Ok(0)
@@ -65,13 +69,13 @@ pub(super) async fn statx(c: &Caller, call: &Call) -> SysResult {
 /// statfs(2).
 pub(super) async fn statfs(c: &Caller, call: &Call) -> SysResult {
     let found = Name::here(c, call, 0).await?.resolve(c, FollowLast::Yes, 0)?;
-    c.memory.copy_out(call.addr(1), &found.inode().file_system().to_bytes()).await?;
+    c.memory.copy_out(call.addr(1), &found.inode().file_system()?.to_bytes()).await?;
     Ok(0)
 }
 
 /// fstatfs(2).
 pub(super) async fn fstatfs(c: &Caller, call: &Call) -> SysResult {
-    let statfs = file(c, call.int(0))?.inode().file_system();
+    let statfs = file(c, call.int(0))?.inode().file_system()?;
     c.memory.copy_out(call.addr(1), &statfs.to_bytes()).await?;
     Ok(0)
 }
@@ -90,6 +94,7 @@ pub(super) async fn access(c: &Caller, call: &Call) -> SysResult {
         _ => Name::at(c, call, 0).await?,
     };
     let found = name.resolve(c, follow(flags), flags)?;
+    found.inode().refresh()?;
     let mut credentials = c.home.credentials.borrow().clone();
     if flags & AT_EACCESS == 0 {
         credentials = credentials.as_real();

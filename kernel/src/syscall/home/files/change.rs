@@ -35,6 +35,7 @@ pub(super) async fn chmod(c: &Caller, call: &Call) -> SysResult {
         return Err(Errno::ENOTSUP);
     }
     let inode = dentry.inode();
+    inode.refresh()?;
     if !c.asker().owns(&**inode) {
         return Err(Errno::EPERM);
     }
@@ -74,6 +75,7 @@ pub(super) async fn chown(c: &Caller, call: &Call) -> SysResult {
         _ => Name::here(c, call, 0).await?.resolve(c, follow(flags), 0)?,
     };
     let (uid, gid) = (call.args[first] as u32, call.args[first + 1] as u32);
+    dentry.inode().refresh()?;
     may_change_owner(c, &**dentry.inode(), uid, gid)?;
     change_owner(&**dentry.inode(), uid, gid)?;
     c.kernel.vfs.attributes_changed(&dentry);

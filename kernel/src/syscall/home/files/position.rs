@@ -46,13 +46,13 @@ fn size(call: &Call) -> Result<u64, Errno> {
     u64::try_from(call.args[1].cast_signed()).map_err(|_| Errno::EINVAL)
 }
 
-/// fsync(2) and fdatasync(2): memory needs no writing back, but not all files have anything to.
+/// fsync(2) and fdatasync(2); not all files have anything to write back.
 pub(super) fn fsync(c: &Caller, call: &Call) -> SysResult {
     let file = file(c, call.int(0))?;
     file.require_not_path()?;
     use wayfarer_proto::linux::stat::FileType;
     match file.inode().file_type() {
-        FileType::Regular | FileType::Directory => Ok(0),
+        FileType::Regular | FileType::Directory => file.object().sync().map(|()| 0),
         _ => Err(Errno::EINVAL),
     }
 }

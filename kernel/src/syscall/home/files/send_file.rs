@@ -56,8 +56,9 @@ async fn copy(
             Err(error) => return (done, Err(error)),
         };
         let asker = c.asker();
-        let read = input.read_at(start.saturating_add(done as u64), &mut data, &input.io(&asker));
-        let count = match read {
+        let at = start.saturating_add(done as u64);
+        let read = c.kernel.fetches.settle(|| input.read_at(at, &mut data, &input.io(&asker)));
+        let count = match read.await {
             Ok(0) => break,
             Ok(count) => count,
             Err(error) => return (done, Err(error)),

@@ -157,7 +157,8 @@ impl Transfer<'_> {
         let io = Io { asker: &asker, nonblock: !waits, timed_out: false };
         let mut done = 0;
         while done < self.length {
-            match step(&io, done, (self.length - done).min(WINDOW)) {
+            let most = (self.length - done).min(WINDOW);
+            match c.kernel.fetches.settle(|| step(&io, done, most)).await {
                 Ok(0) => break,
                 Ok(count) => {
                     done += count;

@@ -44,6 +44,7 @@ pub(super) async fn set_times(c: &Caller, call: &Call) -> SysResult {
     };
     let asker = c.asker();
     let inode = &**dentry.inode();
+    inode.refresh()?;
     if !asker.owns(inode) {
         // Who may write may say that he has just done so (utimensat(2)).
         if !call.addr(index).is_null() {

@@ -85,6 +85,7 @@ pub(super) async fn copy_file_range(c: &Caller, call: &Call) -> SysResult {
     }
     let length = call.args[4].min(MAX_RW_COUNT);
     let (start, target) = (from.start(&input), to.start(&output));
+    input.inode().refresh()?;
     let length = length.min(input.metadata().size.saturating_sub(start));
     let same = alloc::rc::Rc::ptr_eq(input.inode(), output.inode());
     if same && start < target.saturating_add(length) && target < start.saturating_add(length) {
@@ -113,10 +114,11 @@ async fn copy(
     while done < length {
         let mut data = kernel_buffer((length - done).min(WINDOW))?;
         let asker = c.asker();
-        let step =
-            input.read_at(start + done as u64, &mut data, &input.io(&asker)).and_then(|count| {
-                output.write_at(target + done as u64, &data[..count], &output.io(&asker))
-            });
+        let step = c.kernel.fetches.settle(|| {
+            let count = input.read_at(start + done as u64, &mut data, &input.io(&asker))?;
+            output.write_at(target + done as u64, &data[..count], &output.io(&asker))
+        });
+        let step = step.await;
         match step {
             Ok(0) => break,
             Ok(count) => done += count,

@@ -32,6 +32,10 @@ pub(in crate::syscall::home) async fn repeat<T>(
 ) -> Result<T, Errno> {
     let asker = c.asker();
     let mut io = Io { asker: &asker, nonblock, timed_out: false };
+    if let Some(fetches) = file.inode().fetches() {
+        let _turn = file.turn().await;
+        return fetches.settle(|| attempt(&io)).await;
+    }
     loop {
         match attempt(&io) {
             Err(Errno::EAGAIN) if !nonblock => {}
