@@ -89,6 +89,10 @@ pub struct Kernel {
     pub shut_down: Cell<bool>,
     /// When the time slice of the user thread that runs ends.
     slice_end: Cell<Instant>,
+    /// When the tick comes that was not seen to come.
+    tick_due: Cell<Option<Instant>>,
+    /// Whether the tick of an earlier slice may be pending.
+    stale_tick: Cell<bool>,
     /// How long tasks hold the processor.
     pub meter: Rc<Meter>,
     /// Where the time of forwarded calls goes.
@@ -183,6 +187,8 @@ impl Kernel {
             trace: Cell::new(parts.trace),
             shut_down: Cell::new(false),
             slice_end: Cell::new(Instant(0)),
+            tick_due: Cell::new(None),
+            stale_tick: Cell::new(false),
             meter: parts.meter,
             laps: Laps::new(parts.clock),
             random: parts.random,
@@ -206,12 +212,31 @@ impl Kernel {
         let now = self.now();
         if now >= self.slice_end.get() {
             self.slice_end.set(now + SLICE);
+            let tick = self.tick_due.replace(Some(now + SLICE));
+            self.stale_tick.set(tick.is_some_and(|due| due <= now));
             self.clock.set_tick(SLICE.as_nanos() as u64);
         }
     }
 
-    /// The tick has come, or is gone because the processor was idle: the next slice begins anew.
+    /// Whether user code that has just run may have met the tick of an earlier slice, which fell
+    /// due while the kernel was busy: then an interrupt came before it had begun. Whoever yields to
+    /// that finds the next one fallen due when it comes back, and never runs. What comes late in
+    /// the slice is its own tick, after which no other would come.
+    pub fn take_stale_tick(&self) -> bool {
+        self.stale_tick.take() && self.now() + SLICE / 2 < self.slice_end.get()
+    }
+
+    /// An interrupt has come, which may be the tick: the next slice begins anew.
+    pub fn interrupted(&self) {
+        if self.tick_due.get().is_some_and(|due| due <= self.now()) {
+            self.tick_due.set(None);
+        }
+        self.slice_end.set(Instant(0));
+    }
+
+    /// The tick is gone because the processor was idle: the next slice begins anew.
     pub fn end_slice(&self) {
+        self.tick_due.set(None);
         self.slice_end.set(Instant(0));
     }
 

@@ -75,6 +75,10 @@ impl Running {
             }
             yields = 0;
             let trap = self.run_user_code();
+            let stale = self.kernel.take_stale_tick();
+            if stale && matches!(trap, Trap::Interrupt) {
+                continue;
+            }
             next = self.serve(trap).await;
         }
     }
@@ -136,8 +140,7 @@ impl Running {
         match trap {
             Trap::Syscall => self.system_call().await,
             Trap::Interrupt => {
-                // It may have been the tick, a little early by the clock.
-                self.kernel.end_slice();
+                self.kernel.interrupted();
                 let _stoppable = self.thread.stoppable();
                 yield_now().await;
                 Next::Run
