@@ -15,7 +15,7 @@ fn wait(clock: &Clock, mut ready: impl FnMut() -> bool) {
 }
 
 pub(crate) fn test(machine: Machine) -> ! {
-    let Devices { packets, console: _, entropy } = machine.devices;
+    let Devices { packets, console: _, entropy, shares: _ } = machine.devices;
     let [mut one, mut two] = <[PacketPort; 2]>::try_from(packets).expect("two cards");
     println!("{one:?}\n{two:?}");
     let clock = &machine.clock;
