@@ -33,12 +33,12 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
     match call.sysno {
         Sysno::sched_setparam | Sysno::sched_setscheduler => set_policy(c, call).await,
         Sysno::sched_getparam => {
-            let priority = thread(c, call.int(0))?.schedule.get().priority;
+            let priority = named(c, call.int(0))?.thread.schedule.get().priority;
             c.memory.copy_out(call.addr(1), &priority.to_le_bytes()).await?;
             Ok(0)
         }
         Sysno::sched_getscheduler => {
-            let schedule = thread(c, call.int(0))?.schedule.get();
+            let schedule = named(c, call.int(0))?.thread.schedule.get();
             let reset = if schedule.reset_on_fork { SCHED_RESET_ON_FORK } else { 0 };
             Ok((schedule.policy | reset).into())
         }
@@ -47,20 +47,26 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         Sysno::sched_getattr => get_attributes(c, call).await,
         Sysno::getpriority => {
             let all = threads(c, call, PRIORITY_OF)?;
-            let nice = all.iter().map(|one| one.schedule.get().nice).min();
+            let nice = all.iter().map(|one| one.thread.schedule.get().nice).min();
             Ok((20 - nice.unwrap_or(0)) as u64)
         }
         Sysno::setpriority => {
             for one in threads(c, call, PRIORITY_OF)? {
                 may_change(c, &one)?;
-                may_raise(c, call.int(2) < one.schedule.get().nice)?;
-                one.schedule.set(one.schedule.get().with_nice(call.int(2)));
+                let schedule = &one.thread.schedule;
+                may_raise(c, call.int(2) < schedule.get().nice)?;
+                schedule.set(schedule.get().with_nice(call.int(2)));
             }
             Ok(0)
         }
         Sysno::ioprio_get => {
             let all = threads(c, call, IO_PRIORITY_OF)?;
-            Ok(all.iter().map(|one| one.schedule.get().io_priority).min().unwrap_or(0).into())
+            Ok(all
+                .iter()
+                .map(|one| one.thread.schedule.get().io_priority)
+                .min()
+                .unwrap_or(0)
+                .into())
         }
         Sysno::ioprio_set => set_io_priority(c, call),
         Sysno::personality => {
@@ -81,36 +87,42 @@ fn may_raise(c: &Caller, raises: bool) -> Result<(), Errno> {
 }
 
 /// Fails for a thread of somebody else's process.
-fn may_change(c: &Caller, thread: &Rc<HomeThread>) -> Result<(), Errno> {
-    let homes = c.kernel.processes.homes();
-    let has =
-        |home: &&Rc<Home>| home.thread(thread.tid).is_some_and(|other| Rc::ptr_eq(&other, thread));
-    let owner = homes.iter().find(has).ok_or(Errno::ESRCH)?;
-    let may = c.home.credentials.borrow().may_schedule(&owner.credentials.borrow());
+fn may_change(c: &Caller, named: &Named) -> Result<(), Errno> {
+    let may = c.home.credentials.borrow().may_schedule(&named.owner.credentials.borrow());
     if may { Ok(()) } else { Err(Errno::EPERM) }
 }
 
+/// A thread that a call names, and whose it is.
+struct Named {
+    owner: Rc<Home>,
+    thread: Rc<HomeThread>,
+}
+
 /// The thread that an argument names; 0 is the caller.
-fn thread(c: &Caller, tid: i32) -> Result<Rc<HomeThread>, Errno> {
+fn named(c: &Caller, tid: i32) -> Result<Named, Errno> {
     match tid {
-        0 => Ok(Rc::clone(&c.thread)),
+        0 => Ok(Named { owner: Rc::clone(&c.home), thread: Rc::clone(&c.thread) }),
         ..0 => Err(Errno::EINVAL),
         _ => {
-            let homes = c.kernel.processes.homes();
-            homes.iter().find_map(|home| home.thread(Tid(tid))).ok_or(Errno::ESRCH)
+            let of = |owner: Rc<Home>| Some(Named { thread: owner.thread(Tid(tid))?, owner });
+            c.kernel.processes.homes().into_iter().find_map(of).ok_or(Errno::ESRCH)
         }
     }
 }
 
 /// The threads that two arguments name: a thread, a process group, or all of a user.
-fn threads(c: &Caller, call: &Call, kinds: [i32; 3]) -> Result<Vec<Rc<HomeThread>>, Errno> {
+fn threads(c: &Caller, call: &Call, kinds: [i32; 3]) -> Result<Vec<Named>, Errno> {
     let (kind, who) = (call.int(0), call.int(1));
     let all = |homes: Vec<Rc<Home>>| -> Vec<_> {
-        let threads = |home: Rc<Home>| home.threads.borrow().values().cloned().collect::<Vec<_>>();
+        let threads = |owner: Rc<Home>| -> Vec<_> {
+            let threads = owner.threads.borrow();
+            let named = |thread| Named { owner: Rc::clone(&owner), thread: Rc::clone(thread) };
+            threads.values().map(named).collect()
+        };
         homes.into_iter().flat_map(threads).collect()
     };
     let found = match kinds.iter().position(|known| *known == kind) {
-        Some(0) => return Ok(alloc::vec![thread(c, who).map_err(|_| Errno::ESRCH)?]),
+        Some(0) => return Ok(alloc::vec![named(c, who).map_err(|_| Errno::ESRCH)?]),
         Some(1) if who == 0 => all(c.kernel.group_members(c.home.group.get())),
         Some(1) => all(c.kernel.group_members(Pid(who))),
         Some(2) => {
@@ -133,9 +145,9 @@ async fn set_policy(c: &Caller, call: &Call) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let priority = u32::from_le_bytes(structure::<4>(c, param).await?);
-    let thread = thread(c, call.int(0))?;
-    may_change(c, &thread)?;
-    let old = thread.schedule.get();
+    let named = named(c, call.int(0))?;
+    may_change(c, &named)?;
+    let old = named.thread.schedule.get();
     let policy = if whole { call.args[1] as u32 } else { old.policy };
     let mut new = old.with_policy(policy & !SCHED_RESET_ON_FORK, priority)?;
     if new.priority > old.priority {
@@ -144,13 +156,13 @@ async fn set_policy(c: &Caller, call: &Call) -> SysResult {
     if whole {
         new.reset_on_fork = policy & SCHED_RESET_ON_FORK != 0;
     }
-    thread.schedule.set(new);
+    named.thread.schedule.set(new);
     Ok(0)
 }
 
 /// sched_rr_get_interval(2): what Linux says, as no program here runs by these policies.
 async fn interval(c: &Caller, call: &Call) -> SysResult {
-    let millis = match thread(c, call.int(0))?.schedule.get().policy {
+    let millis = match named(c, call.int(0))?.thread.schedule.get().policy {
         SCHED_FIFO => 0,
         SCHED_RR => 100,
         _ => 4,
@@ -173,11 +185,12 @@ async fn set_attributes(c: &Caller, call: &Call) -> SysResult {
     if attr.flags & !SCHED_FLAG_RESET_ON_FORK != 0 {
         return Err(Errno::EINVAL);
     }
-    let thread = thread(c, call.int(0))?;
-    may_change(c, &thread)?;
-    let new = thread.schedule.get().with_policy(attr.policy, attr.priority)?;
+    let named = named(c, call.int(0))?;
+    may_change(c, &named)?;
+    let schedule = &named.thread.schedule;
+    let new = schedule.get().with_policy(attr.policy, attr.priority)?;
     let reset_on_fork = attr.flags & SCHED_FLAG_RESET_ON_FORK != 0;
-    thread.schedule.set(Schedule { reset_on_fork, ..new.with_nice(attr.nice) });
+    schedule.set(Schedule { reset_on_fork, ..new.with_nice(attr.nice) });
     Ok(0)
 }
 
@@ -190,7 +203,7 @@ async fn get_attributes(c: &Caller, call: &Call) -> SysResult {
     if !(SchedAttr::SIZE..=4096).contains(&room) {
         return Err(Errno::EINVAL);
     }
-    let schedule = thread(c, call.int(0))?.schedule.get();
+    let schedule = named(c, call.int(0))?.thread.schedule.get();
     let attr = SchedAttr {
         size: SchedAttr::SIZE as u32,
         policy: schedule.policy,
@@ -211,7 +224,8 @@ fn set_io_priority(c: &Caller, call: &Call) -> SysResult {
     }
     for one in threads(c, call, IO_PRIORITY_OF)? {
         may_change(c, &one)?;
-        one.schedule.set(Schedule { io_priority, ..one.schedule.get() });
+        let schedule = &one.thread.schedule;
+        schedule.set(Schedule { io_priority, ..schedule.get() });
     }
     Ok(0)
 }
