@@ -8,9 +8,8 @@ use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::{SomeTransport, Transport};
 
 use super::dma::{Buffers, DeviceMemory};
-use super::recorder::Recorder;
-use super::ring::Notifier;
-use super::wired::{Wired, feature};
+use super::ring::{Notifier, set_up};
+use super::wired::Wired;
 
 /// A queue of `SIZE` places for up to half as many exchanges: each takes two.
 pub(super) struct Exchanges<const SIZE: usize> {
@@ -37,10 +36,7 @@ impl<const SIZE: usize> Exchanges<SIZE> {
     ) -> Result<Exchanges<SIZE>> {
         assert!(requests.count() == replies.count(), "an exchange has both");
         assert!(2 * requests.count() <= SIZE, "every exchange has its places in the queue");
-        let by_index = features & feature::EVENT_INDEX != 0;
-        let mut recorder = Recorder { transport, used_ring: 0 };
-        let queue = VirtQueue::new(&mut recorder, index, false, by_index)?;
-        let notifier = Notifier::new(recorder.used_ring, by_index, SIZE);
+        let (queue, notifier) = set_up(transport, index, features)?;
         let free = (0..requests.count()).collect();
         Ok(Exchanges { queue, index, notifier, requests, replies, in_flight: [(0, 0); SIZE], free })
     }

@@ -37,6 +37,20 @@ pub(super) struct Ring<const SIZE: usize> {
     in_flight: [(u16, u32); SIZE],
 }
 
+/// Sets up a queue of a device, with what tells the device of its buffers.
+pub(super) fn set_up<const SIZE: usize>(
+    transport: &mut SomeTransport<'static>,
+    index: u16,
+    features: u64,
+) -> Result<(VirtQueue<DeviceMemory, SIZE>, Notifier)> {
+    let by_index = features & feature::EVENT_INDEX != 0;
+    let mut recorder = Recorder { transport, used_ring: 0 };
+    // No indirect descriptors: a buffer is in one piece.
+    let queue = VirtQueue::new(&mut recorder, index, false, by_index)?;
+    let notifier = Notifier::new(recorder.used_ring, by_index, SIZE);
+    Ok((queue, notifier))
+}
+
 impl<const SIZE: usize> Ring<SIZE> {
     /// Sets up a queue of a device; we have all buffers.
     pub(super) fn new(
@@ -47,11 +61,7 @@ impl<const SIZE: usize> Ring<SIZE> {
         buffers: Buffers,
     ) -> Result<Ring<SIZE>> {
         assert!(buffers.count() <= SIZE, "every buffer has a place in the queue");
-        let by_index = features & feature::EVENT_INDEX != 0;
-        let mut recorder = Recorder { transport, used_ring: 0 };
-        // No indirect descriptors: a buffer is in one piece.
-        let queue = VirtQueue::new(&mut recorder, index, false, by_index)?;
-        let notifier = Notifier::new(recorder.used_ring, by_index, SIZE);
+        let (queue, notifier) = set_up(transport, index, features)?;
         let in_flight = [(0, 0); SIZE];
         Ok(Ring { queue, index, direction, notifier, buffers, in_flight })
     }
