@@ -20,12 +20,12 @@ import (
 
 func primes(limit int) int {
 	numbers := make(chan int)
-	go func() {
+	go func(out chan int) {
 		for n := 2; n < limit; n++ {
-			numbers <- n
+			out <- n
 		}
-		close(numbers)
-	}()
+		close(out)
+	}(numbers)
 	count := 0
 	for {
 		prime, open := <-numbers
