@@ -359,7 +359,7 @@ impl Boot<'_> {
 
 /// Waits until the sockets that these ports connect to are listened on: QEMU 7.2 connects once,
 /// and gives up at a refusal.
-fn await_listeners(ports: &[Port]) -> io::Result<()> {
+pub(crate) fn await_listeners(ports: &[Port]) -> io::Result<()> {
     let deadline = Instant::now() + LISTEN_LIMIT;
     for port in ports {
         let Port::Stream { path, listens: false } = port else { continue };

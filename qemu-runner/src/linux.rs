@@ -1,7 +1,8 @@
 //! An ordinary Linux under the same emulator: what the benchmarks compare a node with.
 //!
-//! The guest is Debian's cloud kernel with an initial file system of ours whose `/init` does one
-//! thing and powers off. What it prints on its serial port is all that is heard of it.
+//! A guest is Debian's cloud kernel with an initial file system of ours whose `/init` does one
+//! thing and powers off. What it prints on its serial port is all that is heard of it. Two guests
+//! are wired as two nodes are, and share a core as they do.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
@@ -10,8 +11,10 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::qemu::{Accel, PROGRAM};
-use crate::{Initrd, InitrdError, artifacts, children};
+use crate::placement::{self, Placement};
+use crate::qemu::{self, Accel, PROGRAM};
+use crate::wiring::Port;
+use crate::{Initrd, InitrdError, artifacts, builder, children};
 
 /// What the guest's serial port costs is not measured, so it may as well be all the kernel says.
 const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=0 panic=-1 rdinit=/init";
@@ -19,12 +22,26 @@ const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=0 panic=-1 rdinit=/init
 /// The first word of `/init`, after which programs run.
 pub const READY: &str = "ready";
 
+/// The addresses of two guests: that of the one that serves, that of the one that asks.
+pub const ADDRESSES: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
+
+/// Bytes of a packet between them: as many as between nodes.
+const MTU: u16 = 9000;
+
 /// Why a Linux guest could not be heard out.
 #[derive(Debug, thiserror::Error)]
 pub enum LinuxError {
     /// There is no kernel for it.
     #[error("no Linux kernel in {0}; ./setup --peers fetches one")]
     NoKernel(PathBuf),
+    /// A file that belongs to it cannot be read.
+    #[error("cannot read {path}: {source}; ./setup --peers fetches it")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Its file system could not be packed.
     #[error(transparent)]
     Initrd(#[from] InitrdError),
@@ -43,6 +60,8 @@ pub struct Heard {
     pub first_line: Duration,
     /// All lines but [`READY`], without their ends.
     pub lines: Vec<String>,
+    /// What the other of two guests said, to find out what went wrong.
+    pub served: Vec<String>,
 }
 
 /// A Linux guest that runs one script.
@@ -71,19 +90,71 @@ impl Linux {
     /// # Errors
     /// [`LinuxError::TooLong`] after `limit`; what packing and starting may fail with.
     pub fn run(&self, files: &Initrd, script: &str, limit: Duration) -> Result<Heard, LinuxError> {
-        let mut files = files.clone();
-        files.add_file("/init", 0o755, init(script).into_bytes());
         let directory = tempfile::tempdir()?;
-        let initrd = directory.path().join("initrd");
-        files.write_to(File::create(&initrd)?)?;
-        let began = Instant::now();
-        let mut guest = children::spawn(self.command(&initrd))?;
-        let heard = guest.stdout.take().map(|output| hear(output, began, limit));
-        end(&mut guest)?;
-        heard.unwrap_or_else(|| Err(io::Error::other("no output to read").into()))
+        let (initrd, began) = (directory.path().join("initrd"), Instant::now());
+        pack(files, script, &initrd)?;
+        Guest::start(self.command(&initrd, Stdio::piped()))?.hear(began, limit)
     }
 
-    fn command(&self, initrd: &Path) -> Command {
+    /// Boots two guests, runs `server` in the first and `client` in the second, and ends when the
+    /// second has powered off. What the second said is what is heard.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_pair(
+        &self,
+        files: &Initrd,
+        [server, client]: [&str; 2],
+        limit: Duration,
+    ) -> Result<Heard, LinuxError> {
+        let mut files = files.clone();
+        self.add_modules(&mut files)?;
+        let directory = tempfile::tempdir()?;
+        let place = |name: &str| directory.path().join(name);
+        let processors = Placement::OneCore.processors(2);
+        let start = |index: usize, script: &str, output: Stdio| -> Result<Guest, LinuxError> {
+            let initrd = place(&format!("initrd{index}"));
+            let script = format!("{}\n{script}", network(ADDRESSES[index]));
+            pack(&files, &script, &initrd)?;
+            let port = Port::Stream { path: place("wire"), listens: index == 0 };
+            builder::await_listeners(std::slice::from_ref(&port))?;
+            let mut command = self.command(&initrd, output);
+            command.args(["-netdev".into(), qemu::netdev(0, &port)]);
+            command.arg("-device").arg(format!("virtio-net-pci,netdev=net0,mac={}", mac(index)));
+            let guest = Guest::start(command)?;
+            if let Some(processors) = &processors {
+                placement::confine(guest.0.id(), processors);
+            }
+            Ok(guest)
+        };
+        let serial = place("serial");
+        let _server = start(0, server, File::create(&serial)?.into())?;
+        let began = Instant::now();
+        let heard = start(1, client, Stdio::piped())?.hear(began, limit)?;
+        let served = std::fs::read(serial)?;
+        let served = String::from_utf8_lossy(&served).lines().map(str::to_owned).collect();
+        Ok(Heard { served, ..heard })
+    }
+
+    /// Adds the kernel's modules, where it looks for them.
+    fn add_modules(&self, files: &mut Initrd) -> Result<(), LinuxError> {
+        let root = self.kernel.with_file_name("lib");
+        let mut waiting = vec![root.join("modules")];
+        while let Some(directory) = waiting.pop() {
+            let unreadable = |source| LinuxError::Unreadable { path: directory.clone(), source };
+            for entry in directory.read_dir().map_err(unreadable)? {
+                let path = entry.map_err(unreadable)?.path();
+                if path.is_dir() {
+                    waiting.push(path);
+                } else if let Ok(name) = path.strip_prefix(&root) {
+                    files.add_host_file(&format!("/lib/{}", name.display()), &path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn command(&self, initrd: &Path, output: Stdio) -> Command {
         let mut command = children::mortal(PROGRAM);
         command.arg("-M").arg(format!("pc,accel={}", self.accel.name()));
         command.args(["-cpu", self.accel.processor(), "-smp", "1", "-nodefaults", "-no-reboot"]);
@@ -91,9 +162,52 @@ impl Linux {
         command.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
         command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(initrd);
         command.args(["-append", COMMAND_LINE]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
         command
     }
+}
+
+/// A guest that runs, until this is dropped.
+struct Guest(Child);
+
+impl Guest {
+    fn start(command: Command) -> Result<Self, LinuxError> {
+        Ok(Self(children::spawn(command)?))
+    }
+
+    /// Everything it says until it has powered off.
+    fn hear(mut self, began: Instant, limit: Duration) -> Result<Heard, LinuxError> {
+        let heard = self.0.stdout.take().map(|output| hear(output, began, limit));
+        heard.unwrap_or_else(|| Err(io::Error::other("no output to read").into()))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // One that has powered off is gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Writes the file system of a guest that runs `script`.
+fn pack(files: &Initrd, script: &str, initrd: &Path) -> Result<(), LinuxError> {
+    let mut files = files.clone();
+    files.add_file("/init", 0o755, init(script).into_bytes());
+    files.write_to(File::create(initrd)?)?;
+    Ok(())
+}
+
+fn mac(index: usize) -> String {
+    format!("52:54:00:57:46:{:02x}", index + 1)
+}
+
+/// What a guest of this address does before all else.
+fn network(address: &str) -> String {
+    format!(
+        "modprobe -a virtio_pci virtio_net\nip link set lo up\nip link set eth0 mtu {MTU} up\n\
+         ip addr add {address}/24 dev eth0"
+    )
 }
 
 fn init(script: &str) -> String {
@@ -120,14 +234,10 @@ fn hear(output: ChildStdout, began: Instant, limit: Duration) -> Result<Heard, L
         match ear.recv_timeout(limit.saturating_sub(began.elapsed())) {
             Ok((when, line)) if line.ends_with(READY) => first_line = when - began,
             Ok((_, line)) => lines.push(line),
-            Err(RecvTimeoutError::Disconnected) => return Ok(Heard { first_line, lines }),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Ok(Heard { first_line, lines, served: Vec::new() });
+            }
             Err(RecvTimeoutError::Timeout) => return Err(LinuxError::TooLong(limit)),
         }
     }
-}
-
-fn end(guest: &mut Child) -> io::Result<()> {
-    // One that has powered off is gone already.
-    let _ = guest.kill();
-    guest.wait().map(drop)
 }

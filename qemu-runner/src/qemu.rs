@@ -141,25 +141,7 @@ impl Machine<'_> {
     }
 
     fn packet_device(&self, line: &mut Line, index: usize, port: &Port) {
-        let mut netdev = OsString::from(match port {
-            Port::Dgram { .. } => format!("dgram,id=net{index}"),
-            Port::Stream { listens, .. } => {
-                let server = if *listens { "on" } else { "off" };
-                format!("stream,id=net{index},server={server}")
-            }
-            Port::Tap { interface } => {
-                format!("tap,id=net{index},ifname={interface},script=no,downscript=no")
-            }
-        });
-        match port {
-            Port::Dgram { local, remote } => {
-                netdev.push(option(",local.type=unix,local.path=", local));
-                netdev.push(option(",remote.type=unix,remote.path=", remote));
-            }
-            Port::Stream { path, .. } => netdev.push(option(",addr.type=unix,addr.path=", path)),
-            Port::Tap { .. } => {}
-        }
-        line.pair("-netdev", netdev);
+        line.pair("-netdev", netdev(index, port));
         let [a, b, c, d, e, f] = node::mac(self.words.node);
         let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
         let mtu = self.words.mtu;
@@ -170,6 +152,29 @@ impl Machine<'_> {
             line.pair("-object", option(&filter, capture));
         }
     }
+}
+
+/// The host's side of the packet device `net{index}`.
+pub(crate) fn netdev(index: usize, port: &Port) -> OsString {
+    let mut netdev = OsString::from(match port {
+        Port::Dgram { .. } => format!("dgram,id=net{index}"),
+        Port::Stream { listens, .. } => {
+            let server = if *listens { "on" } else { "off" };
+            format!("stream,id=net{index},server={server}")
+        }
+        Port::Tap { interface } => {
+            format!("tap,id=net{index},ifname={interface},script=no,downscript=no")
+        }
+    });
+    match port {
+        Port::Dgram { local, remote } => {
+            netdev.push(option(",local.type=unix,local.path=", local));
+            netdev.push(option(",remote.type=unix,remote.path=", remote));
+        }
+        Port::Stream { path, .. } => netdev.push(option(",addr.type=unix,addr.path=", path)),
+        Port::Tap { .. } => {}
+    }
+    netdev
 }
 
 #[derive(Default)]

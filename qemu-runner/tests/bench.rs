@@ -50,6 +50,30 @@ fn linux_guests_are_measured_where_there_is_a_kernel_for_them() {
 }
 
 #[test]
+#[ignore = "boots six Linux guests, a minute; cargo test -p wayfarer --test bench -- --ignored"]
+fn calls_and_moves_are_measured_between_linux_guests() {
+    if !wayfarer::artifacts::workspace().join("target/peers/lib/modules").is_dir() {
+        return eprintln!("skipped: no Linux kernel's modules; ./setup --peers fetches them");
+    }
+    let results = quick_run(&["calls", "migrate", "home", "--peers"]);
+    let peers = &results["peers"];
+    for name in ["open", "close", "open_close", "lseek", "stat", "read_1k", "read_8k", "read_256k"]
+    {
+        assert_figure(&peers["nfs"][name], "us");
+    }
+    for name in ["write_1k", "write_8k", "write_256k"] {
+        assert_figure(&peers["nfs"][name], "us");
+    }
+    assert_figure(&peers["wire"]["tcp_64"], "us");
+    assert_figure(&peers["wire"]["bulk"], "MB/s");
+    let moved = &peers["criu"][0];
+    assert_eq!(moved["kib"], 100);
+    assert_figure(&moved["total"], "us");
+    assert_figure(&moved["frozen"], "us");
+    assert!(moved["bytes"].as_f64() > Some(102_400.0), "{moved}");
+}
+
+#[test]
 fn quick_run_measures_everything() {
     let results = quick_run(&[]);
     for name in FORWARDED {

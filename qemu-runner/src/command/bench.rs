@@ -24,7 +24,6 @@ use super::cli::{BenchOptions, Defaults, Part};
 use super::failure::Failure;
 use super::prepare;
 use lab::Lab;
-use peers::Peers;
 use results::Results;
 
 /// Everything, in the order it is done.
@@ -43,7 +42,7 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
         if options.parts.is_empty() || options.parts.contains(&part) {
             run(part, &lab, &mut results)?;
             if options.peers {
-                run_peer(part, &lab, &mut results.peers)?;
+                peers::measure(part, &lab, &mut results.peers)?;
             }
         }
     }
@@ -61,16 +60,6 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
             .map_err(|source| Failure::Unwritable { path: path.clone(), source })?;
     }
     Ok(0)
-}
-
-/// Does a part once more, where that can be done in Linux guests.
-fn run_peer(part: Part, lab: &Lab<'_>, peers: &mut Peers) -> Result<(), Failure> {
-    match part {
-        Part::Boot => peers.boot = peers::boot(lab)?,
-        Part::Home => peers.home = peers::home(lab)?,
-        Part::Calls | Part::Dissect | Part::Bulk | Part::Migrate | Part::Memory => {}
-    }
-    Ok(())
 }
 
 fn run(part: Part, lab: &Lab<'_>, results: &mut Results) -> Result<(), Failure> {

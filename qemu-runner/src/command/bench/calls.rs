@@ -190,9 +190,9 @@ pub(crate) fn sizes(lab: &Lab<'_>, cluster: &mut Cluster, name: &str) -> Result<
     Ok(Sizes { request: cost.request.round() as u64, reply: cost.reply.round() as u64 })
 }
 
-/// The samples of one series that the program took away from home.
-pub(crate) fn samples_away(output: &[u8], name: &str) -> Vec<u64> {
-    Said::read(output).away.remove(name).unwrap_or_default()
+/// The samples of every series that the program took away from home.
+pub(crate) fn samples_away(output: &[u8]) -> BTreeMap<String, Vec<u64>> {
+    Said::read(output).away
 }
 
 /// The samples of every series that the program took at home.

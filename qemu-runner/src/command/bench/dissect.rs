@@ -55,7 +55,8 @@ pub(crate) fn measure(lab: &Lab<'_>) -> Result<Option<Dissection>, Failure> {
     let (tcp, network) = (wire(Carrier::Stream, 0)?, wire(Carrier::Frames, HEADERS)?);
     cluster.shutdown()?;
     let median = |figure: Option<Figure>| figure.map(|figure| figure.median);
-    let whole = median(Figure::of_ns(&super::calls::samples_away(&watch.output, CALL)));
+    let samples = super::calls::samples_away(&watch.output).remove(CALL).unwrap_or_default();
+    let whole = median(Figure::of_ns(&samples));
     let body = watch.stages(AWAY, |stage| !matches!(stage, Stage::User | Stage::Waiting));
     let home = watch.stages(HOME, |stage| !matches!(stage, Stage::User | Stage::Waiting));
     let (Some(tcp), Some(network), Some(whole)) = (median(tcp), median(network), whole) else {

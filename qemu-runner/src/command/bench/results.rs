@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::calls::Call;
 use super::dissect::Dissection;
@@ -22,7 +22,7 @@ pub(crate) struct Results {
     pub(crate) dissection: Option<Dissection>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) bulk: BTreeMap<String, Figure>,
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "plain_moves")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) migrate: Vec<Move>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) boot: BTreeMap<String, Figure>,
@@ -32,11 +32,6 @@ pub(crate) struct Results {
     pub(crate) memory: BTreeMap<String, Figure>,
     #[serde(skip_serializing_if = "Peers::is_empty")]
     pub(crate) peers: Peers,
-}
-
-/// Moves of pages that were written: the others have no name among the keys.
-fn plain_moves<S: Serializer>(moves: &[Move], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(moves.iter().filter(|moved| moved.kind == "touched"))
 }
 
 impl Results {

@@ -111,7 +111,7 @@ fn moves(moves: &[Move]) -> String {
             number(moved.total.p99),
             number(moved.frozen.median),
             number(moved.bytes),
-            number(moved.round_trips),
+            optional(moved.round_trips),
             number(moved.ratio_bulk),
         ]
     });

@@ -101,10 +101,14 @@ impl Stage {
         ]
     }
 
-    /// Writes of every size.
-    fn writes(&self) -> Vec<Case<'_>> {
-        let case = |(name, size)| Case::new(name, move || self.write(size)).rarely(size / 8192 + 1);
-        SIZES.into_iter().map(case).collect()
+    /// Writes of every size, and a large read.
+    fn sizes(&self) -> Vec<Case<'_>> {
+        let write =
+            |(name, size)| Case::new(name, move || self.write(size)).rarely(size / 8192 + 1);
+        let mut buffer = vec![0; FILE_SIZE];
+        let read = Case::new("read_256k", move || self.read(FILE_SIZE, &mut buffer));
+        let read = read.rarely(FILE_SIZE / 8192 + 1);
+        SIZES.into_iter().map(write).chain([read]).collect()
     }
 }
 
@@ -112,6 +116,38 @@ impl Stage {
 fn close_nothing() -> i32 {
     // SAFETY: -1 is no descriptor, so nothing is closed.
     unsafe { libc::close(-1) }
+}
+
+/// What [`on_files`] times beside open and close.
+const ON_FILES: [&str; 9] = [
+    "lseek",
+    "open",
+    "stat",
+    "write_1k",
+    "write_8k",
+    "write_256k",
+    "read_1k",
+    "read_8k",
+    "read_256k",
+];
+
+/// Times the calls on files of this directory, as those that are made away from home.
+pub(crate) fn on_files(count: usize) {
+    let stage = Stage::new();
+    let clock = Clock::calibrate();
+    let open = || rustix::fs::open(FILE, OFlags::RDONLY, Mode::empty()).expect("the file is there");
+    let call = move |clock: &Clock| {
+        let file = open();
+        clock.time(|| drop(file)).0
+    };
+    let close = Case { name: "close", divisor: 1, call: Box::new(call) };
+    let both = Case::new("open_close", move || drop(open()));
+    let cases = stage.cases().into_iter().chain(stage.sizes());
+    let cases = cases.filter(|case| ON_FILES.contains(&case.name));
+    for mut case in [close, both].into_iter().chain(cases) {
+        tell_samples(case.name, "away", &case.samples(&clock, count));
+    }
+    fs::remove_file(FILE).expect("the file is there");
 }
 
 /// Closes what it opened only when there is too much of it: opening is what is counted.
@@ -145,7 +181,7 @@ pub(crate) fn one_there(name: &str, node: u16, count: usize) {
     let stage = Stage::new();
     node::migrate(node).expect("the node takes this process");
     let clock = Clock::calibrate();
-    let mut cases = stage.cases().into_iter().chain(stage.writes());
+    let mut cases = stage.cases().into_iter().chain(stage.sizes());
     let mut case = cases.find(|case| case.name == name).expect("a call of that name");
     say("begin");
     wait_for_input();
@@ -158,7 +194,7 @@ pub(crate) fn one_there(name: &str, node: u16, count: usize) {
 
 fn everything(stage: &Stage, place: &str, count: usize) {
     let clock = Clock::calibrate();
-    for mut case in stage.cases().into_iter().chain(stage.writes()) {
+    for mut case in stage.cases().into_iter().chain(stage.sizes()) {
         tell_samples(case.name, place, &case.samples(&clock, count));
     }
     tell_samples("pipe", place, &pipe_ping_pong(&clock, count));
@@ -192,7 +228,7 @@ fn count_all(stage: &Stage, count: usize) {
     let Some(first) = Counts::now() else { return };
     let Some(second) = Counts::now() else { return };
     let reading = second.since(first);
-    for mut case in stage.cases().into_iter().chain(stage.writes()) {
+    for mut case in stage.cases().into_iter().chain(stage.sizes()) {
         let count = (count / case.divisor).max(1);
         let before = Counts::now().unwrap_or_default();
         for _ in 0..count {

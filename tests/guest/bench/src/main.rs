@@ -5,17 +5,28 @@
 //! `bench memory KIB MOVES NODE KIND`: a process of that size moves there and back.
 //! `bench nothing`: ends at once.
 //!
+//! In two Linux guests that are compared with two nodes:
+//!
+//! `bench serve`: does what the other guest asks for.
+//! `bench wire ADDRESS COUNT`: times what TCP to that guest takes.
+//! `bench files COUNT`: times calls on files of this directory.
+//! `bench criu ADDRESS KIB TURNS WAY`: a process of that size moves to that guest.
+//! `bench hold KIB`: that process.
+//!
 //! What it says on standard output is for the runner's `bench`, a line of words each:
 //!
 //! ```text
 //! samples NAME here|away NANOSECONDS...    how long each call took
 //! counts NAME CALLS ROUND_TRIPS FRAMES BYTES_HOME BYTES_AWAY    what that many calls cost
 //! begin, ready                             it waits for a line, before and after what it does
+//! move WAY KIB NANOSECONDS NANOSECONDS_FROZEN BYTES    a move by CRIU
 //! ```
 
 mod calls;
 mod clock;
 mod counts;
+mod criu;
+mod peer;
 mod processes;
 
 use std::io::BufRead as _;
@@ -30,7 +41,9 @@ fn main() -> ExitCode {
     match carry_out(&words) {
         Some(()) => ExitCode::SUCCESS,
         None => {
-            eprintln!("usage: bench calls|home|sleepers|memory|nothing ...");
+            eprintln!(
+                "usage: bench calls|one|home|sleepers|memory|nothing|serve|wire|files|criu|hold ..."
+            );
             ExitCode::from(2)
         }
     }
@@ -55,6 +68,13 @@ fn carry_out(words: &[&str]) -> Option<()> {
             processes::travel(kib.parse().ok()?, moves.parse().ok()?, node.parse().ok()?, kind);
         }
         ["nothing"] => {}
+        ["serve"] => peer::serve(),
+        ["wire", address, count] => peer::wire(address, count.parse().ok()?),
+        ["files", count] => calls::on_files(count.parse().ok()?),
+        ["criu", address, kib, turns, way] => {
+            criu::travel(address, kib.parse().ok()?, turns.parse().ok()?, way);
+        }
+        ["hold", kib] => criu::hold(kib.parse().ok()?),
         _ => return None,
     }
     Some(())

@@ -1,6 +1,7 @@
 //! Whole processes: made, moved, and asleep.
 
 use std::ffi::CString;
+use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ const ASLEEP: Duration = Duration::from_secs(3600);
 const PAGE: usize = 4096;
 
 /// Children or threads of a process that has many.
-const MANY: usize = 32;
+const MANY: usize = 64;
 
 /// What travels.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) enum Kind {
     Touched,
     /// Pages that were written with zeros.
     Zero,
+    /// Pages that were never written.
+    Untouched,
     /// Written pages, shared with children that stay.
     Forks,
     /// Written pages, with threads that sleep.
@@ -39,6 +42,7 @@ impl Kind {
         match word {
             "touched" => Some(Self::Touched),
             "zero" => Some(Self::Zero),
+            "untouched" => Some(Self::Untouched),
             "forks" => Some(Self::Forks),
             "threads" => Some(Self::Threads),
             _ => None,
@@ -94,13 +98,12 @@ pub(crate) fn sleepers(count: usize, node: u16) {
 
 /// Moves with `kib` KiB of memory to `node` and back, `moves` times in all.
 pub(crate) fn travel(kib: usize, moves: usize, node: u16, kind: Kind) {
-    let mut memory = vec![0_u8; kib * 1024];
-    for (index, page) in memory.chunks_mut(PAGE).enumerate() {
-        // Volatile, so that zeros are written, too.
-        let byte = if kind == Kind::Zero { 0 } else { (index % 255) as u8 + 1 };
-        // SAFETY: the byte is the page's own.
-        unsafe { std::ptr::write_volatile(&mut page[0], byte) };
-    }
+    let memory = match kind {
+        Kind::Touched | Kind::Forks | Kind::Threads => touched(kib),
+        Kind::Zero => written(kib, |_| 0),
+        Kind::Untouched => vec![0; kib * 1024],
+    };
+    black_box(&memory);
     let children: Vec<_> = match kind {
         Kind::Forks => (0..MANY).map(|_| child::fork(sleep)).collect(),
         _ => Vec::new(),
@@ -116,6 +119,29 @@ pub(crate) fn travel(kib: usize, moves: usize, node: u16, kind: Kind) {
         kill_process(child, Signal::KILL).expect("it sleeps");
         child::wait(child);
     }
+}
+
+/// Memory of `kib` KiB in which every page was written and no two neighbours are alike.
+pub(crate) fn touched(kib: usize) -> Vec<u8> {
+    written(kib, mark)
+}
+
+/// Whether every page of what [`touched`] gave is as it was.
+pub(crate) fn is_touched(memory: &[u8]) -> bool {
+    black_box(memory).chunks(PAGE).enumerate().all(|(index, page)| page[0] == mark(index))
+}
+
+fn mark(index: usize) -> u8 {
+    (index % 255) as u8 + 1
+}
+
+fn written(kib: usize, byte: fn(usize) -> u8) -> Vec<u8> {
+    let mut memory = vec![0_u8; kib * 1024];
+    for (index, page) in memory.chunks_mut(PAGE).enumerate() {
+        // SAFETY: the byte is the page's own. Volatile, so that zeros are written, too.
+        unsafe { std::ptr::write_volatile(&mut page[0], byte(index)) };
+    }
+    memory
 }
 
 fn sleep() -> i32 {
