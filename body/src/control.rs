@@ -1,6 +1,7 @@
-//! The control stream: page-ins and timers.
+//! The control stream: page-ins and page-outs, timers.
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::MapId;
@@ -38,10 +39,32 @@ impl Session {
         Some(PageOp(id))
     }
 
+    /// Sends pages of a file, which the body has stored to, home; whole pages, at most one window.
+    /// [`Event::PageData`] of no bytes says that the file has them. `None` when the body is frozen
+    /// or lost.
+    pub fn page_out(&mut self, map: MapId, page: u64, bytes: Vec<u8>) -> Option<PageOp> {
+        if !matches!(self.life, Life::Running | Life::Freezing(_)) {
+            return None;
+        }
+        self.marks.reach(Mark::PageOut);
+        self.pages.last = self.pages.last.wrapping_add(1);
+        let id = self.pages.last;
+        self.pages.open.insert(id);
+        self.say(BodyMessage::PageOut { id, map, page, bytes });
+        Some(PageOp(id))
+    }
+
+    /// Whether memory requests of the deputy are being done.
+    pub fn is_serving(&self) -> bool {
+        !self.memory.is_empty()
+    }
+
     pub(crate) fn on_page_data(&mut self, id: u32, result: Result<FilePages, Errno>) {
         // What crossed our Frozen is void already.
         if self.pages.open.remove(&id) {
-            self.marks.reach(Mark::PageIn);
+            if result.as_ref().is_ok_and(|pages| !pages.bytes.is_empty()) {
+                self.marks.reach(Mark::PageIn);
+            }
             self.event(Event::PageData { op: PageOp(id), result });
         }
     }

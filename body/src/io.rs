@@ -169,11 +169,11 @@ pub enum Event {
         /// What is wanted.
         request: MemoryRequest,
     },
-    /// A page-in ended.
+    /// A page-in or page-out ended.
     PageData {
         /// Which.
         op: PageOp,
-        /// The pages; fewer than wanted past the end of the file.
+        /// The pages; fewer than wanted past the end of the file, none of a page-out.
         result: Result<FilePages, Errno>,
     },
     /// A page-in is void because the body froze.

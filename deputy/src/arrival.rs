@@ -64,7 +64,8 @@ impl Session {
         match (self.phase(), message) {
             (Some(Phase::Stream), BodyMessage::Whole { totals }) => {
                 self.cost.bytes = totals.bytes;
-                self.commit(now);
+                self.enter(Phase::Whole, Instant::NEVER);
+                self.event(Event::Whole);
             }
             (Some(Phase::Freeze | Phase::Stream), BodyMessage::ArrivalFailed { errno }) => {
                 self.abort(now, failed(errno, "receiving the image"));

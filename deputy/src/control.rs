@@ -1,4 +1,4 @@
-//! The control stream: page-ins, queries, stop and continue, timers.
+//! The control stream: page-ins and page-outs, queries, stop and continue, timers.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -48,6 +48,24 @@ impl Session {
         }
         let op = PageOp { generation: self.control.generation, id };
         self.event(Event::PageWanted { op, map, page, count });
+    }
+
+    /// Pages come back to a file. They pass the hold, as page-ins do: a body that freezes gives
+    /// back what it has before it says so.
+    pub(crate) fn on_page_out(
+        &mut self,
+        now: Instant,
+        id: u32,
+        map: MapId,
+        page: u64,
+        bytes: Vec<u8>,
+    ) {
+        let whole = bytes.len().is_multiple_of(limits::PAGE) && bytes.len() <= limits::WINDOW;
+        if bytes.is_empty() || !whole {
+            return self.violation(now, self.place);
+        }
+        let op = PageOp { generation: self.control.generation, id };
+        self.event(Event::PageGiven { op, map, page, bytes });
     }
 
     /// Page-ins pass the hold: a body that freezes may need one to answer a memory request. Once

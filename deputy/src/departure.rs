@@ -81,6 +81,8 @@ impl Session {
     pub(crate) fn body_broken(&mut self, now: Instant) {
         let until = now + self.config.keep_alive;
         match &mut self.movement {
+            // The new body is there: nothing more is expected of the old one, unless all is off.
+            Some(Move { phase: Phase::Whole, source_lost, .. }) => *source_lost = true,
             Some(Move {
                 phase: Phase::Stream | Phase::Abort(_), source_lost, until: end, ..
             }) => {
@@ -100,7 +102,8 @@ impl Session {
         epoch: Epoch,
         reader: FrameReader,
     ) {
-        let undecided = matches!(self.phase(), Some(Phase::Stream | Phase::Abort(_)));
+        let undecided =
+            matches!(self.phase(), Some(Phase::Stream | Phase::Whole | Phase::Abort(_)));
         let Place::Away(old) = self.place else { return self.refuse_doubt(channel) };
         if epoch != self.epoch || !undecided {
             return self.refuse_doubt(channel);
@@ -109,7 +112,7 @@ impl Session {
         self.channels.insert(channel, Channel::open(reader));
         self.place = Place::Away(channel);
         self.transmit(channel, accept(0));
-        let pending = matches!(self.phase(), Some(Phase::Stream));
+        let pending = matches!(self.phase(), Some(Phase::Stream | Phase::Whole));
         if let Some(movement) = &mut self.movement {
             movement.source_lost = false;
             movement.until = if pending { Instant::NEVER } else { now + self.config.keep_alive };

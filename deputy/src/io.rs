@@ -147,11 +147,11 @@ pub enum Input<'a> {
         /// Which.
         thread: Tid,
     },
-    /// The answer to [`Event::PageWanted`].
+    /// The answer to [`Event::PageWanted`] and [`Event::PageGiven`].
     PageData {
         /// Which.
         op: PageOp,
-        /// The pages; fewer past the end of the file.
+        /// The pages; fewer past the end of the file, none for what was given.
         result: Result<FilePages, Errno>,
     },
     /// Asks something about the body.
@@ -175,6 +175,11 @@ pub enum Input<'a> {
         /// Where to.
         target: Target,
     },
+    /// The move shall be completed: the answer to [`Event::Whole`].
+    Commit,
+    /// The move, if there is one, shall not be completed: [`Event::MoveFailed`] follows once the
+    /// old body runs.
+    CallOff(Refusal),
     /// Home can host the body ([`Event::Admit`]) and has made an arriving session for it.
     Admitted {
         /// What the old body shall show at home's image port.
@@ -235,6 +240,17 @@ pub enum Event {
         /// How many, at most one window.
         count: usize,
     },
+    /// Pages of a mapped file come back, changed; `Input::PageData` of no bytes answers.
+    PageGiven {
+        /// The request's name.
+        op: PageOp,
+        /// Which file.
+        map: MapId,
+        /// First page.
+        page: u64,
+        /// Whole pages, at most one window.
+        bytes: Vec<u8>,
+    },
     /// The last region of a mapped file is gone.
     ReleaseMap {
         /// Which file.
@@ -266,6 +282,9 @@ pub enum Event {
         /// The epoch it will have.
         epoch: Epoch,
     },
+    /// The new body is whole: `Input::Commit` makes it the one that runs, `Input::CallOff` the old
+    /// one.
+    Whole,
     /// The body has moved.
     Moved {
         /// Where to.

@@ -26,11 +26,13 @@
 //!   events that wait for the thread (no finish after `Exit`).
 //! - `MemoryDone`: wake the handler that got [`MemoryStart::Asked`].
 //! - `PageWanted`: read the file in a task of its own; then `Input::PageData`.
+//! - `PageGiven`: write the file; then `Input::PageData` without bytes.
 //! - `ReleaseMap`, `Answer`: pass on.
 //! - `Connect`: dial the migration port; then `Input::Connected` or `Input::Broken`.
 //! - `Close`: flush, then end the connection; nothing more will be said of it.
 //! - `Admit`: home is the target: make an arriving body session and say `Input::Admitted`, or
 //!   `Input::NotAdmitted`.
+//! - `Whole`: `Input::Commit`, or `Input::CallOff` if what must move along does not.
 //! - `Moved`, `MoveFailed`: finish the migrate() call, if there was one; log.
 //! - `Lost`: end the process with SIGKILL's status.
 //! - `Closed`: drop the session.

@@ -1,11 +1,14 @@
 //! The coordinator of a move: its phases, its one way to succeed and its one way to fail.
 //!
 //! ```text
-//! Survey -> Admission -> Freeze -> Stream -> commit
-//!    |          |           |        |
-//!    '----------'           '--------'--> Abort (until the old body has thawed)
+//! Survey -> Admission -> Freeze -> Stream -> Whole -> commit
+//!    |          |           |        |         |
+//!    '----------'           '--------'---------'--> Abort (until the old body has thawed)
 //! nothing was stopped yet
 //! ```
+//!
+//! The kernel has the last word: processes that share memory move together or not at all, so that
+//! each waits in Whole until all are there, and all commits are made in one step of home.
 //!
 //! From the moment Freeze is sent until the verdict the deputy holds what it has to say to the
 //! body. The old body's side is in `departure`, the new one's in `arrival`.
@@ -32,6 +35,8 @@ pub(crate) enum Phase {
     Freeze,
     /// The image is on its way; only the new body's Whole ends this, or a failure.
     Stream,
+    /// The image has arrived; the kernel decides.
+    Whole,
     /// It failed after the freeze: the old body was told, or will be when it asks.
     Abort(Refusal),
 }
@@ -86,7 +91,7 @@ impl Session {
             Phase::Survey => MovePhase::Survey,
             Phase::Admission => MovePhase::Admission,
             Phase::Freeze => MovePhase::Freeze,
-            Phase::Stream => MovePhase::Stream,
+            Phase::Stream | Phase::Whole => MovePhase::Stream,
             Phase::Abort(_) => MovePhase::Abort,
         })
     }
@@ -98,6 +103,7 @@ impl Session {
             Phase::Admission => Mark::PhaseAdmission,
             Phase::Freeze => Mark::PhaseFreeze,
             Phase::Stream => Mark::PhaseStream,
+            Phase::Whole => Mark::PhaseWhole,
             Phase::Abort(_) => Mark::PhaseAbort,
         });
         if let Some(movement) = &mut self.movement {
@@ -130,7 +136,10 @@ impl Session {
 
     /// The new body is whole: it is the one from now on (decision D6).
     pub(crate) fn commit(&mut self, now: Instant) {
-        let Some(movement) = self.movement.take() else { return };
+        let Some(movement) = self.movement.take_if(|movement| movement.phase == Phase::Whole)
+        else {
+            return;
+        };
         self.cost.round_trips += 1;
         let target = movement.target;
         let old = core::mem::replace(&mut self.place, target.place());
@@ -172,7 +181,10 @@ impl Session {
                 self.movement = None;
                 self.event(Event::MoveFailed { target, refusal });
             }
-            Phase::Freeze | Phase::Stream => {
+            Phase::Freeze | Phase::Stream | Phase::Whole => {
+                if *phase == Phase::Whole {
+                    self.marks.reach(Mark::CalledOffWhole);
+                }
                 self.bye(now, target.place(), ByeReason::Moved);
                 self.enter(Phase::Abort(refusal), now + self.config.keep_alive);
                 if !source_lost {
@@ -228,6 +240,7 @@ impl Session {
                 self.on_memory(now, envelope.thread, envelope.seq, id, reply);
             }
             B::PageIn { id, map, page, count } => self.on_page_in(now, id, map, page, count),
+            B::PageOut { id, map, page, bytes } => self.on_page_out(now, id, map, page, bytes),
             B::ReleaseMap { map } => self.event(Event::ReleaseMap { map }),
             B::Answer { id, bytes } => self.on_query_answer(id, bytes),
             message => self.heard_source(now, message),

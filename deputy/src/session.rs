@@ -111,6 +111,11 @@ impl Session {
         matches!(self.place, Place::Nowhere)
     }
 
+    /// Whether it is a child's whose body has not called yet.
+    pub const fn is_awaiting(&self) -> bool {
+        matches!(self.place, Place::Awaited { .. })
+    }
+
     /// What the latest move took.
     pub const fn move_cost(&self) -> MoveCost {
         self.cost
@@ -162,6 +167,8 @@ impl Session {
             Input::Stop => self.set_stopped(true),
             Input::Continue => self.set_stopped(false),
             Input::Move { target } => self.begin_move(now, target),
+            Input::Commit => self.commit(now),
+            Input::CallOff(refusal) => self.abort(now, refusal),
             Input::Admitted { token } => self.admitted_here(now, token),
             Input::NotAdmitted(refusal) => self.not_admitted(now, refusal),
             Input::End => self.end(now),

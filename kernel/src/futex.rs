@@ -118,8 +118,8 @@ mod tests {
 
     use super::*;
 
-    const WORD: FutexKey = FutexKey::Shared { object: 1, offset: 0x1000 };
-    const OTHER: FutexKey = FutexKey::Shared { object: 2, offset: 0x1000 };
+    const WORD: FutexKey = FutexKey::Shared { frame: 1, offset: 0x1000 };
+    const OTHER: FutexKey = FutexKey::Shared { frame: 2, offset: 0x1000 };
 
     fn thread(tid: i32) -> Rc<BodyThread> {
         Rc::new(BodyThread::new(Tid(tid), UserContext::new()))

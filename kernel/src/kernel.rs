@@ -294,6 +294,9 @@ impl Kernel {
     pub async fn destroy_body(&self, home: &Home) {
         let key = ProcessKey { home: self.node, pid: home.pid };
         let Some(cell) = self.processes.remove(key) else { return };
+        if let Some(deputy) = cell.away().filter(|_| !home.maps.lent().is_empty()) {
+            deputy.return_files().await;
+        }
         if let Some(deputy) = cell.deputy_driver() {
             deputy.input(wayfarer_deputy::Input::End);
             let closed = deputy.closed.wait_until(|| deputy.is_over().then_some(()));
@@ -315,5 +318,6 @@ impl Kernel {
             body.shed_memory().await;
         }
         cell.set_joint(None);
+        home.maps.end_loans();
     }
 }

@@ -160,6 +160,7 @@ errnos! {
     514 ERESTARTNOHAND "Kernel-internal: restart only if no handler runs, else EINTR.";
     516 ERESTART_RESTARTBLOCK "Kernel-internal: restart by restart_syscall(2), else EINTR.";
     529 EIOCBQUEUED "Kernel-internal: asked for; to be tried again when the answer has come.";
+    600 ELENT "Kernel-internal: bodies away have what the file holds; recall it, then restart.";
 }
 
 impl Errno {

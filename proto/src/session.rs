@@ -114,6 +114,8 @@ marks! {
     PageInInsideMemory,
     /// Crossing: a page-in was void because the body froze.
     PageInFrozen,
+    /// Pages that a body has stored to were written back to their file.
+    PageOut,
     /// Crossing: a signal came between freeze and verdict.
     SignalHeld,
     /// Crossing: a reply was held from freeze to verdict.
@@ -136,10 +138,14 @@ marks! {
     PhaseFreeze,
     /// Migration phase: the image travels.
     PhaseStream,
+    /// Migration phase: the image has arrived, and the kernel decides.
+    PhaseWhole,
     /// Migration phase: committed.
     PhaseCommit,
     /// Migration phase: called off.
     PhaseAbort,
+    /// A move was called off although the new body was whole.
+    CalledOffWhole,
     /// A move refused by the source.
     Unmovable,
     /// A move refused by the target.

@@ -87,6 +87,7 @@ fn body_messages() -> Vec<BodyMessage> {
         B::ReleaseMap { map: MapId(2) },
         B::Answer { id: 4, bytes: b"7f00".to_vec() },
         B::ByeAck { usage: Usage::cpu(5) },
+        B::PageOut { id: 2, map: MapId(2), page: 7, bytes: vec![3; 4096] },
     ]
 }
 

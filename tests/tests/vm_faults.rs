@@ -3,7 +3,8 @@
 //!
 //! The move is held in its phase by the deputy, which then does not hear its peers; they have done
 //! all they can when something fails. `WAYFARER_PHASE=Stream` plays only those rows. Every other
-//! row is played over TCP, and the rest through shared memory.
+//! row is played over TCP, and the rest through shared memory. Processes that share memory share
+//! its verdict: they move as one.
 
 use std::time::Duration;
 
@@ -21,14 +22,26 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// How long anything else may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The program that is moved. It is a copy: of a file of the initial file system each page takes a
+/// A program that is moved. It is a copy: of a file of the initial file system each page takes a
 /// frame when it is first mapped, and keeps it.
-const PULSE: &str = "/tmp/pulse";
+#[derive(Clone, Copy, Debug)]
+struct Cast {
+    argv: &'static [&'static str],
+    processes: usize,
+}
 
-/// A process that is being moved, and what it has said.
+/// A process that counts.
+const ALONE: Cast = Cast { argv: &["/tmp/pulse"], processes: 1 };
+
+/// Processes that share memory, and count only together.
+const GROUP: Cast = Cast { argv: &["/tmp/choir", "3", "2"], processes: 3 };
+
+/// What is being moved, and what it has said.
 struct Scene {
     nodes: Nodes,
     pid: Pid,
+    /// It and those who move with it, once they do.
+    members: Vec<Pid>,
     outcome: Outcome,
 }
 
@@ -37,10 +50,12 @@ fn nothing_yet() -> Outcome {
 }
 
 impl Scene {
-    /// A process that counts, on its home.
-    fn begin(mut nodes: Nodes) -> Result<Self, VmError> {
-        let pid = nodes.begin(&command(&[PULSE]))?;
-        Ok(Self { nodes, pid, outcome: nothing_yet() })
+    /// A program that has begun to count, on its home.
+    fn begin(mut nodes: Nodes, cast: Cast) -> Result<Self, VmError> {
+        let pid = nodes.begin(&command(cast.argv))?;
+        let mut scene = Self { nodes, pid, members: Vec::new(), outcome: nothing_yet() };
+        scene.beats()?;
+        Ok(scene)
     }
 
     fn order(&self, node: NodeId) -> Result<(), VmError> {
@@ -70,19 +85,23 @@ impl Scene {
         self.watch(|_, frame| matches!(frame, FromNode::Stdout(_)).then_some(()))
     }
 
-    /// Orders a move to the target and waits until it is held.
-    fn hold(&mut self, phase: MovePhase) -> Result<(), VmError> {
+    /// Orders a move to the target and waits until it is held, of each process.
+    fn hold(&mut self, phase: MovePhase, processes: usize) -> Result<(), VmError> {
         if phase == MovePhase::Abort {
             // The image cannot travel.
             self.nodes.cluster.cut(SOURCE, TARGET)?;
         }
         self.nodes.cluster.node(HOME).send(&ToNode::Hold(phase))?;
         self.order(TARGET)?;
-        let held = self.watch(|_, frame| match frame {
-            FromNode::Held(held) => Some((held.pid, held.phase)),
-            _ => None,
+        let mut held = Vec::new();
+        self.members = self.watch(|_, frame| {
+            if let FromNode::Held(one) = frame {
+                assert_eq!(one.phase, phase);
+                held.push(one.pid);
+            }
+            (held.len() == processes).then(|| held.clone())
         })?;
-        assert_eq!(held, (self.pid, phase));
+        assert!(self.members.contains(&self.pid), "{:?}", self.members);
         // The peers do their part of it.
         std::thread::sleep(KEEP_ALIVE / 8);
         if phase == MovePhase::Abort {
@@ -124,13 +143,13 @@ impl Scene {
         }
     }
 
-    /// What a node knows of the process.
-    fn half(&mut self, node: NodeId) -> Result<Option<Half>, VmError> {
+    /// What a node knows of the processes.
+    fn halves(&mut self, node: NodeId) -> Result<Vec<Half>, VmError> {
         self.nodes.cluster.node(node).send(&ToNode::QueryProcesses)?;
-        let (pid, mut found) = (self.pid, None);
+        let (members, mut found) = (self.members.clone(), Vec::new());
         self.watch(|sender, frame| match frame {
-            FromNode::Half(half) if (sender, half.home, half.pid) == (node, HOME, pid) => {
-                found = Some(half.clone());
+            FromNode::Half(half) if (sender, half.home) == (node, HOME) => {
+                found.extend(members.contains(&half.pid).then(|| half.clone()));
                 None
             }
             FromNode::Counts(_) if sender == node => Some(()),
@@ -139,14 +158,16 @@ impl Scene {
         Ok(found)
     }
 
-    /// It lives there, as its home says, and nowhere else.
+    /// All live there, as their home says, and nowhere else.
     fn lives(&mut self, place: NodeId, fault: Fault) -> Result<(), VmError> {
         assert_eq!(self.settle()?, None, "it has ended: {:?}", self.outcome.log);
         self.beats()?;
-        let at_home = self.half(HOME)?.map(|half| half.place);
-        assert_eq!(at_home, Some(place), "where its home believes it is");
+        let places: Vec<NodeId> = self.halves(HOME)?.iter().map(|half| half.place).collect();
+        let all = self.members.len();
+        assert_eq!(places, vec![place; all], "where their home believes they are");
         for node in fault.survivors().into_iter().filter(|node| *node != HOME) {
-            assert_eq!(self.half(node)?.is_some(), node == place, "a body on node {node}");
+            let there = if node == place { all } else { 0 };
+            assert_eq!(self.halves(node)?.len(), there, "bodies on node {node}");
         }
         self.nodes.cluster.node(HOME).send(&ToNode::Signal(9))?;
         assert_eq!(self.ended()?, ExitStatus::Signaled(9));
@@ -154,15 +175,16 @@ impl Scene {
     }
 }
 
-/// Boots nodes that have moved a process before; says what they hold.
-fn boot(channel: Channel) -> Result<(Nodes, Vec<Holdings>), VmError> {
+/// Boots nodes that have moved the program before; says what they hold.
+fn boot(cast: Cast, channel: Channel) -> Result<(Nodes, Vec<Holdings>), VmError> {
     let mut initrd = Initrd::new()?;
     initrd.add_program("/bin/pulse", &artifacts::guest("pulse")?)?;
+    initrd.add_program("/bin/choir", &artifacts::c_guest("choir")?)?;
     let cluster = Cluster::builder().nodes(3).channel(channel);
     let cluster = cluster.keepalive(KEEP_ALIVE).timeout(5 * LIMIT);
     let mut nodes = Nodes::boot(&cluster, &initrd)?;
-    nodes.run(&command(&["cp", "/bin/pulse", PULSE]), LIMIT)?;
-    let mut scene = Scene::begin(nodes)?;
+    nodes.run(&command(&["cp", "/bin/pulse", "/bin/choir", "/tmp"]), LIMIT)?;
+    let mut scene = Scene::begin(nodes, cast)?;
     for node in [SOURCE, TARGET, HOME] {
         scene.go(node)?;
     }
@@ -174,12 +196,12 @@ fn boot(channel: Channel) -> Result<(Nodes, Vec<Holdings>), VmError> {
     Ok((nodes, before))
 }
 
-fn play(phase: MovePhase, fault: Fault, channel: Channel) -> Result<(), VmError> {
-    let (nodes, before) = boot(channel)?;
-    let mut scene = Scene::begin(nodes)?;
+fn play(cast: Cast, phase: MovePhase, fault: Fault, channel: Channel) -> Result<(), VmError> {
+    let (nodes, before) = boot(cast, channel)?;
+    let mut scene = Scene::begin(nodes, cast)?;
     scene.go(SOURCE)?;
     scene.beats()?;
-    scene.hold(phase)?;
+    scene.hold(phase, cast.processes)?;
     scene.fail(fault)?;
     match verdict(phase, fault) {
         Verdict::Lives(place) => scene.lives(place, fault)?,
@@ -194,7 +216,7 @@ fn play(phase: MovePhase, fault: Fault, channel: Channel) -> Result<(), VmError>
 }
 
 /// Plays every row, or those whose numbers of phase and fault differ by one of `steps`.
-fn play_rows(steps: &[usize], wanted: impl Fn(Fault) -> bool) {
+fn play_rows(cast: Cast, steps: &[usize], wanted: impl Fn(Fault) -> bool) {
     let only = std::env::var("WAYFARER_PHASE").unwrap_or_default();
     let mut failed = Vec::new();
     for (row, phase) in MovePhase::ALL.into_iter().enumerate() {
@@ -206,7 +228,7 @@ fn play_rows(steps: &[usize], wanted: impl Fn(Fault) -> bool) {
             // One that fails does not hide the others.
             let is_odd = (row + column) % 2 == 1;
             let channel = if is_odd { Channel::Auto } else { Channel::Tcp };
-            let played = std::panic::catch_unwind(|| play(phase, fault, channel));
+            let played = std::panic::catch_unwind(|| play(cast, phase, fault, channel));
             if let Ok(Err(error)) = &played {
                 println!("{phase:?}, {fault:?}, {channel:?}: {error}");
             }
@@ -224,22 +246,34 @@ fn is_death(fault: Fault) -> bool {
 
 #[test]
 fn a_node_may_die_in_any_phase_of_a_move() {
-    play_rows(&[0, 3], is_death);
+    play_rows(ALONE, &[0, 3], is_death);
 }
 
 #[test]
 fn a_link_may_be_cut_in_any_phase_of_a_move() {
-    play_rows(&[0, 3], |fault| !is_death(fault));
+    play_rows(ALONE, &[0, 3], |fault| !is_death(fault));
+}
+
+#[test]
+fn a_group_moves_or_stays_whatever_fails() {
+    let on_the_way = [Fault::Dies(TARGET), Fault::Cut(SOURCE, TARGET)];
+    play_rows(GROUP, &[1, 5], |fault| on_the_way.contains(&fault));
 }
 
 #[test]
 #[ignore = "minutes"]
 fn every_node_may_die_in_every_phase_of_a_move() {
-    play_rows(&[0, 1, 2, 3, 4, 5], is_death);
+    play_rows(ALONE, &[0, 1, 2, 3, 4, 5], is_death);
 }
 
 #[test]
 #[ignore = "minutes"]
 fn every_link_may_be_cut_in_every_phase_of_a_move() {
-    play_rows(&[0, 1, 2, 3, 4, 5], |fault| !is_death(fault));
+    play_rows(ALONE, &[0, 1, 2, 3, 4, 5], |fault| !is_death(fault));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn a_group_moves_or_stays_whatever_fails_in_every_phase() {
+    play_rows(GROUP, &[0, 1, 2, 3, 4, 5], |_| true);
 }

@@ -88,7 +88,7 @@ fn refusal(nodes: &mut Nodes, outcome: &mut Outcome, pid: Pid, node: NodeId) -> 
     nodes
         .watch(LIMIT, outcome, |_, frame| match frame {
             FromNode::Refused(refused) => Some(refused.clone()),
-            FromNode::Moved(moved) => panic!("{moved:?}"),
+            FromNode::Moved(moved) if moved.result.is_ok() => panic!("{moved:?}"),
             _ => None,
         })
         .unwrap()
@@ -99,12 +99,12 @@ fn order(nodes: &mut Nodes, outcome: &mut Outcome, pid: Pid, node: NodeId) {
     nodes.cluster.node(HOME).send(&ToNode::Move(MoveOrder { pid, node })).unwrap();
     let moved = nodes
         .watch(LIMIT, outcome, |_, frame| match frame {
-            FromNode::Moved(moved) => Some((moved.pid, moved.to)),
+            FromNode::Moved(moved) if moved.pid == pid => Some((moved.to, moved.result)),
             FromNode::Refused(refused) => panic!("{refused:?}"),
             _ => None,
         })
         .unwrap();
-    assert_eq!(moved, (pid, node));
+    assert_eq!(moved, (node, Ok(())));
 }
 
 /// Waits until the program has written that.
@@ -144,14 +144,19 @@ fn a_refused_process_runs_on_where_it_was() {
     until_said(&mut nodes, &mut outcome, "got word at 2\n");
 }
 
-/// Node 2 is filled with a file; what does not fit beside it stays at home.
+/// Fills most of node 2 with a file.
+fn fill(nodes: &mut Nodes) {
+    let fill = "dd if=/dev/zero of=/tmp/fill bs=1M count=60 2>/dev/null; echo full; sleep 300";
+    nodes.cluster.node(NodeId(2)).send(&ToNode::Start(command(&["sh", "-c", fill]))).unwrap();
+    until_said(nodes, &mut nothing_yet(), "full\n");
+}
+
+/// What does not fit beside the file stays at home.
 #[test]
 fn a_process_that_does_not_fit_stays() {
     let small = three().memory_mib(96);
     let mut nodes = boot_with_hop(&small);
-    let fill = "dd if=/dev/zero of=/tmp/fill bs=1M count=60 2>/dev/null; echo full; sleep 300";
-    nodes.cluster.node(NodeId(2)).send(&ToNode::Start(command(&["sh", "-c", fill]))).unwrap();
-    until_said(&mut nodes, &mut nothing_yet(), "full\n");
+    fill(&mut nodes);
     let outcome = nodes.run(&command(&["hop", "1", "2", "50000"]), LIMIT).unwrap();
     let said = text(&outcome.stderr);
     assert!(said.contains("Cannot allocate memory"), "{said} {:?}", outcome.log);
@@ -160,4 +165,41 @@ fn a_process_that_does_not_fit_stays() {
     // The same elsewhere is no trouble.
     let outcome = nodes.run(&command(&["hop", "3", "3,1", "50000"]), LIMIT).unwrap();
     assert_eq!(outcome.status, ExitStatus::Exited(0), "{}", text(&outcome.stderr));
+}
+
+/// Where the processes of the home with that in their command are, and how many.
+fn places(nodes: &mut Nodes, outcome: &mut Outcome, command: &str) -> Vec<NodeId> {
+    nodes.cluster.node(HOME).send(&ToNode::QueryProcesses).unwrap();
+    let mut places = Vec::new();
+    let collect = |node, frame: &FromNode| match frame {
+        FromNode::Half(half) if node == HOME => {
+            places.extend(half.command.contains(command).then_some(half.place));
+            None
+        }
+        FromNode::Counts(_) if node == HOME => Some(()),
+        _ => None,
+    };
+    nodes.watch(LIMIT, outcome, collect).unwrap();
+    places
+}
+
+/// Three share memory, and one of them does not fit.
+#[test]
+fn a_group_of_which_one_does_not_fit_stays() {
+    let mut initrd = Initrd::new().unwrap();
+    initrd.add_program("/bin/choir", &artifacts::c_guest("choir").unwrap()).unwrap();
+    let mut nodes = Nodes::boot(&three().memory_mib(96), &initrd).unwrap();
+    fill(&mut nodes);
+    let pid = nodes.begin(&command(&["choir", "3", "2", "0", "12000"])).unwrap();
+    let mut outcome = nothing_yet();
+    until_said(&mut nodes, &mut outcome, "beat 2\n");
+    let refused = refusal(&mut nodes, &mut outcome, pid, NodeId(2));
+    assert_eq!((refused.pid, refused.errno), (pid, Errno::ENOMEM), "{}", refused.reason);
+    assert_eq!(refused.reason.matches("(choir)").count(), 3, "{}", refused.reason);
+    assert!(refused.reason.contains("share memory"), "{}", refused.reason);
+    assert_eq!(places(&mut nodes, &mut outcome, "choir"), [HOME; 3]);
+    until_said(&mut nodes, &mut nothing_yet(), "beat ");
+    order(&mut nodes, &mut outcome, pid, NodeId(3));
+    until_said(&mut nodes, &mut nothing_yet(), "beat ");
+    assert_eq!(places(&mut nodes, &mut outcome, "choir"), [NodeId(3); 3]);
 }

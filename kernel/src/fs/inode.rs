@@ -356,9 +356,46 @@ pub trait Inode: Any {
     /// and page-ins; the access time stays.
     ///
     /// # Errors
-    /// `ENODEV` if this has no content to map.
+    /// `ENODEV` if this has no content to map; `ELENT` if it is newer elsewhere.
     fn read_at(&self, _offset: u64, _buffer: &mut [u8]) -> Result<usize, Errno> {
         Err(Errno::ENODEV)
+    }
+
+    /// As [`Inode::page`], if the page is no hole.
+    fn present_page(&self, _index: u64) -> Option<Frame> {
+        None
+    }
+
+    /// As [`Inode::read_at`], for a body that maps the file: it gets what is here, even if other
+    /// pages are newer where it is.
+    ///
+    /// # Errors
+    /// `ENODEV` if this has no content to map.
+    fn read_pages(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.read_at(offset, buffer)
+    }
+
+    /// Takes back pages that a body has stored to. What lies beyond the end is lost, as it is when
+    /// a file is truncated under its mapping.
+    ///
+    /// # Errors
+    /// `ENOSPC` if a hole cannot be filled; `EINVAL` if this has no content.
+    fn return_pages(&self, _offset: u64, _bytes: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Says that a process away from home begins, or ends, to map the content coherently: while
+    /// one does, what reads or changes the content here answers `ELENT`.
+    fn change_loan(&self, _begins: bool) {}
+
+    /// Whether the content may be newer elsewhere.
+    fn is_lent(&self) -> bool {
+        false
+    }
+
+    /// Whether the content was wanted here, and refused with `ELENT`, since this was last asked.
+    fn take_wanted(&self) -> bool {
+        false
     }
 
     /// The frame that holds the content's page of this index, shared with the file: what a shared

@@ -5,8 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use wayfarer_machine::{Frame, OutOfFrames, PageTable};
-use wayfarer_proto::id::{MapId, UserAddr};
+use wayfarer_proto::id::{MapId, NodeId, UserAddr};
 
+use super::coherent::Attachment;
 use super::futex::SpaceId;
 use super::page_range::{PAGE, PageRange, user_page};
 use super::page_set::PageSet;
@@ -71,6 +72,10 @@ pub struct AddressSpace {
     pub(super) clean: PageSet,
     /// What mapped files of another node held when they were paged in from last.
     pub(super) contents: BTreeMap<MapId, u64>,
+    /// The home of the body, if that is another node.
+    pub(super) guest_of: Option<NodeId>,
+    /// Files of another node that it shows copies of.
+    pub(super) attached: BTreeMap<MapId, Attachment>,
     /// Pages present that have a frame of their own, or share one that is not the zero frame.
     resident: usize,
 }
@@ -95,6 +100,8 @@ impl AddressSpace {
             files: BTreeMap::new(),
             clean: PageSet::default(),
             contents: BTreeMap::new(),
+            guest_of: None,
+            attached: BTreeMap::new(),
             resident: 0,
         })
     }
@@ -193,8 +200,11 @@ impl AddressSpace {
             && let Some((page, mapping)) = self.table.next_present(user_page(from))
             && page.number() < region.range.end()
         {
-            let owned =
-                region.is_shared() || (!mapping.shared && !self.clean.contains(page.number()));
+            let owned = if self.shows_copies(region) {
+                false
+            } else {
+                region.is_shared() || (!mapping.shared && !self.clean.contains(page.number()))
+            };
             drop(mapping);
             self.table.protect(page, region.access(owned));
             if region.protection.is_empty() {

@@ -1,7 +1,7 @@
 //! An address space while it arrives.
 
 use wayfarer_machine::{Frame, FrameReservation, OutOfFrames};
-use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::id::{NodeId, UserAddr};
 use wayfarer_proto::image::Region as ImageRegion;
 use wayfarer_proto::limits;
 
@@ -37,6 +37,11 @@ impl Arrival {
         promise.release(1);
         let beyond = frames.saturating_add(GROWTH);
         Ok(Self { space: AddressSpace::new(source)?, promise, beyond, pages: 0 })
+    }
+
+    /// Says whose home the body is away from, if it is.
+    pub fn set_guest_of(&mut self, home: Option<NodeId>) {
+        self.space.set_guest_of(home);
     }
 
     /// Says where the heap is.

@@ -14,7 +14,7 @@ impl AddressSpace {
             return None;
         }
         let page = address.0 / PAGE;
-        let region = self.regions.find(page).filter(|region| region.is_shared_file())?;
+        let region = self.regions.find(page).filter(|region| region.is_shared())?;
         match region.backing {
             Backing::File { map, .. } if region.backing_page(page) == 0 => Some(map),
             _ => None,

@@ -92,12 +92,12 @@ impl AddressSpace {
         let resolved = match (self.table.lookup(user_page(page)), &region.backing) {
             (Some(mapping), _) => self.resolve_present(page, &region, mapping, kind),
             (None, Backing::Anonymous) => self.resolve_zero(page, &region, kind),
-            (None, Backing::Shared { object, .. }) => object
-                .frame(region.backing_page(page), self.source.pool())
-                .and_then(|frame| self.show(page, frame, &region, true)),
-            (None, Backing::File { map, .. }) => {
-                return FaultOutcome::NeedsPage(self.page_request(address, &region, *map));
-            }
+            (None, Backing::File { map, .. }) => match self.show_copy(page, &region, kind) {
+                Some(shown) => shown,
+                None => {
+                    return FaultOutcome::NeedsPage(self.page_request(address, &region, *map));
+                }
+            },
         };
         match resolved {
             Ok(()) => FaultOutcome::Resolved,
@@ -119,6 +119,9 @@ impl AddressSpace {
             self.show(page, copy, region, true)?;
             self.clean.remove(page);
         } else if kind == AccessKind::Write {
+            if self.shows_copies(region) {
+                self.may_store(page, region, kind);
+            }
             self.table.protect(user_page(page), region.access(true));
             self.clean.remove(page);
         } else {
@@ -192,7 +195,8 @@ impl AddressSpace {
     /// Gives an address space the pages it asked for: `bytes` is what the file holds from the
     /// request's first page on, less than was asked for where the file ends.
     ///
-    /// For pages that write to the file this answers [`Installed::BeyondEnd`].
+    /// For pages that write to the file this answers [`Installed::BeyondEnd`], but for a body away
+    /// from home: it keeps them as copies, which all who are with it share.
     ///
     /// Pages that came to be present meanwhile keep what they hold; pages whose region is gone
     /// are dropped.
@@ -205,11 +209,19 @@ impl AddressSpace {
         bytes: &[u8],
     ) -> Result<Installed, OutOfFrames> {
         let pool = self.source.pool().clone();
-        let bytes = if request.writes_file { &[] } else { bytes };
+        let bytes = if request.writes_file && self.guest_of.is_none() { &[] } else { bytes };
+        let copies = (0..request.count).map(|index| self.copy_for(request, index));
+        let copies: alloc::vec::Vec<Option<Frame>> = copies.collect();
         self.install_with(request, |index| {
             let start = usize::try_from(index * PAGE).unwrap_or(usize::MAX);
-            let rest = bytes.get(start..).filter(|rest| !rest.is_empty());
-            rest.map(|rest| frame_of(&pool, rest)).transpose()
+            let Some(rest) = bytes.get(start..).filter(|rest| !rest.is_empty()) else {
+                return Ok(None);
+            };
+            let frame = frame_of(&pool, rest)?;
+            if let Some(Some(newer)) = copies.get(index as usize) {
+                frame.copy_from(newer);
+            }
+            Ok(Some(frame))
         })
     }
 
@@ -249,6 +261,12 @@ impl AddressSpace {
         let Some(frame) = frame(index)? else {
             return Ok(Installed::BeyondEnd);
         };
+        if self.shows_copies(&region) {
+            let frame = self.install_copy(request.map, region.backing_page(page), frame);
+            let writable = self.may_store(page, &region, AccessKind::Read);
+            self.show(page, frame, &region, writable)?;
+            return Ok(Installed::Done);
+        }
         self.show(page, frame, &region, region.is_shared())?;
         if !region.is_shared() {
             self.clean.insert(page);
@@ -269,7 +287,7 @@ impl AddressSpace {
 
 /// Whether stores to a region change a file, now or after mprotect(2).
 pub(super) fn writes_file(region: &Region) -> bool {
-    region.is_shared_file() && !region.flags.contains(RegionFlags::SEALED)
+    region.is_shared() && !region.flags.contains(RegionFlags::SEALED)
 }
 
 /// A frame that begins with the first page of `bytes`; zeroes follow where they end.

@@ -53,6 +53,8 @@ impl AddressSpace {
         let mut child = Self::new(&self.source)?;
         child.layout = self.layout;
         child.files.clone_from(&self.files);
+        child.guest_of = self.guest_of;
+        child.attached.clone_from(&self.attached);
         Ok(child)
     }
 

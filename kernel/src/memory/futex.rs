@@ -5,7 +5,7 @@ use wayfarer_proto::id::UserAddr;
 
 use super::address_space::AddressSpace;
 use super::page_range::{PAGE, user_page};
-use super::region::{AccessKind, Backing};
+use super::region::AccessKind;
 
 /// Tells the address spaces of a node apart, those that are gone included.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -21,20 +21,11 @@ pub enum FutexKey {
         /// Where.
         address: UserAddr,
     },
-    /// A word of a shared mapping of a file. The key means something as long as the page is
-    /// mapped.
-    File {
+    /// A word of a shared mapping. The key means something as long as the page is mapped.
+    Shared {
         /// The frame that holds it.
         frame: u64,
         /// Byte of the frame.
-        offset: u64,
-    },
-    /// A word of a shared object. The key means something as long as the object lives, which the
-    /// region of a waiter takes care of.
-    Shared {
-        /// Which object.
-        object: usize,
-        /// Byte of the object.
         offset: u64,
     },
 }
@@ -45,7 +36,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// EINVAL for an address that is not a multiple of 4; EFAULT where nothing can be read, and in
-    /// a shared mapping of a file where nothing has been read yet: read the word first.
+    /// a shared mapping where nothing has been read yet: read the word first.
     pub fn futex_key(&self, address: UserAddr, private: bool) -> Result<FutexKey, Errno> {
         if !address.0.is_multiple_of(4) {
             return Err(Errno::EINVAL);
@@ -58,16 +49,10 @@ impl AddressSpace {
         if !region.permits(AccessKind::Read) {
             return Err(Errno::EFAULT);
         }
-        match &region.backing {
-            Backing::Shared { object, .. } => Ok(FutexKey::Shared {
-                object: object.identity(),
-                offset: region.backing_page(page).wrapping_mul(PAGE) + within,
-            }),
-            Backing::File { .. } if region.is_shared_file() => {
-                let mapping = self.table.lookup(user_page(page)).ok_or(Errno::EFAULT)?;
-                Ok(FutexKey::File { frame: mapping.frame.number(), offset: within })
-            }
-            _ => Ok(FutexKey::Private { space: self.id(), address }),
+        if !region.is_shared() {
+            return Ok(FutexKey::Private { space: self.id(), address });
         }
+        let mapping = self.table.lookup(user_page(page)).ok_or(Errno::EFAULT)?;
+        Ok(FutexKey::Shared { frame: mapping.frame.number(), offset: within })
     }
 }

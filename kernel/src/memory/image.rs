@@ -1,8 +1,6 @@
 //! An address space as data: its regions and pages on the way to another node.
 
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use wayfarer_machine::{Frame, OutOfFrames};
 use wayfarer_proto::errno::Errno;
@@ -11,11 +9,9 @@ use wayfarer_proto::image::Region as ImageRegion;
 use wayfarer_proto::linux::mman::{MAX_MAP_COUNT, MapFlags, Protection};
 
 use super::address_space::{AddressSpace, MappedFile};
-use super::fault::writes_file;
 use super::maps_text::STACK_NAME;
 use super::page_range::{PAGE, PageRange, user_page};
 use super::region::{Backing, Region, RegionFlags};
-use super::shared::SharedMemory;
 use super::steps::STEP_PAGES;
 
 /// Whether pages travel that the program has not changed since they came from a file.
@@ -75,37 +71,6 @@ pub struct Footprint {
     pub pages: u64,
     /// Frames for them and for their page tables.
     pub frames: u64,
-}
-
-/// A region that keeps its address space from moving.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Immovable {
-    /// Where.
-    pub range: PageRange,
-    /// What it is called.
-    pub name: String,
-    /// Why.
-    pub reason: ImmovableReason,
-}
-
-/// Why a region cannot move.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ImmovableReason {
-    /// Another process on this node writes to the same pages.
-    SharedWithOthers,
-    /// Stores go to a file of this node.
-    WritesFile,
-}
-
-impl fmt::Display for Immovable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (start, end) = (self.range.start_address().0, self.range.end_address().0);
-        write!(f, "{start:x}-{end:x} {}: ", self.name)?;
-        match self.reason {
-            ImmovableReason::SharedWithOthers => f.write_str("shared with another process"),
-            ImmovableReason::WritesFile => f.write_str("a file that is written to through it"),
-        }
-    }
 }
 
 /// Why regions that came from elsewhere make no address space.
@@ -179,28 +144,6 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// The regions that keep it from moving; empty if it can move.
-    pub fn immovable(&self) -> Vec<Immovable> {
-        let found = self.regions.iter().filter_map(|region| {
-            let reason = self.immovable_reason(region)?;
-            Some(Immovable { range: region.range, name: self.region_name(region).into(), reason })
-        });
-        found.collect()
-    }
-
-    fn immovable_reason(&self, region: &Region) -> Option<ImmovableReason> {
-        if writes_file(region) {
-            return Some(ImmovableReason::WritesFile);
-        }
-        let Backing::Shared { object, .. } = &region.backing else { return None };
-        let shows = |region: &&Region| match &region.backing {
-            Backing::Shared { object: shown, .. } => shown.same_as(object),
-            _ => false,
-        };
-        let own = self.regions.iter().filter(shows).count();
-        (object.users() > own).then_some(ImmovableReason::SharedWithOthers)
-    }
-
     /// The first run of at most `max` pages at or after page `from` that have to travel: those
     /// with content that no region tells. Zero pages of memory that began as zeroes are left out;
     /// zero pages written over a file's are not.
@@ -241,10 +184,7 @@ impl AddressSpace {
         loop {
             let region = self.regions.find_from(from)?;
             from = from.max(region.range.first());
-            let found = match &region.backing {
-                Backing::Shared { object, .. } => self.next_shared(region, object, from),
-                _ => self.next_private(region, from, clean),
-            };
+            let found = self.next_in(region, from, clean);
             if found.is_some() {
                 return found;
             }
@@ -252,12 +192,7 @@ impl AddressSpace {
         }
     }
 
-    fn next_private(
-        &self,
-        region: &Region,
-        from: u64,
-        clean: CleanFilePages,
-    ) -> Option<(u64, Frame)> {
+    fn next_in(&self, region: &Region, from: u64, clean: CleanFilePages) -> Option<(u64, Frame)> {
         let anonymous = matches!(region.backing, Backing::Anonymous);
         let mut from = from;
         while from < region.range.end() {
@@ -280,33 +215,9 @@ impl AddressSpace {
         None
     }
 
-    fn next_shared(
-        &self,
-        region: &Region,
-        object: &SharedMemory,
-        from: u64,
-    ) -> Option<(u64, Frame)> {
-        let mut inside = region.backing_page(from);
-        loop {
-            let (page, frame) = object.next_page(inside)?;
-            let number = from + (page - region.backing_page(from));
-            if !region.range.contains(number) {
-                return None;
-            }
-            if !frame.is_zero() {
-                return Some((number, frame));
-            }
-            inside = page + 1;
-        }
-    }
-
     /// Shows a page that came from elsewhere, owned by it alone.
     pub(super) fn install_frame(&mut self, page: u64, frame: Frame) -> Result<(), ImageError> {
         let region = self.regions.find(page).cloned().ok_or(ImageError::BadPage)?;
-        if let Backing::Shared { object, .. } = &region.backing {
-            object.install(region.backing_page(page), frame);
-            return Ok(());
-        }
         if self.table.lookup(user_page(page)).is_some() {
             return Err(ImageError::BadPage);
         }
@@ -345,7 +256,9 @@ fn to_image(region: &Region, name: &str) -> ImageRegion {
 }
 
 /// Flags of a region and what stands for them in an image.
-const FLAGS: [(RegionFlags, MapFlags); 3] = [
+const FLAGS: [(RegionFlags, MapFlags); 5] = [
+    (RegionFlags::COHERENT, MapFlags::IMAGE_COHERENT),
+    (RegionFlags::SEALED, MapFlags::IMAGE_SEALED),
     (RegionFlags::GROWS_DOWN, MapFlags::GROWS_DOWN),
     (RegionFlags::WIPE_ON_FORK, MapFlags::IMAGE_WIPE_ON_FORK),
     (RegionFlags::OMIT_ON_FORK, MapFlags::IMAGE_OMIT_ON_FORK),
@@ -366,15 +279,16 @@ fn from_image(image: &ImageRegion) -> Result<Region, ImageError> {
         Some((map, offset)) if offset.is_multiple_of(PAGE) => {
             Backing::File { map, page: offset / PAGE }
         }
-        Some(_) => return Err(ImageError::BadRegion),
-        None if shared => Backing::Shared { object: SharedMemory::new(), page: 0 },
-        None => Backing::Anonymous,
+        None if !shared => Backing::Anonymous,
+        _ => return Err(ImageError::BadRegion),
     };
     let in_file = image.file.is_some();
-    // A shared file cannot be written to from another node.
-    flags.set(RegionFlags::SHARED_FILE | RegionFlags::SEALED, shared && in_file);
-    let impossible = (in_file && shared && protection.contains(Protection::WRITE))
-        || (flags.contains(RegionFlags::GROWS_DOWN) && (in_file || shared));
+    flags.set(RegionFlags::SHARED, shared);
+    let sealed = flags.contains(RegionFlags::SEALED);
+    let file_flags = RegionFlags::SEALED | RegionFlags::COHERENT;
+    let impossible = (sealed && protection.contains(Protection::WRITE))
+        || (flags.intersects(file_flags) && !shared)
+        || (flags.contains(RegionFlags::GROWS_DOWN) && in_file);
     if impossible {
         Err(ImageError::BadRegion)
     } else {

@@ -11,7 +11,6 @@ use super::address_space::{AddressSpace, MMAP_BASE, MappedFile, page_up};
 use super::fault::{FaultOutcome, writes_file};
 use super::page_range::{END_PAGE, PAGE, PageRange};
 use super::region::{AccessKind, Backing, Region, RegionFlags};
-use super::shared::SharedMemory;
 
 /// What mmap(2) is asked for, its numbers already taken apart.
 #[derive(Clone, Debug)]
@@ -35,8 +34,7 @@ pub struct FileMapping {
     pub map: MapId,
     /// Byte of the file at the mapping's first; a multiple of the page size.
     pub offset: u64,
-    /// Whether a shared mapping may write to the file: it was opened so, and the program is where
-    /// the file is.
+    /// Whether a shared mapping may write to the file: it was opened so.
     pub writable: bool,
     /// What to tell of it.
     pub file: MappedFile,
@@ -88,14 +86,13 @@ impl MapRequest {
         }
         let grows = self.flags.contains(MapFlags::GROWS_DOWN);
         let Some(file) = &self.file else {
-            return Ok(match (shared, grows) {
-                (true, true) => return Err(Errno::EINVAL),
-                (true, false) => {
-                    (RegionFlags::empty(), Backing::Shared { object: SharedMemory::new(), page: 0 })
-                }
-                (false, true) => (RegionFlags::GROWS_DOWN, Backing::Anonymous),
-                (false, false) => (RegionFlags::empty(), Backing::Anonymous),
-            });
+            // What is shared is a file, be it one without a name.
+            if shared {
+                return Err(Errno::EINVAL);
+            }
+            let mut flags = RegionFlags::empty();
+            flags.set(RegionFlags::GROWS_DOWN, grows);
+            return Ok((flags, Backing::Anonymous));
         };
         if !file.offset.is_multiple_of(PAGE) || grows {
             return Err(Errno::EINVAL);
@@ -107,7 +104,7 @@ impl MapRequest {
             return Err(Errno::EACCES);
         }
         let mut flags = RegionFlags::empty();
-        flags.set(RegionFlags::SHARED_FILE, shared);
+        flags.set(RegionFlags::SHARED, shared);
         flags.set(RegionFlags::SEALED, shared && !file.writable);
         Ok((flags, Backing::File { map: file.map, page: file.offset / PAGE }))
     }

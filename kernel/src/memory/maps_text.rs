@@ -72,7 +72,6 @@ impl AddressSpace {
     pub fn region_name(&self, region: &Region) -> &str {
         match &region.backing {
             Backing::File { map, .. } => self.files.get(map).map_or("", |file| &file.path),
-            Backing::Shared { .. } => "/dev/zero (deleted)",
             Backing::Anonymous if self.is_heap(region) => "[heap]",
             Backing::Anonymous if holds(region, self.layout.stack) => STACK_NAME,
             Backing::Anonymous => "",

@@ -21,6 +21,7 @@ mod address_space;
 mod arrival;
 mod attach;
 mod brk;
+mod coherent;
 mod copy;
 mod fault;
 mod file_cache;
@@ -36,20 +37,18 @@ mod protect;
 mod region;
 mod region_map;
 mod remap;
-mod shared;
 mod source;
 mod steps;
 
 pub use address_space::{AddressSpace, Layout, MMAP_BASE, MappedFile, STACK_LIMIT, page_up};
 pub use arrival::Arrival;
+pub use coherent::{Changes, CopiedFile, OnTheWay};
 pub use copy::{Blocked, Progress, StringProgress};
 pub use fault::{FaultOutcome, FaultSignal, Installed, PageRequest};
 pub use file_cache::{FileCache, FileContent};
 pub use fork::ForkStep;
 pub use futex::{FutexKey, SpaceId};
-pub use image::{
-    CleanFilePages, Footprint, FootprintCount, ImageError, Immovable, ImmovableReason, PageRun,
-};
+pub use image::{CleanFilePages, Footprint, FootprintCount, ImageError, PageRun};
 pub use kept::Kept;
 pub use map::{FileMapping, MapRequest, protection_from_raw};
 pub(crate) use maps_text::STACK_NAME;
@@ -57,7 +56,6 @@ pub use maps_text::maps_text;
 pub use page_range::{END_PAGE, PAGE, PageRange};
 pub use region::{AccessKind, Backing, Region, RegionFlags, STACK_GUARD_PAGES};
 pub use region_map::RegionMap;
-pub use shared::SharedMemory;
 pub use source::MemorySource;
 
 #[cfg(test)]

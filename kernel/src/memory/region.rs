@@ -6,7 +6,6 @@ use wayfarer_proto::id::MapId;
 use wayfarer_proto::linux::mman::Protection;
 
 use super::page_range::PageRange;
-use super::shared::SharedMemory;
 
 /// Pages kept free below a region that grows downwards (`stack_guard_gap` of Linux), so that a
 /// stack that overflows meets a fault and not another region.
@@ -18,14 +17,17 @@ bitflags! {
     pub struct RegionFlags: u8 {
         /// Grows downwards when touched just below (the stack, `MAP_GROWSDOWN`).
         const GROWS_DOWN = 1;
-        /// A file mapped `MAP_SHARED`: its pages are the file's own.
-        const SHARED_FILE = 2;
+        /// Mapped `MAP_SHARED`: its pages are the file's own.
+        const SHARED = 2;
         /// A shared file that was not opened for writing: it can never become writable.
         const SEALED = 16;
         /// A child finds zeroes (`MADV_WIPEONFORK`).
         const WIPE_ON_FORK = 4;
         /// A child does not have it (`MADV_DONTFORK`).
         const OMIT_ON_FORK = 8;
+        /// A shared file of which others see the changes and that shows theirs, wherever the body
+        /// is; without it one away shows the file as it was.
+        const COHERENT = 32;
     }
 }
 
@@ -41,13 +43,6 @@ pub enum Backing {
         /// Page of the file at the region's first page.
         page: u64,
     },
-    /// An object that other address spaces may show too.
-    Shared {
-        /// Which object.
-        object: SharedMemory,
-        /// Page of the object at the region's first page.
-        page: u64,
-    },
 }
 
 impl Backing {
@@ -56,9 +51,6 @@ impl Backing {
         match self {
             Self::Anonymous => Self::Anonymous,
             Self::File { map, page } => Self::File { map: *map, page: page.wrapping_add(pages) },
-            Self::Shared { object, page } => {
-                Self::Shared { object: object.clone(), page: page.wrapping_add(pages) }
-            }
         }
     }
 
@@ -68,9 +60,6 @@ impl Backing {
             (Self::Anonymous, Self::Anonymous) => true,
             (Self::File { map, page }, Self::File { map: other, page: at }) => {
                 map == other && page.wrapping_add(pages) == *at
-            }
-            (Self::Shared { object, page }, Self::Shared { object: other, page: at }) => {
-                object.same_as(other) && page.wrapping_add(pages) == *at
             }
             _ => false,
         }
@@ -111,14 +100,25 @@ impl Region {
         }
     }
 
-    /// Whether writes are seen by other address spaces.
+    /// Whether it is a shared mapping, which is always one of a file.
     pub fn is_shared(&self) -> bool {
-        matches!(self.backing, Backing::Shared { .. }) || self.is_shared_file()
+        self.flags.contains(RegionFlags::SHARED)
     }
 
-    /// Whether it is a shared mapping of a file.
-    pub fn is_shared_file(&self) -> bool {
-        self.flags.contains(RegionFlags::SHARED_FILE)
+    /// Whether it shows the file as all who map it coherently see it: stores through it are
+    /// possible, or through another's mapping.
+    pub fn is_coherent(&self) -> bool {
+        self.is_shared()
+            && (!self.flags.contains(RegionFlags::SEALED)
+                || self.flags.contains(RegionFlags::COHERENT))
+    }
+
+    /// The file it shows.
+    pub fn map(&self) -> Option<MapId> {
+        match self.backing {
+            Backing::File { map, .. } => Some(map),
+            _ => None,
+        }
     }
 
     /// Its first page, or for one that grows downwards the first of the gap kept below it.
@@ -135,12 +135,12 @@ impl Region {
         }
     }
 
-    /// The page of the file or object behind `page`, which lies in the region.
+    /// The page of the file behind `page`, which lies in the region.
     pub(super) fn backing_page(&self, page: u64) -> u64 {
         let inside = page - self.range.first();
         match &self.backing {
             Backing::Anonymous => inside,
-            Backing::File { page, .. } | Backing::Shared { page, .. } => page.wrapping_add(inside),
+            Backing::File { page, .. } => page.wrapping_add(inside),
         }
     }
 

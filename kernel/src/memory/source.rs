@@ -5,16 +5,18 @@ use core::cell::Cell;
 
 use wayfarer_machine::{Frame, FramePool, KernelHalf, OutOfFrames};
 
+use super::coherent::CopiedFiles;
 use super::futex::SpaceId;
 
 /// What every new address space is made of: frames, the kernel's half of the page table, the
-/// frame of zeroes, and a supply of identities. A value and not a global, so that bodies may live
-/// in another pool than the kernel does (decision D12).
+/// frame of zeroes, what the node holds of shared files, and a supply of identities. A value and
+/// not a global, so that bodies may live in another pool than the kernel does (decision D12).
 #[derive(Clone, Debug)]
 pub struct MemorySource {
     pool: FramePool,
     kernel_half: KernelHalf,
     zero: Frame,
+    pub(super) copied: CopiedFiles,
     next_id: Rc<Cell<u64>>,
 }
 
@@ -28,6 +30,7 @@ impl MemorySource {
             pool: pool.clone(),
             kernel_half: kernel_half.clone(),
             zero: pool.allocate_zeroed()?,
+            copied: CopiedFiles::default(),
             next_id: Rc::new(Cell::new(1)),
         })
     }

@@ -9,11 +9,13 @@ use core::time::Duration;
 use wayfarer_machine::OutOfFrames;
 use wayfarer_proto::id::{CallSeq, ProcessKey, Tid};
 use wayfarer_proto::message::Usage;
+use wayfarer_proto::table::Sysno;
 
 use super::freeze::Freezer;
 use super::{BodyThread, CpuTimers};
 use crate::executor::{WaitQueue, yield_now};
 use crate::memory::{AddressSpace, ForkStep};
+use crate::syscall::Call;
 
 /// An address space; a vfork child borrows its parent's.
 pub struct Memory {
@@ -125,6 +127,13 @@ impl Body {
     /// The address space.
     pub fn memory(&self) -> Rc<Memory> {
         Rc::clone(&self.memory.borrow())
+    }
+
+    /// Whether a thread may be about to make a mapping that home has granted.
+    pub fn is_mapping(&self) -> bool {
+        let maps = |call: Call| matches!(call.sysno, Sysno::mmap | Sysno::shmat);
+        let threads = self.threads.borrow();
+        threads.values().any(|thread| thread.in_call.get().and_then(|at| at.call).is_some_and(maps))
     }
 
     /// Replaces the address space and gives the old one.

@@ -164,8 +164,9 @@ impl ProcessCell {
     pub fn come_home(&self, body: &Rc<Body>, driver: &Rc<BodyDriver>) {
         let Some(home) = self.home() else { return };
         let deputy = self.deputy_driver();
-        let old = self.state.replace(Process::Whole { body: Rc::clone(body), home });
-        drop(old);
+        let whole = Process::Whole { body: Rc::clone(body), home: Rc::clone(&home) };
+        drop(self.state.replace(whole));
+        home.maps.end_loans();
         if let Some(deputy) = deputy {
             *self.joint.borrow_mut() = Some(Joint { deputy, body: Rc::clone(driver) });
         }

@@ -212,7 +212,8 @@ impl Body {
         caller: &Rc<BodyThread>,
         image: &message::ExecImage,
     ) -> Result<Rc<Memory>, Errno> {
-        let space = ExecImage::from(image).apply(source)?;
+        let mut space = ExecImage::from(image).apply(source)?;
+        space.set_guest_of(self.memory().space.borrow().guest_of());
         *caller.context.borrow_mut() = first_context(image.entry, image.stack);
         caller.clear_child_tid.take();
         caller.robust_list.take();

@@ -29,6 +29,11 @@ impl Body {
         self.freezer.freezing.get()
     }
 
+    /// How many freezes were called off.
+    pub fn thaws(&self) -> u32 {
+        self.freezer.thaws.get()
+    }
+
     /// Stops every thread (decision D6): at a trap boundary, in a local wait, or awaiting a reply.
     /// One that is busy finishing a call is waited for, until it stops or is no more. False if the
     /// body was thawed meanwhile: nothing has been stopped then.

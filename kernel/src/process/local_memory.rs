@@ -14,8 +14,8 @@ use wayfarer_proto::message::{FilePages, FileVersion};
 use super::{BodyThread, Home, MappedFile, Memory, ProcessCell, Running};
 use crate::executor::yield_now;
 use crate::memory::{
-    AccessKind, Blocked, FaultOutcome, FaultSignal, FileContent, FutexKey, Installed, PageRequest,
-    Progress, StringProgress,
+    AccessKind, Blocked, FaultOutcome, FaultSignal, FileContent, FutexKey, Installed, PAGE,
+    PageRequest, Progress, StringProgress,
 };
 use crate::split::BodyDriver;
 use crate::syscall::MemoryError;
@@ -262,7 +262,12 @@ impl LocalMemory {
         request: &PageRequest,
     ) -> Result<Installed, OutOfFrames> {
         let mut space = self.memory.space.borrow_mut();
+        let wanted = (request.address.0 / PAGE).wrapping_sub(request.first);
         space.install_with(request, |index| match file {
+            // What was not asked for shall not fill a hole.
+            Some(file) if request.writes_file && index != wanted => {
+                Ok(file.inode.present_page(request.file_page + index))
+            }
             Some(file) => match file.inode.page(request.file_page + index) {
                 Err(Errno::ENOMEM) => Err(OutOfFrames),
                 page => Ok(page.unwrap_or(None)),

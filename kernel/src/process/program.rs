@@ -91,14 +91,14 @@ impl Kernel {
         let main = Loadable {
             program: &found.program,
             file: &found.file,
-            map: maps.insert(found.file.clone()),
+            map: self.enter_map(&maps, found.file.clone()),
             path: &path,
         };
         let helper_path;
         let helper = match &interpreter {
             Some((file, program)) => {
                 helper_path = String::from_utf8_lossy(&file.path).into_owned();
-                let (map, path) = (maps.insert(file.clone()), helper_path.as_str());
+                let (map, path) = (self.enter_map(&maps, file.clone()), helper_path.as_str());
                 Some(Loadable { program, file, map, path })
             }
             None => None,
@@ -182,6 +182,7 @@ impl Home {
     pub fn become_program(&self, program: NewProgram) {
         self.signals.reset_caught();
         drop(self.files.descriptors.remove_close_on_exec());
+        self.maps.end_loans();
         self.maps.copy_from(&program.maps);
         self.has_executed.set(true);
         self.timers.clear();

@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{Pid, ProcessKey, Tid};
+use wayfarer_proto::id::{MapId, Pid, ProcessKey, Tid};
 
 use super::{Home, ProcessCell};
+use crate::fs::Inode;
 
 /// The largest pid, as `/proc/sys/kernel/pid_max` says on Linux by default.
 const PID_MAX: i32 = 32768;
@@ -20,6 +21,9 @@ pub struct ProcessTable {
     cells: RefCell<BTreeMap<ProcessKey, Rc<ProcessCell>>>,
     ids: RefCell<BTreeSet<i32>>,
     last: Cell<i32>,
+    /// The names of mapped files: one to a file, whoever maps it.
+    files: RefCell<Vec<(Weak<dyn Inode>, MapId)>>,
+    last_file: Cell<u32>,
 }
 
 impl ProcessTable {
@@ -40,6 +44,20 @@ impl ProcessTable {
     /// Gives a thread's id back.
     pub fn release_tid(&self, tid: Tid) {
         self.ids.borrow_mut().remove(&tid.0);
+    }
+
+    /// The name by which bodies of this home ask for pages of a file. No other file ever has it.
+    pub fn name_of(&self, inode: &Rc<dyn Inode>) -> MapId {
+        let mut files = self.files.borrow_mut();
+        let same = |other: &Weak<dyn Inode>| core::ptr::addr_eq(other.as_ptr(), Rc::as_ptr(inode));
+        if let Some((_, name)) = files.iter().find(|(other, _)| same(other)) {
+            return *name;
+        }
+        files.retain(|(other, _)| other.strong_count() > 0);
+        let name = MapId(self.last_file.get() + 1);
+        self.last_file.set(name.0);
+        files.push((Rc::downgrade(inode), name));
+        name
     }
 
     /// Enters a process at home here.

@@ -7,6 +7,7 @@ use core::time::Duration;
 use wayfarer_body::Input;
 use wayfarer_machine::{OutOfFrames, UserContext};
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::NodeId;
 use wayfarer_proto::image::{Header, Record, Thread, ThreadState};
 use wayfarer_proto::table::Sysno;
 use wayfarer_proto::time::Instant;
@@ -23,6 +24,8 @@ pub struct Parts {
     memory: Arrival,
     header: Option<Header>,
     threads: Vec<Thread>,
+    /// The node.
+    node: NodeId,
     /// When the header came: transit counts from there.
     began: Instant,
 }
@@ -34,12 +37,15 @@ impl Parts {
     /// [`OutOfFrames`] if there are fewer.
     pub fn admit(kernel: &Kernel, frames: u64) -> Result<Self, OutOfFrames> {
         let memory = Arrival::admit(kernel.memory(), frames)?;
-        Ok(Self { memory, header: None, threads: Vec::new(), began: kernel.now() })
+        let (node, began) = (kernel.node, kernel.now());
+        Ok(Self { memory, header: None, threads: Vec::new(), node, began })
     }
 
     fn take(&mut self, record: Record) -> Result<(), ImageError> {
         match record {
             Record::Header { header } => {
+                let home = header.process.home;
+                self.memory.set_guest_of((home != self.node).then_some(home));
                 self.memory.set_heap(header.brk_start, header.brk)?;
                 self.header = Some(header);
             }

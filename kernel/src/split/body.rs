@@ -12,13 +12,15 @@ use wayfarer_proto::handshake::DEPUTY_PORT;
 use wayfarer_proto::id::{CallSeq, NodeId, Tid};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::SignalSet;
-use wayfarer_proto::message::{Action as WireAction, FilePages, Reply as WireReply, Usage};
+use wayfarer_proto::message::{
+    Action as WireAction, ByeReason, FilePages, Reply as WireReply, Usage,
+};
 use wayfarer_proto::time::Instant;
 
 use super::deputy::DeputyDriver;
 use super::queue::{Queue, Step};
 use super::wire::{Heard, Why, Wire};
-use crate::executor::{Either, Priority, Promise, Slot, TaskHandle, WaitQueue, select};
+use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select};
 use crate::kernel::Kernel;
 use crate::memory::FileCache;
 use crate::net::{ConnectError, Connection, Kind, ReadError};
@@ -37,7 +39,7 @@ pub struct BodyDriver {
     wire: RefCell<Option<Rc<Wire>>>,
     /// The connection an image leaves or arrives by.
     pub(super) image: RefCell<Option<Rc<Wire>>>,
-    pages: RefCell<BTreeMap<PageOp, Promise<PageResult>>>,
+    pub(super) pages: RefCell<BTreeMap<PageOp, Promise<PageResult>>>,
     /// The body: `None` while it arrives.
     pub(super) body: RefCell<Option<Rc<Body>>>,
     pub(super) process: RefCell<Option<Rc<ProcessCell>>>,
@@ -48,6 +50,10 @@ pub struct BodyDriver {
     broken: Cell<Option<ReadError>>,
     deadline: Cell<Instant>,
     earlier: WaitQueue,
+    /// Tasks that give changed pages back to their files.
+    pub(super) giving: Cell<usize>,
+    /// Woken when a memory request is done, or pages are given back.
+    pub(super) served: WaitQueue,
     timer: RefCell<Option<TaskHandle>>,
 }
 
@@ -68,6 +74,8 @@ impl BodyDriver {
             broken: Cell::new(None),
             deadline: Cell::new(Instant::NEVER),
             earlier: WaitQueue::new(),
+            giving: Cell::new(0),
+            served: WaitQueue::new(),
             timer: RefCell::new(None),
         });
         let task = kernel.spawner.spawn(Priority::Service, watch(Rc::downgrade(&driver)));
@@ -262,20 +270,6 @@ impl BodyDriver {
         self.session.borrow().home()
     }
 
-    /// Gets pages of a mapped file from home. `None` if the body is frozen first.
-    pub async fn page_in(
-        self: &Rc<Self>,
-        map: wayfarer_proto::id::MapId,
-        page: u64,
-        count: usize,
-    ) -> Option<PageResult> {
-        let op = self.session.borrow_mut().page_in(map, page, count)?;
-        let (promise, slot) = Slot::new();
-        self.pages.borrow_mut().insert(op, promise);
-        self.drain();
-        slot.take().await
-    }
-
     fn reconnect(self: &Rc<Self>) {
         let old = self.wire.borrow_mut().take();
         if let Some(old) = old {
@@ -326,13 +320,16 @@ impl BodyDriver {
             self.kernel.console.log(format_args!("body of {key} destroyed: {reason:?}{end}"));
         }
         self.arrival.borrow_mut().take();
+        self.pages.take();
         let body = self.body.borrow_mut().take();
         let mut usage = Usage::cpu(0);
         if let Some(body) = body {
             let threads = body.threads.borrow().values().cloned().collect();
             body.end();
             usage = body.usage();
-            self.release_locks(threads);
+            if *reason != DestroyReason::Bye(ByeReason::Moved) {
+                self.release_locks(threads);
+            }
         }
         // A guest is gone with its body; at home the process goes on in its deputy.
         if key.home != self.kernel.node {

@@ -1,7 +1,6 @@
 //! A body leaves: what it needs, how its threads stop, and its image on the way out.
 
 use alloc::rc::Rc;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::cell::Cell;
 
@@ -27,7 +26,7 @@ use crate::process::{Body, BodyThread, CpuTimer, InCall};
 const OVERHEAD_FRAMES: u64 = 64;
 
 impl BodyDriver {
-    /// Says what the body needs of another node, or what keeps it here, by name.
+    /// Says what the body needs of another node.
     pub(super) fn survey(self: &Rc<Self>) {
         let driver = Rc::clone(self);
         self.kernel.spawner.spawn(Priority::Service, async move {
@@ -42,12 +41,6 @@ impl BodyDriver {
 
     async fn requirements(&self, body: &Rc<Body>) -> Result<Requirements, Refusal> {
         let memory = body.memory();
-        let immovable = memory.space.borrow().immovable();
-        if let Some(immovable) = immovable.first() {
-            let mut reason = immovable.to_string();
-            reason.truncate(limits::TEXT);
-            return Err(Refusal { errno: Errno::EBUSY, reason });
-        }
         let mut count = FootprintCount::default();
         while !memory.space.borrow().count_footprint(&mut count, CleanFilePages::Skip) {
             yield_now().await;
@@ -64,10 +57,22 @@ impl BodyDriver {
         let Some(body) = self.body.borrow().clone() else { return };
         let driver = Rc::clone(self);
         self.kernel.spawner.spawn(Priority::Service, async move {
-            if body.freeze().await {
+            let thaws = body.thaws();
+            let left = body.freeze().await && driver.leave_files(&body).await;
+            // A freeze that was called off meanwhile is over, though another may have begun.
+            if left && body.thaws() == thaws {
                 driver.input(Input::Frozen);
             }
         });
+    }
+
+    /// A body that stands gives its files back, once nobody at home works on its memory. False if
+    /// that cannot be: the freeze is called off, or the body lost.
+    async fn leave_files(self: &Rc<Self>, body: &Body) -> bool {
+        let served =
+            || (!self.session.borrow().is_serving() && self.giving.get() == 0).then_some(());
+        self.served.wait_until(served).await;
+        body.key.home == self.kernel.node || self.return_files(body).await
     }
 
     /// The move is off: every thread goes on from what its data say.
@@ -110,13 +115,10 @@ impl BodyDriver {
 
     async fn stream(self: &Rc<Self>, node: NodeId, token: u64) -> Result<Totals, Errno> {
         let body = self.body.borrow().clone().ok_or(Errno::ESRCH)?;
-        // A mapping that cannot move may have come since the survey.
-        if !body.memory().space.borrow().immovable().is_empty() {
-            return Err(Errno::EBUSY);
-        }
-        if !body.memory().space.borrow().immovable().is_empty() {
-            // It was mapped after the survey; the next move is told by name.
-            return Err(Errno::EBUSY);
+        let home = self.process.borrow().as_ref().and_then(|process| process.home());
+        if let Some(home) = home {
+            let maps = self.kernel.coherent_maps(&home);
+            body.memory().space.borrow_mut().make_coherent(&maps);
         }
         let network = self.kernel.network.clone().ok_or(Errno::ENETUNREACH)?;
         let connection = network.connect(node, IMAGE_PORT, Kind::Image).await;

@@ -6,17 +6,16 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_deputy::{
-    BodyLost, Event, Input, MemoryOp, Output, PageOp, Request as Asked, Session, Target,
+    BodyLost, Event, Input, MemoryOp, Output, Request as Asked, Session, Target,
 };
 use wayfarer_proto::codec::FrameReader;
 use wayfarer_proto::console::Stage;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::MIGRATION_PORT;
-use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, MapId, NodeId, Tid};
-use wayfarer_proto::limits;
+use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, NodeId, Tid};
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
-use wayfarer_proto::message::{Action as WireAction, FilePages, FileVersion, MemoryReply, Usage};
+use wayfarer_proto::message::{Action as WireAction, MemoryReply, Usage};
 use wayfarer_proto::table::{Class, Sysno};
 use wayfarer_proto::time::Instant;
 
@@ -48,6 +47,8 @@ pub struct DeputyDriver {
     /// The body session of this node, while the process is whole but about to be split.
     pub(super) partner: RefCell<Option<Rc<BodyDriver>>>,
     pub(super) order: RefCell<Option<super::order::Watch>>,
+    /// Woken when a move has ended.
+    pub(super) ordered: WaitQueue,
     /// Why a channel broke last, if one did.
     broken: Cell<Option<ReadError>>,
     deadline: Cell<Instant>,
@@ -80,6 +81,7 @@ impl DeputyDriver {
             operations: RefCell::default(),
             partner: RefCell::new(None),
             order: RefCell::new(None),
+            ordered: WaitQueue::new(),
             broken: Cell::new(None),
             deadline: Cell::new(Instant::NEVER),
             earlier: WaitQueue::new(),
@@ -178,6 +180,7 @@ impl DeputyDriver {
             self.carry_out();
             self.hold_in(self.session.borrow().move_phase());
         }
+        self.ordered.wake_all();
         // A process that is whole again needs its sessions only until nothing is open.
         if let Some(cell) = self.process() {
             cell.part_if_quiet();
@@ -231,12 +234,13 @@ impl DeputyDriver {
                 }
             }
             Event::PageWanted { op, map, page, count } => self.page_wanted(op, map, page, count),
-            // The file stays until exec or exit: a fork child may show it under the same name.
-            Event::ReleaseMap { .. } => {}
+            Event::PageGiven { op, map, page, bytes } => self.page_given(op, map, page, &bytes),
+            Event::ReleaseMap { map } => self.home.maps.release(map),
             Event::Answer { id, result } => self.answered(id, result),
             Event::Connect { channel, node } => self.connect(channel, node),
             Event::Close { channel } => self.close(channel),
             Event::Admit { requirements, epoch } => self.admit(&requirements, epoch),
+            Event::Whole => self.whole(),
             Event::Moved { target, epoch } => self.moved(target, epoch),
             Event::MoveFailed { target, refusal } => self.move_failed(target, refusal),
             Event::Lost { reason } => {
@@ -331,37 +335,6 @@ impl DeputyDriver {
         if self.partner.borrow().is_none() {
             self.home.away.signals.set(self.home.away.signals.get() + 1);
         }
-    }
-
-    /// Reads pages of a mapped file. Only a file of the host keeps a reader waiting.
-    fn page_wanted(self: &Rc<Self>, op: PageOp, map: MapId, page: u64, count: usize) {
-        let Some(file) = self.home.maps.get(map) else {
-            return self.input(Input::PageData { op, result: Err(Errno::EBADF) });
-        };
-        let Some(fetches) = file.inode.fetches().cloned() else {
-            let pages = file.read_run(page, count).map(|bytes| self.pages(map, bytes));
-            return self.input(Input::PageData { op, result: pages });
-        };
-        let driver = Rc::clone(self);
-        self.kernel.spawner.spawn(Priority::Service, async move {
-            let bytes = fetches.settle(|| file.read_run(page, count)).await;
-            let result = bytes.map(|bytes| driver.pages(map, bytes));
-            driver.input(Input::PageData { op, result });
-        });
-    }
-
-    /// Pages of a file, on their way to the body.
-    fn pages(&self, map: MapId, bytes: Vec<u8>) -> FilePages {
-        FilePages { bytes, versions: self.file_versions(map) }
-    }
-
-    /// What the mapped files hold now: `map` first, then the others.
-    fn file_versions(&self, map: MapId) -> Vec<FileVersion> {
-        let mut fresh = || self.kernel.random.borrow_mut().next_u64();
-        let mut versions = self.home.maps.versions(&mut fresh);
-        versions.sort_by_key(|version| version.map != map);
-        versions.truncate(limits::FILE_VERSIONS);
-        versions
     }
 
     fn connect(self: &Rc<Self>, channel: ChannelId, node: NodeId) {

@@ -215,6 +215,7 @@ impl BodyDriver {
                 None => MemoryReply::Failed { errno: Errno::ESRCH },
             };
             driver.input(Input::MemoryDone { op, reply });
+            driver.served.wake_all();
         });
     }
 
@@ -253,6 +254,9 @@ impl BodyDriver {
                 drop(memory);
                 match running.body.become_program(source, &running.thread, &image) {
                     Ok(old) => {
+                        // Whoever has the old memory too finds the pages again.
+                        let changes = old.space.borrow_mut().detach_all();
+                        self.give_back(changes).await;
                         Memory::dissolve(old).await;
                         MemoryReply::Done
                     }

@@ -9,7 +9,9 @@
 //! | [`body`] | drives the session of a body: threads' requests, memory requests, freezing |
 //! | [`memory`] | a deputy's handlers reach the memory of the body |
 //! | [`depart`], [`arrive`] | the image, out and in |
+//! | `pages`, `recall` | pages of mapped files, to the body and back; who wants them back |
 //! | [`doors`] | the ports others call at: deputies, migration daemon, images |
+//! | `group` | processes that share memory move together |
 //! | [`order`] | a move begins and ends: who asked, what was measured |
 
 pub mod arrive;
@@ -17,11 +19,14 @@ pub mod body;
 pub mod depart;
 pub mod deputy;
 pub mod doors;
+mod group;
 mod hold;
 pub mod memory;
 pub mod order;
+mod pages;
 mod query;
 mod queue;
+mod recall;
 pub mod roam;
 mod wire;
 

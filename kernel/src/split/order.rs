@@ -1,7 +1,7 @@
 //! A move, from who asked for it to what it cost.
 
 use alloc::rc::{Rc, Weak};
-use alloc::string::String;
+use alloc::vec::Vec;
 
 use wayfarer_body::Session as BodySession;
 use wayfarer_deputy::{Input, Session as DeputySession, Target};
@@ -16,36 +16,49 @@ use super::arrive::Parts;
 use super::body::BodyDriver;
 use super::deputy::DeputyDriver;
 use super::doors::arriving;
-use crate::executor::{Promise, Slot};
+use super::group::{Group, refusal};
+use super::recall::{is_moving, is_ordered};
+use crate::executor::Slot;
 use crate::kernel::Kernel;
 use crate::process::{Home, Joint, ProcessCell};
 
-/// Who waits for a move, and what was measured of it.
-pub struct Watch {
+/// How often a move is begun whose group changes while it goes on.
+const TRIES: u32 = 8;
+
+/// A move that goes on, and what was measured of it.
+pub(super) struct Watch {
     from: NodeId,
     to: NodeId,
     began: Instant,
-    done: Promise<Result<(), Refusal>>,
+    pub(super) group: Rc<Group>,
 }
 
 impl Kernel {
-    /// Moves a process of this home to `node` and waits until it has moved, or has not.
+    /// Moves a process of this home to `node`, with all who share memory with it, and waits until
+    /// they have moved, or have not.
     ///
     /// # Errors
-    /// The refusal: the process runs on where it was.
+    /// The refusal: all run on where they were.
     pub async fn migrate(self: &Rc<Self>, home: &Rc<Home>, node: NodeId) -> Result<(), Refusal> {
-        memory_is_own(home).await;
-        let result = match self.begin_move(home, node) {
-            Ok(slot) => slot.take().await.unwrap_or_else(|| {
-                Err(Refusal { errno: Errno::ESRCH, reason: "the process has ended".into() })
-            }),
-            Err(refusal) => Err(refusal),
-        };
+        let mut result = self.move_once(home, node).await;
+        for _ in 1..TRIES {
+            // Another came to share the group's memory meanwhile, or one of them has ended.
+            if !matches!(&result, Err(refusal) if refusal.errno == Errno::EAGAIN) {
+                break;
+            }
+            result = self.move_once(home, node).await;
+        }
         if let Err(refusal) = &result {
             let (pid, errno, reason) = (home.pid, refusal.errno, refusal.reason.clone());
             self.console.send(&FromNode::Refused(Refused { pid, node, errno, reason }));
         }
         result
+    }
+
+    async fn move_once(self: &Rc<Self>, home: &Rc<Home>, node: NodeId) -> Result<(), Refusal> {
+        let slot = self.begin_moves(home, node).await?;
+        let ended = || Err(refusal(Errno::ESRCH, "the process has ended"));
+        slot.take().await.unwrap_or_else(ended)
     }
 
     /// Moves a process to its home, unless it is there.
@@ -59,32 +72,60 @@ impl Kernel {
         self.migrate(home, self.node).await
     }
 
-    fn begin_move(
+    /// Begins the moves of a group.
+    async fn begin_moves(
         self: &Rc<Self>,
         home: &Rc<Home>,
         node: NodeId,
     ) -> Result<Slot<Result<(), Refusal>>, Refusal> {
-        let refusal = |errno, reason: &str| Refusal { errno, reason: String::from(reason) };
         if node.0 == 0 || node.0 > self.nodes {
             let reason = alloc::format!("there is no node {node}: nodes are 1 to {}", self.nodes);
             return Err(Refusal { errno: Errno::EHOSTUNREACH, reason });
         }
-        let cell = home.cell().ok_or_else(|| refusal(Errno::ESRCH, "it has no body"))?;
-        let from = cell.place();
+        let leaving = self.leaving_group(home, node).await?;
         let (done, slot) = Slot::new();
-        if from == node {
+        if leaving.is_empty() {
             done.fulfil(Ok(()));
             return Ok(slot);
         }
-        let deputy = self.deputy_of(&cell, home);
-        if deputy.order.borrow().is_some() {
-            return Err(refusal(Errno::EBUSY, "it is already moving"));
+        let group = Group::new(leaving.iter().map(|(member, _)| Rc::clone(member)).collect(), done);
+        for (member, cell) in leaving {
+            let deputy = self.deputy_of(&cell, &member);
+            let (from, group) = (cell.place(), Rc::clone(&group));
+            *deputy.order.borrow_mut() = Some(Watch { from, to: node, began: self.now(), group });
         }
-        let watch = Watch { from, to: node, began: self.now(), done };
-        *deputy.order.borrow_mut() = Some(watch);
-        let target = deputy.target(node);
-        deputy.input(Input::Move { target });
+        for deputy in group.deputies() {
+            let target = deputy.target(node);
+            deputy.input(Input::Move { target });
+        }
         Ok(slot)
+    }
+
+    /// The members of a group that are not at `node` yet, none of them in a move. The end of
+    /// another's move of the group is waited for.
+    async fn leaving_group(
+        self: &Rc<Self>,
+        home: &Rc<Home>,
+        node: NodeId,
+    ) -> Result<Vec<(Rc<Home>, Rc<ProcessCell>)>, Refusal> {
+        loop {
+            let members = self.ready_group(home).await;
+            if let Some(moving) = members.iter().find(|member| is_moving(member)) {
+                if members.len() == 1 && is_ordered(moving) {
+                    return Err(refusal(Errno::EBUSY, "it is already moving"));
+                }
+                self.move_ended(moving).await;
+                continue;
+            }
+            let mut leaving = Vec::new();
+            for member in members {
+                let cell = member.cell().ok_or_else(|| refusal(Errno::ESRCH, "it has no body"))?;
+                if cell.place() != node {
+                    leaving.push((member, cell));
+                }
+            }
+            return Ok(leaving);
+        }
     }
 
     /// The driver of the process's deputy session. A whole process gets both sessions, joined, and
@@ -167,26 +208,6 @@ impl Kernel {
     }
 }
 
-/// A process that shares its memory over vfork(2) moves once the child has executed or ended.
-async fn memory_is_own(home: &Home) {
-    loop {
-        let lent =
-            home.children.borrow().values().find(|child| child.borrows_memory.get()).cloned();
-        let borrower = match lent {
-            Some(child) => child,
-            None if home.borrows_memory.get() => {
-                home.memory_returned
-                    .wait_until(|| (!home.borrows_memory.get()).then_some(()))
-                    .await;
-                continue;
-            }
-            None => return,
-        };
-        let returned = || (!borrower.borrows_memory.get()).then_some(());
-        borrower.memory_returned.wait_until(returned).await;
-    }
-}
-
 /// Joins the two sessions of a process that is whole.
 fn join(deputy: &Rc<DeputyDriver>, body: &Rc<BodyDriver>) {
     *deputy.partner.borrow_mut() = Some(Rc::clone(body));
@@ -216,6 +237,9 @@ impl DeputyDriver {
     /// The body has moved: the process changes its shape.
     pub(super) fn moved(self: &Rc<Self>, target: Target, epoch: Epoch) {
         self.home.epoch.set(epoch.0);
+        if let Some(body) = self.process().and_then(|cell| cell.body()) {
+            self.kernel.lend_files(&self.home, &body);
+        }
         match (self.process(), target) {
             (Some(cell), Target::Away { node, .. }) => {
                 // The old body's session, if it was here, says its own farewell.
@@ -256,6 +280,6 @@ impl DeputyDriver {
             round_trips: cost.round_trips,
             result: result.as_ref().map_err(|refusal| refusal.errno).copied(),
         }));
-        watch.done.fulfil(result);
+        watch.group.ended(self.home.pid, result);
     }
 }

@@ -11,7 +11,7 @@ use wayfarer_proto::limits;
 use wayfarer_proto::message::Query;
 
 use super::{BodyDriver, DeputyDriver};
-use crate::executor::Slot;
+use crate::executor::{Priority, Slot};
 use crate::process::Body;
 
 /// The regions of a body, one after the other: as many as an answer holds.
@@ -41,13 +41,23 @@ impl DeputyDriver {
     }
 
     /// Asks the body and waits for its answer; `None` if it is lost.
-    async fn query(self: &Rc<Self>, query: Query) -> Option<Vec<u8>> {
+    pub(super) async fn query(self: &Rc<Self>, query: Query) -> Option<Vec<u8>> {
         let (promise, slot) = Slot::new();
         let id = self.next_query.get();
         self.next_query.set(id.wrapping_add(1));
         self.queries.borrow_mut().insert(id, promise);
         self.input(Input::Query { id, query });
         slot.take().await?.ok()
+    }
+
+    /// Has a body that is to end give back what it has of files, unless that takes too long.
+    pub async fn return_files(self: &Rc<Self>) {
+        let limit = self.kernel.now() + limits::BYE;
+        let returned = self.query(Query::Return);
+        if self.kernel.timers.timeout(Some(limit), returned).await.is_err() {
+            let pid = self.home.pid;
+            self.kernel.console.log(format_args!("process {pid}: what it stored to files is lost"));
+        }
     }
 
     pub(super) fn answered(&self, id: u32, result: Result<Vec<u8>, BodyLost>) {
@@ -66,9 +76,28 @@ impl BodyDriver {
                 let resident = body.memory().space.borrow().resident_pages() as u64;
                 [resident.to_le_bytes(), body.cpu.get().to_le_bytes()].concat()
             }
+            (Some(body), Query::Return) => return self.end_and_return(id, body),
             (None, _) => Vec::new(),
         };
         bytes.truncate(limits::WINDOW);
         self.input(BodyInput::Answer { id, bytes });
+    }
+
+    /// The process ends: its threads stop, those who wait for their locks are told, and its files
+    /// get what they lack.
+    fn end_and_return(self: &Rc<Self>, id: u32, body: &Rc<Body>) {
+        body.halt();
+        let (driver, body) = (Rc::clone(self), Rc::clone(body));
+        self.kernel.spawner.spawn(Priority::Service, async move {
+            let threads: Vec<_> = body.threads.borrow().values().cloned().collect();
+            let memory = driver.process.borrow().as_ref().and_then(|cell| cell.local_memory());
+            if let Some(memory) = memory {
+                for thread in threads {
+                    memory.release_robust(&driver.kernel.futexes, &thread).await;
+                }
+            }
+            driver.return_files(&body).await;
+            driver.input(BodyInput::Answer { id, bytes: Vec::new() });
+        });
     }
 }

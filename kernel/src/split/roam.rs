@@ -48,7 +48,7 @@ fn lead_about(kernel: &Rc<Kernel>, home: Rc<Home>, period: Duration, known: &Kno
     kernel.spawner.clone().spawn(Priority::Service, async move {
         while let Some(node) = next(&kernel, &home) {
             if let Err(refusal) = kernel.migrate(&home, node).await
-                && ![Errno::EBUSY, Errno::ESRCH].contains(&refusal.errno)
+                && ![Errno::EAGAIN, Errno::EBUSY, Errno::ESRCH].contains(&refusal.errno)
             {
                 return;
             }

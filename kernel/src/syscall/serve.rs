@@ -10,7 +10,7 @@ use wayfarer_proto::id::CallSeq;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::SignalSet;
 
-use super::{Caller, Reply, Request, SysResult, home};
+use super::{Call, Caller, Reply, Request, SysResult, home};
 use crate::executor::Priority;
 use crate::signal::take_actions;
 
@@ -59,15 +59,24 @@ async fn answer(caller: &Caller, request: Request) -> Reply {
     Reply { result, actions }
 }
 
+/// Executes a call; again, once it is back, if it needs a file whose content is elsewhere.
+async fn serve_call(caller: &Caller, call: &Call) -> SysResult {
+    let fetches = &caller.kernel.fetches;
+    loop {
+        let result = match fetches.is_used() {
+            true => fetches.replay(|| home::dispatch(caller, call)).await,
+            false => home::dispatch(caller, call).await,
+        };
+        match result {
+            Err(Errno::ELENT) => caller.kernel.recall().await?,
+            result => return result,
+        }
+    }
+}
+
 async fn execute(caller: &Caller, request: Request) -> SysResult {
     match request {
-        Request::Call(call) => {
-            let fetches = &caller.kernel.fetches;
-            if !fetches.is_used() {
-                return home::dispatch(caller, &call).await;
-            }
-            fetches.replay(|| home::dispatch(caller, &call)).await
-        }
+        Request::Call(call) => serve_call(caller, &call).await,
         Request::Null => Ok(0),
         Request::Fault(info) => {
             caller.home.force(&caller.thread, info);

@@ -52,6 +52,10 @@ bitflags! {
         const SYNC = 0x8_0000;
         /// Exactly at the address, or EEXIST.
         const FIXED_NOREPLACE = 0x10_0000;
+        /// Not Linux's: in an image, the shared file cannot be written to through the region.
+        const IMAGE_SEALED = 0x1000_0000;
+        /// Not Linux's: in an image, stores to the shared file are seen by all who map it.
+        const IMAGE_COHERENT = 0x2000_0000;
         /// Not Linux's: in an image, the region is empty in a child (`MADV_WIPEONFORK`).
         const IMAGE_WIPE_ON_FORK = 0x4000_0000;
         /// Not Linux's: in an image, the region is absent in a child (`MADV_DONTFORK`).

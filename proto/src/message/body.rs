@@ -110,6 +110,18 @@ wire_enum! {
             /// What the process has used.
             usage: Usage,
         },
+        /// Control: pages of a file that the body has stored to, for the file. Home answers with
+        /// `PageData` of no bytes.
+        28 => PageOut {
+            /// Number of the request; page-ins and these have one sequence.
+            id: u32,
+            /// Which file.
+            map: MapId,
+            /// First page.
+            page: u64,
+            /// Whole pages, at most one window.
+            bytes: Vec<u8>,
+        },
     }
 }
 

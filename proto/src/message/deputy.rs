@@ -101,6 +101,9 @@ wire_enum! {
         1 => Maps,
         /// Resident pages and CPU time, for `/proc/PID/status` and times(2).
         2 => Status,
+        /// The process ends: stop, and give back what you have of files that you may store to. The
+        /// answer is empty.
+        3 => Return,
     }
 
     /// Why a body is destroyed.

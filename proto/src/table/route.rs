@@ -9,18 +9,22 @@ use crate::linux::time::ITIMER_REAL;
 /// alone. Kernel and simulator both ask here.
 pub fn route(sysno: Sysno, args: &[u64; 6]) -> Class {
     match sysno {
-        // Memory without a file is the body's.
-        Sysno::mmap
-            if MapFlags::from_bits_truncate(args[3] as u32).contains(MapFlags::ANONYMOUS) =>
-        {
-            Class::Local
-        }
+        // Memory without a file is the body's; to be shared it is a file of home without a name.
+        Sysno::mmap if is_private_memory(args[3]) => Class::Local,
         // The time that the other timers count is spent where the body is.
         Sysno::setitimer | Sysno::getitimer if args[0] != ITIMER_REAL => Class::Local,
         // What concerns credentials is home's.
         Sysno::prctl if PRCTL_AT_HOME.contains(&args[0]) => Class::Remote,
         sysno => sysno.row().class,
     }
+}
+
+/// Whether mmap(2) with these flags maps memory that no other process can ever share. What is not
+/// exactly one of shared and private is refused where the body is.
+fn is_private_memory(flags: u64) -> bool {
+    let flags = MapFlags::from_bits_truncate(flags as u32);
+    let shared = flags.contains(MapFlags::SHARED) && !flags.contains(MapFlags::PRIVATE);
+    flags.contains(MapFlags::ANONYMOUS) && !shared
 }
 
 #[cfg(test)]
@@ -39,6 +43,9 @@ mod tests {
             let expected = if exempt { Class::Local } else { row.class };
             assert_eq!(always_local(row.sysno), expected, "{}", row.name);
         }
+        let shared = MapFlags::ANONYMOUS | MapFlags::SHARED;
+        let args = [0, 0, 0, shared.bits().into(), 0, 0];
+        assert_eq!(route(Sysno::mmap, &args), Class::Special);
         assert_eq!(route(Sysno::setitimer, &[ITIMER_VIRTUAL, 0, 0, 0, 0, 0]), Class::Local);
     }
 }

@@ -17,7 +17,7 @@ pub enum Support {
 const PARTLY: &[(Sysno, &str)] = &[
     (Sysno::clone, "namespaces, CLONE_PARENT, sharing of files without a thread"),
     (Sysno::clone3, "as clone, and set_tid, CLONE_INTO_CGROUP"),
-    (Sysno::mmap, "huge pages; a file can be mapped shared and writable at home only"),
+    (Sysno::mmap, "huge pages"),
     (Sysno::mlock, "not charged to RLIMIT_MEMLOCK"),
     (Sysno::mlock2, "not charged to RLIMIT_MEMLOCK"),
     (Sysno::mlockall, "not charged to RLIMIT_MEMLOCK"),

@@ -226,6 +226,31 @@ impl World {
         self.fault_point(Point::Freeze, key);
     }
 
+    /// The threads stand. What the body has stored to a file goes there before it says Frozen.
+    pub(super) fn threads_stopped(&mut self, id: BodyId) {
+        let (gives, page) = (self.rng.one_in(2), self.rng.range(0..4));
+        let content = [self.rng.range(0..256) as u8; PAGE].to_vec();
+        let Some(body) = self.bodies.get_mut(&id) else { return };
+        let key = body.session.process();
+        let given = gives.then(|| body.session.page_out(MAP, page, content.clone())).flatten();
+        let Some(op) = given else {
+            return self.tell_body(id, BodyTold::Input(Input::Frozen));
+        };
+        self.checks.giving.insert((id, op), page);
+        self.checks.sent(key, page, content);
+        self.tell_body(id, BodyTold::Drain);
+    }
+
+    /// Home says that a file has what the body gave.
+    fn page_kept_for(&mut self, id: BodyId, page: u64) {
+        let Some(body) = self.bodies.get(&id) else { return };
+        let key = body.session.process();
+        if !self.checks.is_kept(key, page) {
+            self.fail(format!("{key}: page {page} is not what the body gave back"));
+        }
+        self.tell_body(id, BodyTold::Input(Input::Frozen));
+    }
+
     fn thaw(&mut self, id: BodyId, stopped: bool) {
         let Some(body) = self.bodies.get_mut(&id) else { return };
         body.frozen = false;
@@ -364,6 +389,9 @@ impl World {
     }
 
     fn page_came(&mut self, id: BodyId, op: body::PageOp, result: Result<FilePages, Errno>) {
+        if let Some(page) = self.checks.giving.remove(&(id, op)) {
+            return self.page_kept_for(id, page);
+        }
         let Some(first) = self.checks.page_base.remove(&(id, op)) else { return };
         let Some(body) = self.bodies.get_mut(&id) else { return };
         for (index, bytes) in
@@ -385,6 +413,7 @@ impl World {
 
     fn page_void(&mut self, id: BodyId, op: body::PageOp) {
         self.checks.page_base.remove(&(id, op));
+        self.checks.giving.remove(&(id, op));
         let Some(body) = self.bodies.get_mut(&id) else { return };
         // A memory request can only be one of a killed thread: it was answered then.
         if let Some(Blocked::Thread(thread)) = body.blocked.remove(&op) {

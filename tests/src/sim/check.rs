@@ -56,6 +56,10 @@ pub struct Checks {
     pub page_base: BTreeMap<(BodyId, PageOp), u64>,
     /// Answers of image doors that are being read.
     pub answers: BTreeMap<BodyId, FrameReader>,
+    /// Pages that bodies give back before they say Frozen.
+    pub giving: BTreeMap<(BodyId, PageOp), u64>,
+    sent: BTreeMap<(ProcessKey, u64), Vec<u8>>,
+    given: BTreeMap<(ProcessKey, u64), Vec<u8>>,
     queries: BTreeMap<u32, ProcessKey>,
 }
 
@@ -167,6 +171,22 @@ impl Checks {
         if self.queries.get(&id) == Some(&key) {
             self.queries.remove(&id);
         }
+    }
+
+    /// A body gives a page back.
+    pub fn sent(&mut self, key: ProcessKey, page: u64, bytes: Vec<u8>) {
+        self.sent.insert((key, page), bytes);
+    }
+
+    /// A page came back; whether it is as it was sent.
+    pub fn written_back(&mut self, key: ProcessKey, page: u64, bytes: &[u8]) -> bool {
+        self.given.insert((key, page), bytes.to_vec());
+        self.sent.get(&(key, page)).is_some_and(|sent| sent == bytes)
+    }
+
+    /// Whether the file has what a body has last given back.
+    pub fn is_kept(&self, key: ProcessKey, page: u64) -> bool {
+        self.given.get(&(key, page)) == self.sent.get(&(key, page))
     }
 
     /// Questions that were never answered.

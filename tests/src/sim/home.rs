@@ -130,6 +130,18 @@ impl World {
                 let delay = self.rng.micros(5..800);
                 self.after(delay, Happening::Pages(key, op, page, count));
             }
+            Event::PageGiven { op, page, bytes, .. } => {
+                let sent = self.checks.written_back(key, page, &bytes);
+                if !sent {
+                    self.fail(format!("{key}: page {page} came back as nobody sent it"));
+                }
+                let delay = self.rng.micros(5..300);
+                self.after(delay, Happening::Kept(key, op));
+            }
+            Event::Whole => {
+                let delay = self.rng.micros(1..400);
+                self.after(delay, Happening::Decide(key));
+            }
             Event::ReleaseMap { .. } => {}
             Event::Answer { id, .. } => self.checks.answered(key, id),
             Event::Connect { channel, node } => {
@@ -264,6 +276,22 @@ impl World {
             key,
             Input::PageData { op, result: Ok(FilePages { bytes, versions: Vec::new() }) },
         );
+    }
+
+    /// The file has what the body gave back.
+    pub(super) fn page_kept(&mut self, key: ProcessKey, op: deputy::PageOp) {
+        let pages = FilePages { bytes: Vec::new(), versions: Vec::new() };
+        self.tell_deputy(key, Input::PageData { op, result: Ok(pages) });
+    }
+
+    /// The new body is whole: mostly it is to run. Another process of its group may have failed.
+    pub(super) fn decide(&mut self, key: ProcessKey) {
+        let reason = "another of its group cannot move".into();
+        let input = match self.rng.one_in(15) {
+            true => Input::CallOff(Refusal { errno: Errno::EAGAIN, reason }),
+            false => Input::Commit,
+        };
+        self.tell_deputy(key, input);
     }
 
     fn admit_home(&mut self, key: ProcessKey, epoch: Epoch) {

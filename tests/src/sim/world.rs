@@ -43,6 +43,10 @@ pub enum Happening {
     Handler(ProcessKey, Tid, CallSeq),
     /// Pages of a file have been read.
     Pages(ProcessKey, deputy::PageOp, u64, usize),
+    /// Pages that a body gave back are in their file.
+    Kept(ProcessKey, deputy::PageOp),
+    /// Home decides on a move whose new body is whole.
+    Decide(ProcessKey),
     /// Somebody outside does something.
     External(External),
     /// Faults end and progress is demanded.
@@ -206,10 +210,12 @@ impl World {
             Happening::Deliver(id, end) => self.deliver(id, end),
             Happening::Broken(id, end) => self.broken(id, end),
             Happening::Dialled(id) => self.dialled(id),
-            Happening::Stopped(id) => self.tell_body(id, BodyTold::Input(body::Input::Frozen)),
+            Happening::Stopped(id) => self.threads_stopped(id),
             Happening::Stream(id) => self.stream(id),
             Happening::Handler(key, thread, seq) => self.handler_woken(key, thread, seq),
             Happening::Pages(key, op, page, count) => self.pages_read(key, op, page, count),
+            Happening::Kept(key, op) => self.page_kept(key, op),
+            Happening::Decide(key) => self.decide(key),
             Happening::External(external) => self.external(external),
             Happening::Heal => self.heal(),
         }

@@ -172,6 +172,11 @@ impl FileContent {
         Ok(done)
     }
 
+    /// The frame of a page, if it has one.
+    pub(super) fn present(&self, index: u64) -> Option<Frame> {
+        self.frames.get(&index).cloned()
+    }
+
     /// The frame of a page, made if there is none.
     ///
     /// # Errors

@@ -49,3 +49,16 @@ impl FileObject for RamFile {
         usize::try_from(self.size()).ok()
     }
 }
+
+impl RamInode {
+    /// The next data from `offset` on.
+    fn seek_data(&self, offset: u64) -> Option<u64> {
+        let content = self.file().ok()?.borrow();
+        Some(content.seek(offset, true)).filter(|found| *found < content.size())
+    }
+
+    /// The next hole from `offset` on; the end counts as one.
+    fn seek_hole(&self, offset: u64) -> u64 {
+        self.file().map_or(0, |content| content.borrow().seek(offset, false))
+    }
+}

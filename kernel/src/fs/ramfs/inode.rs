@@ -15,6 +15,7 @@ use wayfarer_proto::linux::time::Timespec;
 use super::content::{FileContent, PAGE};
 use super::directory::Names;
 use super::file::RamFile;
+use super::loan::Loan;
 use super::{RamFs, is_device, same_fs};
 use crate::fs::pipe::Fifo;
 use crate::fs::{
@@ -36,6 +37,7 @@ pub struct RamInode {
     attributes: Cell<Attributes>,
     links: Cell<u64>,
     seals: Cell<Seals>,
+    loan: Loan,
     content: Content,
 }
 
@@ -67,6 +69,7 @@ impl RamInode {
             attributes: Cell::new(Attributes::new(new.permissions, fs.now())),
             links: Cell::new(links),
             seals: Cell::new(Seals::SEAL),
+            loan: Loan::default(),
             content,
         }))
     }
@@ -102,6 +105,7 @@ impl RamInode {
         if seals.intersects(Seals::WRITE | Seals::FUTURE_WRITE) {
             return Err(Errno::EPERM);
         }
+        self.loan.require_back()?;
         let size = self.file()?.borrow().size();
         if seals.contains(Seals::GROW) && offset.saturating_add(data.len() as u64) > size {
             // tmpfs writes by pages, and refuses the one in which the file would grow.
@@ -114,17 +118,6 @@ impl RamInode {
         let count = self.file()?.borrow_mut().write(&self.fs, offset, data)?;
         self.note_modification();
         Ok(count)
-    }
-
-    /// The next data from `offset` on.
-    pub(super) fn seek_data(&self, offset: u64) -> Option<u64> {
-        let content = self.file().ok()?.borrow();
-        Some(content.seek(offset, true)).filter(|found| *found < content.size())
-    }
-
-    /// The next hole from `offset` on; the end counts as one.
-    pub(super) fn seek_hole(&self, offset: u64) -> u64 {
-        self.file().map_or(0, |content| content.borrow().seek(offset, false))
     }
 
     /// Renews the access time as `relatime` does: only if it would otherwise be before the last
@@ -157,7 +150,8 @@ impl RamInode {
         self.attributes.set(attributes);
     }
 
-    fn file(&self) -> Result<&RefCell<FileContent>, Errno> {
+    /// The content, of a regular file.
+    pub(super) fn file(&self) -> Result<&RefCell<FileContent>, Errno> {
         match &self.content {
             Content::File(content) => Ok(content),
             Content::Directory(_) => Err(Errno::EISDIR),
@@ -294,6 +288,7 @@ impl Inode for RamInode {
         if self.seals.get().intersects(Seals::WRITE | Seals::FUTURE_WRITE) {
             return Err(Errno::EPERM);
         }
+        self.loan.require_back()?;
         content.borrow_mut().punch(&self.fs, bytes)?;
         self.note_modification();
         Ok(())
@@ -409,13 +404,46 @@ impl Inode for RamInode {
         {
             return Err(Errno::EPERM);
         }
+        self.loan.require_back()?;
         self.file()?.borrow_mut().set_size(&self.fs, size)?;
         self.note_modification();
         Ok(())
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.loan.require_back()?;
+        self.read_pages(offset, buffer)
+    }
+
+    fn read_pages(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
         Ok(self.file()?.borrow().read(offset, buffer))
+    }
+
+    fn return_pages(&self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+        let mut content = self.file()?.borrow_mut();
+        let left = usize::try_from(content.size().saturating_sub(offset)).unwrap_or(usize::MAX);
+        content.write(&self.fs, offset, &bytes[..bytes.len().min(left)])?;
+        drop(content);
+        self.note_modification();
+        Ok(())
+    }
+
+    fn change_loan(&self, begins: bool) {
+        self.loan.change(begins);
+    }
+
+    fn is_lent(&self) -> bool {
+        self.loan.is_out()
+    }
+
+    fn take_wanted(&self) -> bool {
+        self.loan.take_wanted()
+    }
+
+    fn present_page(&self, index: u64) -> Option<Frame> {
+        let content = self.file().ok()?.borrow();
+        let within = index < content.size().div_ceil(PAGE as u64);
+        content.present(index).filter(|_| within)
     }
 
     fn page(&self, index: u64) -> Result<Option<Frame>, Errno> {

@@ -8,6 +8,7 @@ mod content;
 mod directory;
 mod file;
 mod inode;
+mod loan;
 
 #[cfg(test)]
 mod tests;

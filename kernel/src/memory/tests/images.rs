@@ -31,13 +31,11 @@ fn an_image_arrives_as_it_left() {
     space.set_heap(at(64), at(64)).unwrap();
     space.map(&of_file(16, 4, RW, PAGE)).unwrap();
     space.map(&anonymous(32, 40, RW, FIXED)).unwrap();
-    space.map(&anonymous(100, 2, RW, SHARED | MapFlags::FIXED)).unwrap();
     space.map(&anonymous(END_PAGE - 2, 2, RW, FIXED | MapFlags::GROWS_DOWN)).unwrap();
     assert!(write(&mut space, at(17), &[0; 4096]), "a file's page overwritten with zeroes");
-    assert!(write(&mut space, at(40), b"data") && write(&mut space, at(101), b"shared"));
-    assert!(write(&mut space, at(33), &[0; 100]));
+    assert!(write(&mut space, at(40), b"data") && write(&mut space, at(33), &[0; 100]));
     space.protect(at(40), PAGE, Protection::empty()).unwrap();
-    assert_eq!(space.footprint(CleanFilePages::Skip).pages, 3);
+    assert_eq!(space.footprint(CleanFilePages::Skip).pages, 2);
     let target = source(256);
     for clean in [CleanFilePages::Skip, CleanFilePages::Include] {
         let mut arrived = travel(&space, &target, clean);
@@ -46,7 +44,6 @@ fn an_image_arrives_as_it_left() {
         assert_eq!(read(&mut arrived, at(40), 4), None);
         arrived.protect(at(40), PAGE, RW).unwrap();
         assert_eq!(read(&mut arrived, at(40), 4).unwrap(), b"data");
-        assert_eq!(read(&mut arrived, at(101), 6).unwrap(), b"shared");
         assert_eq!(read(&mut arrived, at(17), 4096).unwrap(), vec![0; 4096]);
         assert_eq!(read(&mut arrived, at(16), 1).unwrap(), [file_byte(PAGE)]);
         assert!(write(&mut arrived, at(END_PAGE - 9), b"stack"));
@@ -93,23 +90,6 @@ fn a_process_may_grow_until_it_is_frozen_but_not_without_bound() {
 }
 
 #[test]
-fn memory_shared_with_others_stays() {
-    let mut space = setup();
-    space.map(&anonymous(16, 3, RW, SHARED | MapFlags::FIXED)).unwrap();
-    space.protect(at(17), PAGE, Protection::READ).unwrap();
-    assert_eq!(space.immovable(), []);
-    let child = space.fork().unwrap();
-    let immovable = space.immovable();
-    assert_eq!(immovable.len(), 3);
-    assert_eq!(
-        immovable[0].to_string(),
-        "10000-11000 /dev/zero (deleted): shared with another process"
-    );
-    drop(child);
-    assert_eq!(space.immovable(), []);
-}
-
-#[test]
 fn hostile_images_are_refused() {
     let mut arrival = Arrival::admit(&source(64), 20).unwrap();
     let mut sender = setup();
@@ -128,7 +108,9 @@ fn hostile_images_are_refused() {
         with(|region| region.prot = 8),
         with(|region| region.start = UserAddr::END),
         with(|region| region.file = Some((FILE, 77))),
-        with(|region| (region.file, region.flags) = (Some((FILE, 0)), 1)),
+        with(|region| (region.file, region.flags) = (Some((FILE, 0)), 0x1000_0001)),
+        with(|region| region.flags = 0x2000_0002),
+        with(|region| region.flags = 1),
         with(|region| region.flags = 0x101),
     ];
     for region in bad {

@@ -19,7 +19,6 @@ use super::*;
 const RW: Protection = Protection::READ.union(Protection::WRITE);
 const PRIVATE: MapFlags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS);
 const FIXED: MapFlags = PRIVATE.union(MapFlags::FIXED);
-const SHARED: MapFlags = MapFlags::SHARED.union(MapFlags::ANONYMOUS);
 const FILE: MapId = MapId(7);
 
 fn source(frames: usize) -> MemorySource {

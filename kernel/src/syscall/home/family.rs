@@ -65,6 +65,11 @@ fn new_process(c: &Caller, args: &CloneArgs, kind: Kind) -> Result<Rc<Home>, Err
         child.signals.reset_caught();
     }
     child.maps.copy_from(&parent.maps);
+    if kind != Kind::Vfork {
+        for map in parent.maps.lent() {
+            child.maps.lend(map);
+        }
+    }
     parent.children.borrow_mut().insert(pid, Rc::clone(&child));
     c.kernel.processes.insert_home(&child);
     spawn_reaper(&c.kernel, &child);

@@ -4,7 +4,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::UserAddr;
 use wayfarer_proto::linux::mman::{
     MADV_DONTNEED, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MCL_CURRENT, MCL_FUTURE, MCL_ON_FAULT,
-    MLOCK_ON_FAULT, MS_ASYNC, MS_INVALIDATE, MS_SYNC, MapFlags, Protection, RemapFlags,
+    MLOCK_ON_FAULT, MS_ASYNC, MS_INVALIDATE, MS_SYNC, MapFlags, RemapFlags,
 };
 use wayfarer_proto::table::Sysno;
 
@@ -30,14 +30,10 @@ pub fn map_file(running: &Running, call: &Call, grant: Grant) -> SysResult {
     let home = running.process.home();
     let known = home.as_ref().and_then(|home| home.maps.get(name));
     let file = known.map(|file| file.describe()).unwrap_or_default();
-    let writes =
-        request.flags.contains(MapFlags::SHARED) && request.protection.contains(Protection::WRITE);
-    if writes && home.is_none() {
-        // It was brought home for this, and taken away again before it could map the file.
-        return Err(Errno::ENODEV);
-    }
-    let writable = writable && home.is_some();
-    let mapping = FileMapping { map: name, offset: call.args[5], writable, file };
+    // Memory without a file ignores the offset, though it is a file here.
+    let anonymous = request.flags.contains(MapFlags::ANONYMOUS);
+    let offset = if anonymous { 0 } else { call.args[5] };
+    let mapping = FileMapping { map: name, offset, writable, file };
     map(running, &MapRequest { file: Some(mapping), ..request })
 }
 
@@ -77,11 +73,31 @@ async fn in_steps(
     }
 }
 
-/// munmap(2).
+/// munmap(2). A file that is mapped no more gets what it lacks.
 pub(super) async fn unmap(running: &Running, call: &Call) -> SysResult {
     let range = (call.addr(0), call.args[1]);
     in_steps(running, range, |space, at, length| space.unmap(at, length)).await?;
+    let unused = running.body.memory().space.borrow_mut().detach_unused();
+    if let Some(driver) = running.process.body_driver() {
+        driver.give_back(unused).await;
+    }
+    release_files(running);
     Ok(0)
+}
+
+/// Tells home of the files that nothing shows any more, unless a mapping may have been granted.
+fn release_files(running: &Running) {
+    if running.body.is_mapping() {
+        return;
+    }
+    let released = running.body.memory().space.borrow_mut().take_released_files();
+    for map in released {
+        match (running.process.home(), running.process.body_driver()) {
+            (Some(home), _) => home.maps.release(map),
+            (None, Some(driver)) => driver.input(wayfarer_body::Input::ReleaseMap { map }),
+            (None, None) => {}
+        }
+    }
 }
 
 /// mprotect(2).
@@ -151,15 +167,21 @@ pub(super) async fn advise(running: &Running, call: &Call) -> SysResult {
     if hole { Err(Errno::ENOMEM) } else { Ok(0) }
 }
 
-/// msync(2): a file's mapped pages are the file's own, so there is nothing to write back.
-pub(super) fn sync(running: &Running, call: &Call) -> SysResult {
+/// msync(2): at home a file's mapped pages are the file's own; elsewhere they are written back.
+pub(super) async fn sync(running: &Running, call: &Call) -> SysResult {
     let flags = call.args[2];
     if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0
         || flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC
     {
         return Err(Errno::EINVAL);
     }
-    running.body.memory().space.borrow().check_mapped(call.addr(0), call.args[1])?;
+    let (start, length) = (call.addr(0), call.args[1]);
+    running.body.memory().space.borrow().check_mapped(start, length)?;
+    if flags & MS_SYNC != 0
+        && let Some(driver) = running.process.body_driver()
+    {
+        driver.give_back_range(&running.body, start, length).await;
+    }
     Ok(0)
 }
 

@@ -60,7 +60,7 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
         Sysno::munlock => memory::unlock(r, call),
         Sysno::mlockall => memory::lock_all(call),
         Sysno::munlockall => Ok(0),
-        Sysno::msync => memory::sync(r, call),
+        Sysno::msync => memory::sync(r, call).await,
         Sysno::gettimeofday => time::gettimeofday(r, call).await,
         Sysno::time => time::time(r, call).await,
         Sysno::clock_gettime => time::clock_gettime(r, call).await,

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         ("files_in_maps", shared::in_maps),
         ("zero_device", shared::zero_device),
         ("futex_between_processes", shared::futex_between_processes),
-        ("shared_memory_refuses_to_move", shared::refuses_to_move),
+        ("shared_memory_moves_along", shared::moves_along),
     ])
 }
 

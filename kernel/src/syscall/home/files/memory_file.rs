@@ -52,6 +52,10 @@ pub(super) fn add_seals(c: &Caller, file: &OpenFile, argument: u64) -> SysResult
     if file.inode().seals()?.contains(Seals::SEAL) {
         return Err(Errno::EPERM);
     }
+    if file.inode().is_lent() {
+        // Whether it is mapped is known where its sharers are.
+        file.inode().read_at(0, &mut [])?;
+    }
     if seals.contains(Seals::WRITE) && is_written_through(c, file.inode()) {
         return Err(Errno::EBUSY);
     }

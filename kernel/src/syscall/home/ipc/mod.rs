@@ -28,7 +28,7 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
     match call.sysno {
         Sysno::shmget => shm::get(c, call),
         Sysno::shmat => shm::attach(c, call).await,
-        Sysno::shmdt => shm::detach(c, call),
+        Sysno::shmdt => shm::detach(c, call).await,
         Sysno::shmctl => shm::control(c, call).await,
         Sysno::semget => sem::get(c, call),
         Sysno::semop | Sysno::semtimedop => sem::operate(c, call).await,

@@ -71,8 +71,11 @@ pub(super) async fn attach(c: &Caller, call: &Call) -> SysResult {
     let segment = c.kernel.ipc.segments.by_id(call.int(0))?;
     let writes = if flags & SHM_RDONLY == 0 { WRITE } else { 0 };
     require(c, &segment.permission.get(), READ | writes)?;
-    let body = body_here(c).await?;
     let request = request(c, &segment, address, flags);
+    if let Some(file) = &request.file {
+        c.kernel.grant_shared(&c.home, file.map, true).await?;
+    }
+    let body = body_here(c).await?;
     let mapped = body.memory().space.borrow_mut().map(&request);
     let at = mapped.map_err(|errno| if errno == Errno::EEXIST { Errno::EINVAL } else { errno })?;
     segment.times[0].set(seconds(c));
@@ -85,7 +88,7 @@ fn request(c: &Caller, segment: &Segment, address: UserAddr, flags: u32) -> MapR
     let file = MappedFile { inode: Rc::clone(&segment.inode), path };
     let description = file.describe();
     segment.inode.share_pages();
-    let map = c.home.maps.insert(file);
+    let map = c.kernel.enter_map(&c.home.maps, file);
     let mut protection = Protection::READ;
     protection.set(Protection::WRITE, flags & SHM_RDONLY == 0);
     protection.set(Protection::EXECUTE, flags & SHM_EXEC != 0);
@@ -103,28 +106,19 @@ fn request(c: &Caller, segment: &Segment, address: UserAddr, flags: u32) -> MapR
     }
 }
 
-/// The caller's body, at home: its stores go to pages that are here.
+/// The caller's body, at home: where it has what is home's to change.
 ///
 /// # Errors
 /// `EBUSY` if it cannot come home.
 async fn body_here(c: &Caller) -> Result<Rc<Body>, Errno> {
-    loop {
-        c.kernel.bring_home(&c.home).await.map_err(|_| Errno::EBUSY)?;
-        let cell = c.home.cell().ok_or(Errno::EBUSY)?;
-        // It may be on its way out again already.
-        if !cell.is_in_transit()
-            && let Some(body) = cell.body()
-        {
-            return Ok(body);
-        }
-        cell.settled.wait_until(|| (!cell.is_in_transit()).then_some(())).await;
-    }
+    c.kernel.fetch(&c.home).await.map_err(|_| Errno::EBUSY)?;
+    c.home.cell().and_then(|cell| cell.body()).ok_or(Errno::EBUSY)
 }
 
 /// shmdt(2): takes away what one shmat(2) has mapped, as far as it is still there.
-pub(super) fn detach(c: &Caller, call: &Call) -> SysResult {
+pub(super) async fn detach(c: &Caller, call: &Call) -> SysResult {
     let address = call.addr(0);
-    let body = c.home.cell().and_then(|cell| cell.body()).ok_or(Errno::EINVAL)?;
+    let body = body_here(c).await?;
     let memory = body.memory();
     let map = memory.space.borrow().file_mapped_at(address).ok_or(Errno::EINVAL)?;
     let file = c.home.maps.get(map).ok_or(Errno::EINVAL)?;
@@ -146,6 +140,8 @@ pub(super) async fn control(c: &Caller, call: &Call) -> SysResult {
     match call.int(1) {
         IPC_STAT => {
             require(c, &permission, READ)?;
+            // How often it is attached is known where its sharers are.
+            segment.inode.read_at(0, &mut [])?;
             let rest = segment.describe(attaches(c, &segment)).to_bytes();
             tell(c, buffer, &permission.describe(segment.mode_flags()), rest).await
         }
@@ -169,8 +165,8 @@ pub(super) async fn control(c: &Caller, call: &Call) -> SysResult {
     }
 }
 
-/// How often a segment is attached, in all processes of this home. A process that has it attached
-/// is here.
+/// How often a segment is attached, in all processes of this home; at least once in one that has
+/// it away from home.
 fn attaches(c: &Caller, segment: &Segment) -> usize {
     let count = |home: Rc<Home>| {
         if home.borrows_memory.get() {
@@ -178,7 +174,12 @@ fn attaches(c: &Caller, segment: &Segment) -> usize {
         }
         let body = home.cell().and_then(|cell| cell.body());
         let map = home.maps.find(&segment.inode);
-        body.zip(map).map_or(0, |(body, map)| body.memory().space.borrow().attaches(map))
+        let lent = |map| usize::from(home.maps.lent().contains(&map));
+        match (map, body) {
+            (Some(map), Some(body)) => body.memory().space.borrow().attaches(map),
+            (Some(map), None) => lent(map),
+            (None, _) => 0,
+        }
     };
     c.kernel.processes.homes().into_iter().map(count).sum()
 }
