@@ -36,7 +36,8 @@ fn client(count: usize) -> String {
     let options = format!("vers=4.2,addr={server},clientaddr={client},proto=tcp,sec=sys");
     format!(
         "modprobe nfsv4\nmkdir -p /mnt\n{PROGRAM} wire {server} {count}\n\
-         mount -t nfs4 -o {options},noac,sync {server}:/ /mnt && cd /mnt && {PROGRAM} files {count}\n\
+         mount -t nfs4 -o {options},noac,sync {server}:/ /mnt && cd /mnt \
+         && {PROGRAM} files {count}\n\
          cd /"
     )
 }
