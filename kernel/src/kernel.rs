@@ -202,6 +202,11 @@ impl Kernel {
         })
     }
 
+    /// The clock, for what reads it where there is no kernel.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// The time since the node booted.
     pub fn now(&self) -> Instant {
         Instant(self.clock.now_ns())

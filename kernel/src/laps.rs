@@ -2,7 +2,9 @@
 //! passes, for the benchmark.
 //!
 //! A node does one thing at a time, so the time since the last point belongs to the stage that ends
-//! here, whatever was done in it. Nothing is kept until the runner asks for it.
+//! here, whatever was done in it; of a stage that a call passes twice, both. A call begins with its
+//! message: where user code runs as that is packed, elsewhere as it is received. Nothing is kept
+//! until the runner asks for it.
 
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -10,28 +12,43 @@ use core::cell::{Cell, RefCell};
 use wayfarer_machine::Clock;
 use wayfarer_proto::console::{Lap, Stage};
 
-/// Laps kept of each stage: what fits one frame of the console.
-const MOST_LAPS: usize = 30_000;
+/// Calls whose laps are kept: what fits one frame of the console.
+const MOST_CALLS: usize = 30_000;
+
+/// How many stages there are.
+const STAGES: usize = Stage::ALL.len();
 
 /// The stop-watch of a node.
 pub struct Laps {
     clock: Clock,
     running: Cell<bool>,
     last: Cell<u64>,
-    stages: RefCell<[Vec<u64>; Stage::ALL.len()]>,
+    /// Whether user code runs here.
+    user: Cell<bool>,
+    /// The laps of the call that goes on, once one has begun.
+    call: Cell<Option<[u64; STAGES]>>,
+    stages: RefCell<[Vec<u64>; STAGES]>,
 }
 
 impl Laps {
     /// One that does not run.
     pub fn new(clock: Clock) -> Self {
-        let (running, last) = (Cell::new(false), Cell::new(0));
-        Self { clock, running, last, stages: RefCell::default() }
+        Self {
+            clock,
+            running: Cell::new(false),
+            last: Cell::new(0),
+            user: Cell::new(false),
+            call: Cell::new(None),
+            stages: RefCell::default(),
+        }
     }
 
     /// Runs from now on, and forgets what it has.
     pub fn start(&self) {
         self.stages.borrow_mut().iter_mut().for_each(Vec::clear);
         self.last.set(self.clock.now_ns());
+        self.user.set(false);
+        self.call.set(None);
         self.running.set(true);
     }
 
@@ -42,13 +59,31 @@ impl Laps {
         }
         let now = self.clock.now_ns();
         let lap = now - self.last.replace(now);
-        let laps = &mut self.stages.borrow_mut()[stage.index()];
-        if laps.len() < MOST_LAPS {
-            laps.push(lap);
+        if stage == Stage::User && !self.user.replace(true) {
+            // What came before was no call of this code's.
+            self.call.set(None);
+        }
+        let first = if self.user.get() { Stage::Packaging } else { Stage::Receiving };
+        if stage == first
+            && let Some(laps) = self.call.replace(Some([0; STAGES]))
+        {
+            self.keep(&laps);
+        }
+        if let Some(mut laps) = self.call.get() {
+            laps[stage.index()] += lap;
+            self.call.set(Some(laps));
         }
     }
 
-    /// Stops, and gives the laps of every stage, in the order of [`Stage::ALL`].
+    fn keep(&self, laps: &[u64; STAGES]) {
+        for (kept, lap) in self.stages.borrow_mut().iter_mut().zip(laps) {
+            if kept.len() < MOST_CALLS {
+                kept.push(*lap);
+            }
+        }
+    }
+
+    /// Stops, and gives those of every stage for each call, in the order of [`Stage::ALL`].
     pub fn stop(&self) -> Vec<Lap> {
         self.running.set(false);
         let mut stages = self.stages.borrow_mut();

@@ -302,6 +302,7 @@ impl Node {
                 let timers = self.kernel.timers.next_deadline();
                 let outside = self.outside.as_ref().and_then(|outside| outside.poll_at());
                 let deadline = [network, timers, outside].into_iter().flatten().min();
+                self.kernel.laps.mark(Stage::Resting);
                 self.wait(deadline.map(|deadline| deadline.0));
                 self.kernel.laps.mark(Stage::Waiting);
                 self.kernel.end_slice();

@@ -129,7 +129,7 @@ pub fn measure(kernel: &Rc<Kernel>, probe: Probe) {
 async fn frames(kernel: &Kernel, network: &Network, probe: &Probe) -> Vec<u64> {
     let Plan { request, reply, count } = Plan::of(probe);
     let limit = kernel.now() + LIMIT;
-    network.begin_echo(probe.peer, EchoOrder { request, reply, count }, kernel.now());
+    network.begin_echo(probe.peer, EchoOrder { request, reply, count }, kernel.clock());
     // What was measured until then is worth telling.
     let _ = kernel.timers.timeout(Some(limit), network.echo_over()).await;
     network.end_echo()

@@ -106,6 +106,17 @@ fn quick_run_measures_everything() {
         assert!(moved["round_trips"].as_f64() <= Some(12.0), "{moved}");
         assert!(moved["ratio_bulk"].as_f64() > Some(0.0), "{moved}");
     }
+    for channel in ["tcp", "shm"] {
+        let parts = &results["dissect"][channel];
+        assert!(parts["whole"].as_f64() > parts["waiting"].as_f64(), "{parts}");
+        // Which stages a call passes on either side.
+        assert_eq!(parts["body"].as_array().map(Vec::len), Some(6), "{parts}");
+        assert_eq!(parts["home"].as_array().map(Vec::len), Some(5), "{parts}");
+        for part in parts["body"].as_array().into_iter().chain(parts["home"].as_array()).flatten() {
+            assert!(part["time"].as_f64() > Some(0.0), "{part}");
+        }
+    }
+    assert!(results["failed"].is_null(), "{}", results["failed"]);
     assert_figure(&results["boot"]["first_user"], "ms");
     for name in ["close", "open_close", "pread_8k", "pipe", "fork_exit", "fork_exec"] {
         assert_figure(&results["home"][name], "us");

@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 use core::task::Waker;
 
+use wayfarer_machine::Clock;
 use wayfarer_proto::id::NodeId;
 use wayfarer_proto::node;
 use wayfarer_proto::time::Instant;
@@ -34,6 +35,8 @@ pub(super) struct Echo {
 struct Run {
     peer: NodeId,
     order: EchoOrder,
+    /// Read for each echo: several may come in one turn of the node.
+    clock: Clock,
     last: Instant,
     round_trips: Vec<u64>,
     waiters: Waiters,
@@ -94,18 +97,18 @@ pub(super) fn parse(frame: &[u8], own: NodeId) -> Option<(NodeId, Frame)> {
 
 impl Echo {
     /// Begins an exchange, in place of one that was given up; the first frame is to be sent.
-    pub(super) fn begin(&mut self, peer: NodeId, order: EchoOrder, now: Instant) -> Frame {
+    pub(super) fn begin(&mut self, peer: NodeId, order: EchoOrder, clock: Clock) -> Frame {
         let round_trips = Vec::with_capacity(order.count);
         let waiters = Waiters::default();
-        self.run = Some(Run { peer, order, last: now, round_trips, waiters });
+        self.run = Some(Run { peer, order, clock, last: now(clock), round_trips, waiters });
         Frame::request(order)
     }
 
     /// Takes in an echo; the answer, or the next request, is to be sent.
-    pub(super) fn arrive(&mut self, peer: NodeId, frame: Frame, now: Instant) -> Option<Frame> {
+    pub(super) fn arrive(&mut self, peer: NodeId, frame: Frame) -> Option<Frame> {
         match frame.kind {
             REQUEST if self.answers => Some(Frame { kind: REPLY, length: frame.answer, answer: 0 }),
-            REPLY => self.run.as_mut().filter(|run| run.peer == peer)?.next(now),
+            REPLY => self.run.as_mut().filter(|run| run.peer == peer)?.next(),
             _ => None,
         }
     }
@@ -128,10 +131,11 @@ impl Run {
         self.round_trips.len() >= self.order.count
     }
 
-    fn next(&mut self, now: Instant) -> Option<Frame> {
+    fn next(&mut self) -> Option<Frame> {
         if self.is_over() {
             return None;
         }
+        let now = now(self.clock);
         self.round_trips.push(now.since(self.last).as_nanos() as u64);
         self.last = now;
         if self.is_over() {
@@ -140,4 +144,8 @@ impl Run {
         }
         Some(Frame::request(self.order))
     }
+}
+
+fn now(clock: Clock) -> Instant {
+    Instant(clock.now_ns())
 }

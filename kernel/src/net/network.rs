@@ -8,6 +8,7 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use smoltcp::socket::tcp::State;
+use wayfarer_machine::Clock;
 use wayfarer_proto::id::NodeId;
 use wayfarer_proto::time::Instant;
 
@@ -159,8 +160,8 @@ impl Network {
     }
 
     /// Begins an exchange of echoes with `peer`. One that went on before is given up.
-    pub fn begin_echo(&self, peer: NodeId, order: EchoOrder, now: Instant) {
-        self.stack.borrow_mut().begin_echo(peer, order, now);
+    pub fn begin_echo(&self, peer: NodeId, order: EchoOrder, clock: Clock) {
+        self.stack.borrow_mut().begin_echo(peer, order, clock);
     }
 
     /// Waits for the last echo, which may be lost.

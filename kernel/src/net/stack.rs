@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::DeviceCapabilities;
 use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Address};
+use wayfarer_machine::Clock;
 use wayfarer_proto::id::NodeId;
 use wayfarer_proto::node;
 use wayfarer_proto::time::Instant;
@@ -179,7 +180,7 @@ impl Stack {
                 }
                 Received::Echo(peer, frame) => {
                     budget.spend(0);
-                    let answer = core.echo.arrive(peer, frame, core.now);
+                    let answer = core.echo.arrive(peer, frame);
                     echo = answer.map(|answer| (peer, answer));
                 }
                 Received::Other => {
@@ -207,9 +208,9 @@ impl Stack {
     }
 
     /// Begins an exchange of echoes with `peer`; there is none with a node that cannot be reached.
-    pub(super) fn begin_echo(&mut self, peer: NodeId, order: EchoOrder, now: Instant) {
+    pub(super) fn begin_echo(&mut self, peer: NodeId, order: EchoOrder, clock: Clock) {
         if let Some(index) = self.fabric.route(peer) {
-            let frame = self.core.echo.begin(peer, order, now);
+            let frame = self.core.echo.begin(peer, order, clock);
             self.send_echo(index, peer, &frame);
             self.fabric.announce();
         }

@@ -349,7 +349,7 @@ choice! {
         1 => Packaging,
         /// The message becomes frames, and the card is told.
         2 => Sending,
-        /// Nothing: the node is halted.
+        /// Nothing: the node is halted, or looks out for frames.
         3 => Waiting,
         /// The frame becomes a message again, and the task that awaits it is woken.
         4 => Receiving,
@@ -357,12 +357,14 @@ choice! {
         5 => Unpacking,
         /// The handler of the call runs.
         6 => Handler,
+        /// What is left to do once the message is on its way, until the node halts or looks out.
+        7 => Resting,
     }
 }
 
 impl Stage {
     /// All stages, in the order of their tags.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::User,
         Self::Packaging,
         Self::Sending,
@@ -370,6 +372,7 @@ impl Stage {
         Self::Receiving,
         Self::Unpacking,
         Self::Handler,
+        Self::Resting,
     ];
 
     /// Its place in [`ALL`](Self::ALL).
@@ -382,12 +385,13 @@ impl Stage {
             Self::Receiving => 4,
             Self::Unpacking => 5,
             Self::Handler => 6,
+            Self::Resting => 7,
         }
     }
 }
 
 record! {
-    /// How long a stage took, each time.
+    /// How long a stage took in each call, one after another.
     Lap {
         /// The stage.
         stage: Stage,

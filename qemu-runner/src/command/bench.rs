@@ -17,6 +17,9 @@ mod peers;
 mod plot;
 mod results;
 mod table;
+mod targets;
+
+use std::time::Instant;
 
 use wayfarer::artifacts;
 
@@ -30,7 +33,8 @@ use results::Results;
 const PARTS: [Part; 7] =
     [Part::Calls, Part::Dissect, Part::Bulk, Part::Migrate, Part::Boot, Part::Home, Part::Memory];
 
-/// Runs the parts asked for, shows what they found, and writes it where it is wanted.
+/// Runs the parts asked for, shows what they found, and writes it where it is wanted. A part that
+/// fails is told of, and the others go on.
 pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
     if let Some(path) = &options.json {
         prepare::writable(path)?;
@@ -40,18 +44,18 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
     let mut results = Results::default();
     for part in PARTS {
         if options.parts.is_empty() || options.parts.contains(&part) {
-            run(part, &lab, &mut results)?;
-            if options.peers {
-                peers::measure(part, &lab, &mut results.peers)?;
+            let began = Instant::now();
+            let found = run(part, &lab, &mut results);
+            note(found, part.name(), began, &lab, &mut results);
+            if options.peers && peers::has(part) {
+                let began = Instant::now();
+                let found = peers::measure(part, &lab, &mut results.peers);
+                note(found, &format!("{} of peers", part.name()), began, &lab, &mut results);
             }
         }
     }
     drop(lab);
-    let tables = table::text(&results);
-    print!("{tables}");
-    if options.document {
-        document::write(&artifacts::workspace().join("docs/performance.md"), &tables)?;
-    }
+    print!("{}", table::text(&results));
     for plot in plot::draw(&results, &artifacts::workspace().join("target/bench"))? {
         println!("\nplot: {}", plot.display());
     }
@@ -59,7 +63,31 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<u8, Failure> {
         std::fs::write(path, results.json())
             .map_err(|source| Failure::Unwritable { path: path.clone(), source })?;
     }
-    Ok(0)
+    let failed = !results.failed.is_empty();
+    if options.document {
+        document::write(&artifacts::workspace().join("docs"), results)?;
+    }
+    Ok(u8::from(failed))
+}
+
+/// Notes on what a part was measured, or why it was not.
+fn note(
+    found: Result<(), Failure>,
+    part: &str,
+    began: Instant,
+    lab: &Lab<'_>,
+    results: &mut Results,
+) {
+    match found {
+        Ok(()) => {
+            lab.progress.line(&format!("{part}: {} s", began.elapsed().as_secs()));
+            results.taken.insert(part.to_owned(), document::circumstances());
+        }
+        Err(failure) => {
+            lab.progress.line(&format!("wayfarer: {part}: {failure}"));
+            results.failed.insert(part.to_owned(), failure.to_string());
+        }
+    }
 }
 
 fn run(part: Part, lab: &Lab<'_>, results: &mut Results) -> Result<(), Failure> {
@@ -68,7 +96,11 @@ fn run(part: Part, lab: &Lab<'_>, results: &mut Results) -> Result<(), Failure> 
             results.calls = calls::measure(lab)?;
             results.shm = calls::measure_in_memory(lab)?;
         }
-        Part::Dissect => results.dissection = dissect::measure(lab)?,
+        Part::Dissect => {
+            results.dissect.insert("tcp".to_owned(), dissect::measure(lab)?);
+            let shm = dissect::measure_in_memory(lab)?;
+            results.dissect.extend(shm.map(|parts| ("shm".to_owned(), parts)));
+        }
         Part::Bulk => results.bulk = bulk::measure(lab)?,
         Part::Migrate => results.migrate = migrate::measure(lab)?,
         Part::Boot => results.boot = boot::measure(lab)?,

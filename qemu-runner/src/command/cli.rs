@@ -111,6 +111,21 @@ pub(crate) enum Part {
     Memory,
 }
 
+impl Part {
+    /// What it is called on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::Dissect => "dissect",
+            Self::Bulk => "bulk",
+            Self::Migrate => "migrate",
+            Self::Boot => "boot",
+            Self::Home => "home",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct BenchOptions {
     /// What to measure [default: everything]
@@ -121,7 +136,8 @@ pub(crate) struct BenchOptions {
     /// Also write all figures to FILE as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Also put the tables into docs/performance.md
+    /// Also write docs/performance.md, its figures (docs/performance.json) and its plots anew; what
+    /// is not measured now stays
     #[arg(long)]
     pub(crate) document: bool,
     /// Measure Linux guests under the same emulator too, where a part can; ./setup --peers fetches

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wayfarer::Cluster;
 use wayfarer_proto::console::Carrier;
 
@@ -17,7 +17,7 @@ pub(crate) const HEADERS: u64 = 40;
 const LARGEST_PACKET: u64 = 9000;
 
 /// A call, at home and away.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Call {
     pub(crate) home: Figure,
     pub(crate) away: Figure,
@@ -36,9 +36,9 @@ pub(crate) struct Call {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ratio_raw: Option<f64>,
     /// What the ratios are of.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tcp: Option<Figure>,
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) raw: Option<Figure>,
 }
 

@@ -1,31 +1,36 @@
 //! Where the time of a forwarded call goes (tables 5.2 and 5.3 of the thesis).
 //!
-//! Both nodes note when they pass certain points; the bare wire is measured between the same two
-//! nodes. What both kernels do and the wire should add up to what the program measured.
+//! Both nodes note when they pass certain points. What the body's node does and for how long it
+//! waits should add up to what the program measured; what it waits for is what home does, and the
+//! wire. The bare wire is measured between the same two nodes.
 
 use std::io::{self, PipeWriter, Write as _};
 
+use serde::{Deserialize, Serialize};
 use wayfarer::{Cluster, ProgramError};
 use wayfarer_proto::console::{Carrier, FromNode, Lap, Stage, ToNode};
 use wayfarer_proto::id::NodeId;
 
 use super::calls::{HEADERS, Sizes};
-use super::figure::{Figure, rounded};
+use super::figure::rounded;
 use super::lab::{self, AWAY, HOME, Lab};
 use crate::command::failure::Failure;
 
 /// The call that is taken apart: the smallest there is.
 const CALL: &str = "close";
 
-/// A call taken apart. Times are medians in microseconds.
-#[derive(Clone, PartialEq, Debug)]
+/// A call taken apart. Times are in microseconds, and means of the quieter half of the calls:
+/// means add up, and what is rare is the host's.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Dissection {
-    pub(crate) call: &'static str,
-    /// What the body's node does, by the name of the stage.
-    pub(crate) body: Vec<(&'static str, f64)>,
-    /// What home does.
-    pub(crate) home: Vec<(&'static str, f64)>,
-    /// Frames of the same size there and back.
+    pub(crate) call: String,
+    /// What the body's node does, but for waiting.
+    pub(crate) body: Vec<Part>,
+    /// From the body's message on its way to the answer at its node: what home does, and the wire.
+    pub(crate) waiting: f64,
+    /// What home does of that.
+    pub(crate) home: Vec<Part>,
+    /// Frames of the same size there and back, and nothing else.
     pub(crate) network: f64,
     /// The same bytes over TCP.
     pub(crate) tcp: f64,
@@ -33,37 +38,92 @@ pub(crate) struct Dissection {
     pub(crate) whole: f64,
 }
 
+/// A stage of a call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) stage: String,
+    pub(crate) time: f64,
+}
+
 impl Dissection {
+    /// What one node does.
+    pub(crate) fn of(parts: &[Part]) -> f64 {
+        parts.iter().map(|part| part.time).sum()
+    }
+
+    /// How much longer than by themselves the frames take there and back in the call. Less than
+    /// nothing where both nodes work at once.
+    pub(crate) fn beyond(&self) -> f64 {
+        rounded(self.waiting - Self::of(&self.home) - self.network)
+    }
+
     /// What the parts add up to.
     pub(crate) fn sum(&self) -> f64 {
-        let parts = self.body.iter().chain(&self.home);
-        rounded(self.network + parts.map(|(_, time)| time).sum::<f64>())
+        rounded(Self::of(&self.body) + self.waiting)
     }
 }
 
-/// Takes the call apart.
-pub(crate) fn measure(lab: &Lab<'_>) -> Result<Option<Dissection>, Failure> {
+/// Takes the call apart over TCP or whatever else was asked for.
+pub(crate) fn measure(lab: &Lab<'_>) -> Result<Dissection, Failure> {
     lab.progress.say(format!("taking {CALL} apart"));
-    let mut cluster = lab.pair()?;
+    of(lab, lab.pair()?)
+}
+
+/// The same over shared memory; nothing where only one channel is wanted.
+pub(crate) fn measure_in_memory(lab: &Lab<'_>) -> Result<Option<Dissection>, Failure> {
+    if !lab.wants_both_channels() {
+        return Ok(None);
+    }
+    lab.progress.say(format!("taking {CALL} through shared memory apart"));
+    of(lab, lab.pair_in_memory()?).map(Some)
+}
+
+fn of(lab: &Lab<'_>, mut cluster: Cluster) -> Result<Dissection, Failure> {
     let count = lab.repetitions(5000, 50);
-    let mut watch = Watch::start(&mut cluster, count)?;
+    let watch = Watch::start(&mut cluster, count)?;
     let Sizes { request, reply } = super::calls::sizes(lab, &mut cluster, CALL)?;
     let mut wire = |carrier, headers| {
         let sizes = (request + headers, reply + headers);
-        lab::probe(&mut cluster, carrier, sizes, count).map(|times| Figure::of_ns(&times))
+        lab::probe(&mut cluster, carrier, sizes, count).map(|times| quieter(&times))
     };
     let (tcp, network) = (wire(Carrier::Stream, 0)?, wire(Carrier::Frames, HEADERS)?);
     cluster.shutdown()?;
-    let median = |figure: Option<Figure>| figure.map(|figure| figure.median);
     let samples = super::calls::samples_away(&watch.output).remove(CALL).unwrap_or_default();
-    let whole = median(Figure::of_ns(&samples));
-    let body = watch.stages(AWAY, |stage| !matches!(stage, Stage::User | Stage::Waiting));
-    let home = watch.stages(HOME, |stage| !matches!(stage, Stage::User | Stage::Waiting));
-    let (Some(tcp), Some(network), Some(whole)) = (median(tcp), median(network), whole) else {
-        return Ok(None);
+    let (calls, whole) = (watch.quieter_calls(), quieter(&samples));
+    if calls.is_empty() || samples.is_empty() {
+        return Err(Failure::Benchmark(format!("no {CALL} was taken apart")));
+    }
+    let mean = |node, stage: &Stage| watch.mean(node, stage, &calls);
+    let parts = |node, stages: &[Stage]| -> Vec<Part> {
+        let part = |stage| Part { stage: name(stage).to_owned(), time: mean(node, stage) };
+        stages.iter().map(part).collect()
     };
-    Ok(Some(Dissection { call: CALL, body, home, network, tcp, whole }))
+    let (body, home, waiting) =
+        (parts(AWAY, &BODY), parts(HOME, &DEPUTY), mean(AWAY, &Stage::Waiting));
+    Ok(Dissection { call: CALL.to_owned(), body, waiting, home, network, tcp, whole })
 }
+
+/// The mean of the smaller half of these times in nanoseconds, in microseconds.
+fn quieter(times: &[u64]) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    let half = times.len().div_ceil(2);
+    rounded(times[..half].iter().sum::<u64>() as f64 / half.max(1) as f64 / 1000.0)
+}
+
+/// What the body's node does of a call beside waiting: together they are the whole of it.
+const BODY: [Stage; 6] = [
+    Stage::User,
+    Stage::Packaging,
+    Stage::Sending,
+    Stage::Resting,
+    Stage::Receiving,
+    Stage::Unpacking,
+];
+
+/// What home does of it. Going to rest is not among it: the answer is on its way by then.
+const DEPUTY: [Stage; 5] =
+    [Stage::Receiving, Stage::Unpacking, Stage::Handler, Stage::Packaging, Stage::Sending];
 
 /// The laps of both nodes while the program makes its calls.
 #[derive(Default)]
@@ -107,17 +167,32 @@ impl Watch {
         }
     }
 
-    /// The median of every stage that `node` passed.
-    fn stages(
-        &mut self,
-        node: NodeId,
-        wanted: impl Fn(&Stage) -> bool,
-    ) -> Vec<(&'static str, f64)> {
-        let laps = self.laps.iter().filter(|(from, lap)| *from == node && wanted(&lap.stage));
-        laps.filter_map(|(_, lap)| {
-            Some((name(&lap.stage), Figure::of_ns(&lap.nanoseconds)?.median))
-        })
-        .collect()
+    /// Which calls took the body's node no longer than the one in the middle, counted from the
+    /// last: that is the same call on both nodes.
+    fn quieter_calls(&self) -> Vec<usize> {
+        let stages = || BODY.iter().chain([&Stage::Waiting]);
+        let count = stages().map(|stage| self.times(AWAY, stage).len()).min().unwrap_or(0);
+        let took = |call: &usize| -> u64 {
+            stages().filter_map(|stage| self.times(AWAY, stage).iter().rev().nth(*call)).sum()
+        };
+        let mut calls: Vec<usize> = (0..count).collect();
+        calls.sort_by_cached_key(took);
+        calls.truncate(count.div_ceil(2));
+        calls
+    }
+
+    /// How long `node` took for a stage in these calls.
+    fn mean(&self, node: NodeId, stage: &Stage, calls: &[usize]) -> f64 {
+        let times = self.times(node, stage);
+        let of = |call: &usize| times.iter().rev().nth(*call);
+        let times: Vec<u64> = calls.iter().filter_map(of).copied().collect();
+        rounded(times.iter().sum::<u64>() as f64 / times.len().max(1) as f64 / 1000.0)
+    }
+
+    fn times(&self, node: NodeId, stage: &Stage) -> &[u64] {
+        let mut laps = self.laps.iter();
+        let lap = laps.find(|(from, lap)| *from == node && lap.stage == *stage);
+        lap.map_or(&[], |(_, lap)| &lap.nanoseconds)
     }
 }
 
@@ -130,5 +205,30 @@ fn name(stage: &Stage) -> &'static str {
         Stage::Receiving => "TCP/IP in, wake-up",
         Stage::Unpacking => "unpacking, thread",
         Stage::Handler => "handler",
+        Stage::Resting => "going to rest",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quieter_calls_are_the_same_on_both_nodes() {
+        let lap = |node, stage, nanoseconds: &[u64]| {
+            (node, Lap { stage, nanoseconds: nanoseconds.to_vec() })
+        };
+        let mut laps: Vec<_> =
+            BODY.into_iter().map(|stage| lap(AWAY, stage, &[1000, 9000, 1000])).collect();
+        laps.push(lap(AWAY, Stage::Waiting, &[5000, 5000, 6000]));
+        // Home knows of a call before the first one.
+        laps.push(lap(HOME, Stage::Handler, &[70_000, 2000, 90_000, 4000]));
+        let watch = Watch { laps, output: Vec::new() };
+        let calls = watch.quieter_calls();
+        assert_eq!(calls.len(), 2);
+        assert_eq!(watch.mean(AWAY, &Stage::Waiting, &calls), 5.5);
+        assert_eq!(watch.mean(HOME, &Stage::Handler, &calls), 3.0);
+        assert_eq!(quieter(&[9000, 1000, 2000]), 1.5);
+        assert_eq!(quieter(&[]), 0.0);
     }
 }

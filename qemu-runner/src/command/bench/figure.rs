@@ -1,21 +1,21 @@
 //! A figure: the least, the middle and the nearly worst of many repetitions.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What many repetitions of one measurement come to.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Figure {
     pub(crate) min: f64,
     pub(crate) median: f64,
     pub(crate) p99: f64,
     /// How many repetitions.
     pub(crate) n: usize,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: String,
 }
 
 impl Figure {
     /// The figure of these values; `None` if there are none.
-    pub(crate) fn new(mut values: Vec<f64>, unit: &'static str) -> Option<Self> {
+    pub(crate) fn new(mut values: Vec<f64>, unit: &str) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let last = values.len().checked_sub(1)?;
         // The smallest value that at least 99 % of the values do not exceed.
@@ -25,7 +25,7 @@ impl Figure {
             median: rounded(values[last / 2]),
             p99: rounded(values[p99]),
             n: values.len(),
-            unit,
+            unit: unit.to_owned(),
         })
     }
 
@@ -37,7 +37,7 @@ impl Figure {
     /// What was counted once.
     pub(crate) fn bytes(count: u64) -> Self {
         let count = count as f64;
-        Self { min: count, median: count, p99: count, n: 1, unit: "bytes" }
+        Self { min: count, median: count, p99: count, n: 1, unit: "bytes".to_owned() }
     }
 }
 

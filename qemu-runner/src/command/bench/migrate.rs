@@ -1,6 +1,6 @@
 //! Moves of processes of many sizes and kinds, against bulk TCP between the same nodes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wayfarer::Cluster;
 use wayfarer_proto::console::Moved;
 
@@ -36,7 +36,7 @@ const LOADS: [Load; 11] = [
 const IN_A_ROW: &str = "in_a_row";
 
 /// Pages that were written.
-const TOUCHED: &str = "touched";
+pub(crate) const TOUCHED: &str = "touched";
 
 /// Those of a quick run.
 const QUICK: [Load; 2] =
@@ -46,11 +46,11 @@ const QUICK: [Load; 2] =
 const PAGE_KIB: f64 = 4.0;
 
 /// Moves of one load.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Move {
     pub(crate) kib: u64,
     /// What its memory is, or what else the process has much of.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: String,
     /// From the order to the first user instruction on the target.
     pub(crate) total: Figure,
     /// How long no thread could run.
@@ -67,14 +67,14 @@ pub(crate) struct Move {
     pub(crate) bulk_pages_per_second: f64,
     /// How a peer moved it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) way: Option<&'static str>,
+    pub(crate) way: Option<String>,
 }
 
 impl Move {
     /// Moves of `kib` KiB that sent `bytes` each, where bulk TCP carries `limit` MB a second.
     pub(crate) fn new(
         kib: u64,
-        kind: &'static str,
+        kind: &str,
         (total, frozen): (Figure, Figure),
         bytes: f64,
         limit: f64,
@@ -82,7 +82,7 @@ impl Move {
         let seconds = total.median.max(1.0) / 1e6;
         Self {
             kib,
-            kind,
+            kind: kind.to_owned(),
             frozen,
             bytes: rounded(bytes),
             round_trips: None,
@@ -102,7 +102,8 @@ pub(crate) fn measure(lab: &Lab<'_>) -> Result<Vec<Move>, Failure> {
     let files = lab.files()?;
     let memory = u32::try_from(largest + largest / 8 + 128).unwrap_or(u32::MAX);
     let mut cluster = lab.start(&lab.builder(2, &files).memory_mib(memory), &files)?;
-    let limit = bulk::throughput(lab, &mut cluster)?.map_or(f64::NAN, |figure| figure.median);
+    let limit = bulk::throughput(lab, &mut cluster)?.map(|figure| figure.median);
+    let limit = limit.ok_or_else(|| Failure::Benchmark("bulk TCP was not measured".to_owned()))?;
     let mut moves = Vec::new();
     for load in loads {
         lab.progress.say(format!("moving {} KiB ({})", load.kib, load.kind));

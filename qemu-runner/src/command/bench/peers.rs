@@ -6,7 +6,7 @@ mod nfs;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wayfarer::Initrd;
 use wayfarer::linux::Linux;
 
@@ -18,7 +18,7 @@ use crate::command::cli::Part;
 use crate::command::failure::Failure;
 
 /// How long a guest may take, its boot included.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// The ping-pongs between two guests that the program measures.
 const PING_PONGS: [&str; 3] = ["tcp_64", "tcp_1k", "tcp_8k"];
@@ -31,7 +31,8 @@ const STREAM_BYTES: f64 = (64 << 20) as f64;
 const MEMORY_MIB: u32 = 256;
 
 /// The figures of peers, in the shapes of ours.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Peers {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) boot: BTreeMap<String, Figure>,
@@ -53,6 +54,11 @@ impl Peers {
         let parts = [&self.boot, &self.home, &self.wire, &self.nfs];
         parts.into_iter().all(BTreeMap::is_empty) && self.criu.is_empty()
     }
+}
+
+/// Whether Linux guests can do a part.
+pub(crate) fn has(part: Part) -> bool {
+    matches!(part, Part::Calls | Part::Migrate | Part::Boot | Part::Home)
 }
 
 /// Does a part once more, where that can be done in Linux guests.

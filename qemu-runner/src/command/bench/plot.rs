@@ -26,6 +26,12 @@ const WRITES: [(&str, f64); 9] = [
     ("write_256k", 262_144.0),
 ];
 
+/// The files of the plots, with what each shows.
+pub(crate) const NAMES: [(&str, &str); 2] = [
+    ("write-time.svg", "The time of write(2) by its size"),
+    ("write-throughput.svg", "The throughput of write(2) by its size"),
+];
+
 /// A line of a plot.
 struct Series {
     name: &'static str,
@@ -40,8 +46,7 @@ pub(crate) fn draw(results: &Results, target: &Path) -> Result<Vec<PathBuf>, Fai
     }
     let unwritable = |source| Failure::Unwritable { path: target.to_owned(), source };
     std::fs::create_dir_all(target).map_err(unwritable)?;
-    let time = target.join("write-time.svg");
-    let rate = target.join("write-throughput.svg");
+    let [time, rate] = NAMES.map(|(file, _)| target.join(file));
     let drawn = times(results, &time).and_then(|()| rates(results, &rate));
     drawn.map_err(|error| unwritable(std::io::Error::other(error.to_string())))?;
     Ok(vec![time, rate])
@@ -67,13 +72,13 @@ fn series(results: &Results, value: fn(f64, f64) -> f64) -> Vec<Series> {
 
 fn times(results: &Results, file: &Path) -> Result<(), Box<dyn Error>> {
     let series = series(results, |_, time| time);
-    chart(file, "The time of write(2) by its size", "us", &series)
+    chart(file, NAMES[0].1, "us", &series)
 }
 
 fn rates(results: &Results, file: &Path) -> Result<(), Box<dyn Error>> {
     // Bytes in a microsecond are megabytes in a second.
     let series = series(results, |size, time| size / time.max(0.001));
-    chart(file, "The throughput of write(2) by its size", "MB/s", &series)
+    chart(file, NAMES[1].1, "MB/s", &series)
 }
 
 fn chart(file: &Path, title: &str, unit: &str, series: &[Series]) -> Result<(), Box<dyn Error>> {

@@ -3,42 +3,106 @@
 use std::collections::BTreeMap;
 
 use super::calls::Call;
-use super::dissect::Dissection;
+use super::dissect::{Dissection, Part};
 use super::figure::Figure;
 use super::migrate::Move;
 use super::results::Results;
+use super::targets;
 use crate::command::report::columns;
 
 /// The tables of the parts that ran.
 pub(crate) fn text(results: &Results) -> String {
-    let mut tables = Vec::new();
-    if !results.calls.is_empty() {
-        tables.push(calls("call", &results.calls));
-    }
-    if !results.shm.is_empty() {
-        tables.push(calls("through shared memory", &results.shm));
-    }
-    tables.extend(results.dissection.as_ref().map(dissection));
-    if !results.migrate.is_empty() {
-        tables.push(moves(&results.migrate));
-    }
-    let others: [(&str, &BTreeMap<String, Figure>); 6] = [
+    let mut tables = vec![calls("call", &results.calls)];
+    tables.push(calls("through shared memory", &results.shm));
+    tables.extend(results.dissect.iter().map(|(channel, parts)| dissection(channel, parts)));
+    tables.push(moves(&results.migrate));
+    tables.push(plain(&[
         ("bulk", &results.bulk),
         ("boot", &results.boot),
         ("home", &results.home),
         ("memory", &results.memory),
         ("Linux boot", &results.peers.boot),
         ("Linux home", &results.peers.home),
-    ];
-    let figures: Vec<_> = others.into_iter().filter(|(_, part)| !part.is_empty()).collect();
-    if !figures.is_empty() {
-        tables.push(plain(&figures));
-    }
+        ("Linux wire", &results.peers.wire),
+    ]));
+    tables.push(files(results));
+    tables.push(by_criu(results));
+    tables.push(targets::text(&targets::all(results)));
+    tables.retain(|table| !table.is_empty());
     tables.join("\n")
 }
 
+/// Calls on files away from home beside such over NFS between Linux guests.
+pub(crate) fn files(results: &Results) -> String {
+    let nfs = &results.peers.nfs;
+    let heads =
+        ["on a file elsewhere", "away us", "memory us", "NFS us", "min", "p99", "NFS / away"];
+    let away = |calls: &BTreeMap<String, Call>, name: &str| Some(calls.get(name)?.away.median);
+    let rows = nfs.iter().map(|(name, figure)| {
+        let ours = away(&results.calls, name);
+        vec![
+            name.clone(),
+            optional(ours),
+            optional(away(&results.shm, name)),
+            number(figure.median),
+            number(figure.min),
+            number(figure.p99),
+            optional(ours.map(|ours| figure.median / ours.max(0.001))),
+        ]
+    });
+    table(&heads, rows)
+}
+
+/// Moves of ours beside such by CRIU between Linux guests.
+pub(crate) fn by_criu(results: &Results) -> String {
+    let heads =
+        ["KiB", "ours ms", "frozen ms", "CRIU ms", "frozen ms", "bytes", "by", "CRIU / ours"];
+    let rows = results.peers.criu.iter().map(|theirs| {
+        let same = |ours: &&Move| ours.kib == theirs.kib && ours.kind == theirs.kind;
+        let ours = results.migrate.iter().find(same);
+        let of = |figure: &Figure| number(figure.median / 1000.0);
+        vec![
+            theirs.kib.to_string(),
+            ours.map_or_else(absent, |ours| of(&ours.total)),
+            ours.map_or_else(absent, |ours| of(&ours.frozen)),
+            of(&theirs.total),
+            of(&theirs.frozen),
+            number(theirs.bytes),
+            theirs.way.clone().unwrap_or_else(absent),
+            optional(ours.map(|ours| theirs.total.median / ours.total.median.max(1.0))),
+        ]
+    });
+    table(&heads, rows)
+}
+
+/// Calls at home beside those of a Linux guest.
+pub(crate) fn homes(results: &Results) -> String {
+    let rows = results.home.iter().map(|(name, ours)| {
+        let theirs = results.peers.home.get(name).map(|figure| figure.median);
+        vec![
+            name.clone(),
+            number(ours.median),
+            number(ours.min),
+            number(ours.p99),
+            optional(theirs),
+            optional(theirs.map(|theirs| ours.median / theirs.max(0.001))),
+        ]
+    });
+    table(&["at home", "node us", "min", "p99", "Linux us", "node / Linux"], rows)
+}
+
+/// Columns, or nothing where there is nothing in them.
+fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() { String::new() } else { columns(heads, rows) }
+}
+
+fn absent() -> String {
+    "-".to_owned()
+}
+
 /// A table of calls whose first column has this head.
-fn calls(head: &str, calls: &BTreeMap<String, Call>) -> String {
+pub(crate) fn calls(head: &str, calls: &BTreeMap<String, Call>) -> String {
     let heads = [
         head,
         "home us",
@@ -79,32 +143,51 @@ fn calls(head: &str, calls: &BTreeMap<String, Call>) -> String {
         ];
         std::iter::once(name.clone()).chain(cells).collect()
     });
-    columns(&heads, rows)
+    table(&heads, rows)
 }
 
-fn dissection(parts: &Dissection) -> String {
+/// A call taken apart.
+pub(crate) fn dissection(channel: &str, parts: &Dissection) -> String {
+    let whole = parts.whole.max(0.001);
     let row = |place: &str, what: &str, time: f64| {
-        vec![format!("{place}: {what}"), number(time), number(100.0 * time / parts.whole)]
+        vec![format!("{place}: {what}"), number(time), number(100.0 * time / whole)]
     };
-    let of = |place, stages: &[(&'static str, f64)]| {
-        stages.iter().map(|(name, time)| row(place, name, *time)).collect::<Vec<_>>()
+    let of = |place: &str, stages: &[Part]| -> Vec<_> {
+        stages.iter().map(|part| row(place, &part.stage, part.time)).collect()
     };
     let mut rows = of("body's node", &parts.body);
-    rows.push(row("wire", "frames there and back", parts.network));
     rows.extend(of("home", &parts.home));
+    rows.push(row("wire", "bare frames there and back", parts.network));
+    let beyond = match parts.beyond() < 0.0 {
+        true => "less, for both nodes work at once",
+        false => "more, in a call",
+    };
+    rows.push(row("wire", beyond, parts.beyond()));
     rows.push(row("all", "sum of the above", parts.sum()));
     rows.push(row("all", "as the program measured it", parts.whole));
     rows.push(row("all", "the same bytes over TCP", parts.tcp));
-    columns(&[&format!("{} away", parts.call), "us", "%"], rows.into_iter())
+    columns(&[&format!("{} away, {channel}", parts.call), "us", "%"], rows.into_iter())
 }
 
-fn moves(moves: &[Move]) -> String {
-    let heads =
-        ["KiB", "of", "n", "total us", "min", "p99", "frozen us", "bytes", "trips", "x bulk"];
+/// Moves of every kind.
+pub(crate) fn moves(moves: &[Move]) -> String {
+    let heads = [
+        "KiB",
+        "of",
+        "n",
+        "total us",
+        "min",
+        "p99",
+        "frozen us",
+        "bytes",
+        "trips",
+        "x bulk",
+        "pages/s",
+    ];
     let rows = moves.iter().map(|moved| {
         vec![
             moved.kib.to_string(),
-            moved.kind.to_owned(),
+            moved.kind.clone(),
             moved.total.n.to_string(),
             number(moved.total.median),
             number(moved.total.min),
@@ -113,29 +196,31 @@ fn moves(moves: &[Move]) -> String {
             number(moved.bytes),
             optional(moved.round_trips),
             number(moved.ratio_bulk),
+            number(moved.pages_per_second),
         ]
     });
-    columns(&heads, rows)
+    table(&heads, rows)
 }
 
-fn plain(parts: &[(&str, &BTreeMap<String, Figure>)]) -> String {
+/// Figures that are compared with nothing.
+pub(crate) fn plain(parts: &[(&str, &BTreeMap<String, Figure>)]) -> String {
     let rows = parts.iter().flat_map(|(part, figures)| {
         figures.iter().map(move |(name, figure)| {
             let numbers = [figure.min, figure.median, figure.p99].map(number);
             let mut cells = vec![format!("{part} {name}")];
             cells.extend(numbers);
-            cells.extend([figure.n.to_string(), figure.unit.to_owned()]);
+            cells.extend([figure.n.to_string(), figure.unit.clone()]);
             cells
         })
     });
-    columns(&["figure", "min", "median", "p99", "n", "unit"], rows)
+    table(&["figure", "min", "median", "p99", "n", "unit"], rows)
 }
 
 /// Three significant digits at least, no more than two decimals.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value {
-        _ if value >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
-        _ if value >= 10.0 => format!("{value:.1}"),
+        _ if value.abs() >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
+        _ if value.abs() >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
 }

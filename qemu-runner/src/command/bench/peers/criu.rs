@@ -10,7 +10,7 @@ use super::{Peers, ask, guest_files, wire};
 use crate::command::bench::calls;
 use crate::command::bench::figure::Figure;
 use crate::command::bench::lab::{Lab, PROGRAM};
-use crate::command::bench::migrate::Move;
+use crate::command::bench::migrate::{Move, TOUCHED};
 use crate::command::failure::Failure;
 
 /// Where Debian puts the program.
@@ -21,7 +21,10 @@ const WAYS: [&str; 2] = ["tar", "page_server"];
 
 /// How much memory is moved, in KiB, and how often each way.
 const LOADS: [(u64, usize); 6] =
-    [(100, 5), (1024, 5), (8 * 1024, 5), (64 * 1024, 3), (256 * 1024, 2), (1024 * 1024, 1)];
+    [(100, 5), (1024, 5), (8 * 1024, 3), (64 * 1024, 2), (256 * 1024, 1), (1024 * 1024, 1)];
+
+/// From this size on, in KiB, only the way is taken that copies the pages once less.
+const LARGE: u64 = 1024 * 1024;
 
 /// That of a quick run.
 const QUICK: [(u64, usize); 1] = [(100, 1)];
@@ -50,7 +53,8 @@ pub(crate) fn measure(lab: &Lab<'_>, peers: &mut Peers) -> Result<(), Failure> {
     let scripts = [format!("{PREPARE}\n{PROGRAM} serve"), client(loads)];
     let heard = ask(&linux, &files(lab)?, [&scripts[0], &scripts[1]])?;
     let mut samples = calls::samples_away(heard.join("\n").as_bytes());
-    let limit = wire(&mut samples).get("bulk").map_or(f64::NAN, |figure| figure.median);
+    let limit = wire(&mut samples).remove("bulk").map(|figure| figure.median);
+    let limit = limit.ok_or_else(|| Failure::Benchmark(format!("no stream: {heard:?}")))?;
     let turns: Vec<Turn> = heard.iter().filter_map(|line| Turn::read(line)).collect();
     peers.criu = loads.iter().filter_map(|(kib, _)| fastest(&turns, *kib, limit)).collect();
     match peers.criu.len() == loads.len() {
@@ -66,7 +70,7 @@ fn client(loads: &[(u64, usize)]) -> String {
         "{PREPARE}\n{PROGRAM} wire {address} 10\n{PROGRAM} criu {address} 4 1 warm >/dev/null"
     );
     for (kib, turns) in loads {
-        for way in WAYS {
+        for way in &WAYS[usize::from(*kib >= LARGE)..] {
             script += &format!("\n{PROGRAM} criu {address} {kib} {turns} {way}");
         }
     }
@@ -121,7 +125,10 @@ fn fastest(turns: &[Turn], kib: u64, limit: f64) -> Option<Move> {
         };
         let bytes = turns.iter().map(|turn| turn.bytes).sum::<f64>() / turns.len().max(1) as f64;
         let (total, frozen) = (figure(|turn| turn.total_us)?, figure(|turn| turn.frozen_us)?);
-        Some(Move { way: Some(way), ..Move::new(kib, "touched", (total, frozen), bytes, limit) })
+        Some(Move {
+            way: Some(way.to_owned()),
+            ..Move::new(kib, TOUCHED, (total, frozen), bytes, limit)
+        })
     };
     let moves = WAYS.into_iter().filter_map(of);
     moves.min_by(|a, b| a.total.median.total_cmp(&b.total.median))
@@ -140,7 +147,7 @@ mod tests {
         ];
         let turns: Vec<Turn> = lines.iter().filter_map(|line| Turn::read(line)).collect();
         let moved = fastest(&turns, 100, 10.0).unwrap();
-        assert_eq!(moved.way, Some("page_server"));
+        assert_eq!(moved.way.as_deref(), Some("page_server"));
         assert_eq!((moved.total.median, moved.frozen.median), (7000.0, 6000.0));
         assert!(fastest(&turns, 1024, 10.0).is_none());
     }
