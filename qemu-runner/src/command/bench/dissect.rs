@@ -52,7 +52,7 @@ impl Dissection {
     }
 
     /// How much longer than by themselves the frames take there and back in the call. Less than
-    /// nothing where both nodes work at once.
+    /// nothing where they travel while a node still works.
     pub(crate) fn beyond(&self) -> f64 {
         rounded(self.waiting - Self::of(&self.home) - self.network)
     }
@@ -89,8 +89,8 @@ fn of(lab: &Lab<'_>, mut cluster: Cluster) -> Result<Dissection, Failure> {
     let (tcp, network) = (wire(Carrier::Stream, 0)?, wire(Carrier::Frames, HEADERS)?);
     cluster.shutdown()?;
     let samples = super::calls::samples_away(&watch.output).remove(CALL).unwrap_or_default();
-    let (calls, whole) = (watch.quieter_calls(), quieter(&samples));
-    if calls.is_empty() || samples.is_empty() {
+    let (calls, whole) = (watch.quieter_calls(samples.len()), quieter(&samples));
+    if calls.is_empty() {
         return Err(Failure::Benchmark(format!("no {CALL} was taken apart")));
     }
     let mean = |node, stage: &Stage| watch.mean(node, stage, &calls);
@@ -167,17 +167,17 @@ impl Watch {
         }
     }
 
-    /// Which calls took the body's node no longer than the one in the middle, counted from the
-    /// last: that is the same call on both nodes.
-    fn quieter_calls(&self) -> Vec<usize> {
+    /// Which of the last `count` calls took the body's node no longer than the one in the middle,
+    /// counted from the last: that is the same call on both nodes.
+    fn quieter_calls(&self, count: usize) -> Vec<usize> {
         let stages = || BODY.iter().chain([&Stage::Waiting]);
-        let count = stages().map(|stage| self.times(AWAY, stage).len()).min().unwrap_or(0);
+        let noted = stages().map(|stage| self.times(AWAY, stage).len()).min().unwrap_or(0);
         let took = |call: &usize| -> u64 {
             stages().filter_map(|stage| self.times(AWAY, stage).iter().rev().nth(*call)).sum()
         };
-        let mut calls: Vec<usize> = (0..count).collect();
+        let mut calls: Vec<usize> = (0..count.min(noted)).collect();
         calls.sort_by_cached_key(took);
-        calls.truncate(count.div_ceil(2));
+        calls.truncate(calls.len().div_ceil(2));
         calls
     }
 
@@ -219,13 +219,13 @@ mod tests {
             (node, Lap { stage, nanoseconds: nanoseconds.to_vec() })
         };
         let mut laps: Vec<_> =
-            BODY.into_iter().map(|stage| lap(AWAY, stage, &[1000, 9000, 1000])).collect();
-        laps.push(lap(AWAY, Stage::Waiting, &[5000, 5000, 6000]));
+            BODY.into_iter().map(|stage| lap(AWAY, stage, &[1, 1000, 9000, 1000])).collect();
+        laps.push(lap(AWAY, Stage::Waiting, &[1, 5000, 5000, 6000]));
         // Home knows of a call before the first one.
-        laps.push(lap(HOME, Stage::Handler, &[70_000, 2000, 90_000, 4000]));
+        laps.push(lap(HOME, Stage::Handler, &[1, 70_000, 2000, 90_000, 4000]));
         let watch = Watch { laps, output: Vec::new() };
-        let calls = watch.quieter_calls();
-        assert_eq!(calls.len(), 2);
+        let calls = watch.quieter_calls(3);
+        assert_eq!(calls, [2, 0], "not the one before the last three, nor the slow one");
         assert_eq!(watch.mean(AWAY, &Stage::Waiting, &calls), 5.5);
         assert_eq!(watch.mean(HOME, &Stage::Handler, &calls), 3.0);
         assert_eq!(quieter(&[9000, 1000, 2000]), 1.5);

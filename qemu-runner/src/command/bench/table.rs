@@ -159,7 +159,7 @@ pub(crate) fn dissection(channel: &str, parts: &Dissection) -> String {
     rows.extend(of("home", &parts.home));
     rows.push(row("wire", "bare frames there and back", parts.network));
     let beyond = match parts.beyond() < 0.0 {
-        true => "less, for both nodes work at once",
+        true => "less, where they travel while a node works",
         false => "more, in a call",
     };
     rows.push(row("wire", beyond, parts.beyond()));

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 /// How long the counter is compared with the clock.
 const CALIBRATION: Duration = Duration::from_millis(20);
 
+/// Readings of which the best is taken at either end.
+const READINGS: usize = 100;
+
 /// How fast the counter of this node runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
@@ -14,9 +17,10 @@ pub(crate) struct Clock {
 impl Clock {
     /// Compares the counter with the clock.
     pub(crate) fn calibrate() -> Self {
-        let (began, first) = (Instant::now(), counter());
+        let (began, first) = pair();
         while began.elapsed() < CALIBRATION {}
-        let (ns, last) = (began.elapsed().as_nanos(), counter());
+        let (ended, last) = pair();
+        let ns = ended.duration_since(began).as_nanos();
         Self { ns_per_count: ns as f64 / (last - first).max(1) as f64 }
     }
 
@@ -27,6 +31,20 @@ impl Clock {
         let counts = counter().saturating_sub(before);
         ((counts as f64 * self.ns_per_count) as u64, result)
     }
+}
+
+/// The clock and the counter at the same time. A process that has just moved, or whose processor
+/// others want, may wait for milliseconds between the two: of many readings, that which took least.
+fn pair() -> (Instant, u64) {
+    let read = |_| {
+        let before = counter();
+        let now = Instant::now();
+        let took = counter().saturating_sub(before);
+        (took, now, before + took / 2)
+    };
+    let closest = (0..READINGS).map(read).min_by_key(|(took, ..)| *took);
+    let (_, now, count) = closest.expect("there are several");
+    (now, count)
 }
 
 fn counter() -> u64 {
