@@ -59,6 +59,11 @@ impl Session {
         !self.memory.is_empty()
     }
 
+    /// Whether pages of a file are on their way, to the body or from it.
+    pub(crate) fn awaits_pages(&self) -> bool {
+        !self.pages.open.is_empty()
+    }
+
     pub(crate) fn on_page_data(&mut self, id: u32, result: Result<FilePages, Errno>) {
         // What crossed our Frozen is void already.
         if self.pages.open.remove(&id) {

@@ -81,6 +81,7 @@
 
 extern crate alloc;
 
+mod ahead;
 mod arrival;
 mod calls;
 mod control;

@@ -39,14 +39,14 @@ impl Session {
         self.transmit(bytes);
     }
 
-    pub(crate) fn received(&mut self, bytes: &[u8]) {
+    pub(crate) fn received(&mut self, now: Instant, bytes: &[u8]) {
         if let Link::Asked(reader) | Link::Up(reader) = &mut self.link {
             reader.push(bytes);
         }
         while !matches!(self.life, Life::Ended) {
             let step = match &mut self.link {
                 Link::Asked(_) => self.next_answer(),
-                Link::Up(_) => self.next_message(),
+                Link::Up(_) => self.next_message(now),
                 _ => Ok(false),
             };
             match step {
@@ -85,12 +85,12 @@ impl Session {
         }
     }
 
-    fn next_message(&mut self) -> Result<bool, DecodeError> {
+    fn next_message(&mut self, now: Instant) -> Result<bool, DecodeError> {
         let Link::Up(reader) = &mut self.link else { return Ok(false) };
         let Some(envelope) = reader.next_frame::<Envelope<DeputyMessage>>()? else {
             return Ok(false);
         };
-        self.handle_message(envelope);
+        self.handle_message(now, envelope);
         Ok(true)
     }
 

@@ -8,6 +8,7 @@ use wayfarer_proto::message::{BodyMessage, DeputyMessage, Envelope, Usage};
 use wayfarer_proto::session::{Config, Mark, Marks};
 use wayfarer_proto::time::Instant;
 
+use crate::ahead::Loan;
 use crate::arrival::Reception;
 use crate::calls::Thread;
 use crate::control::Pages;
@@ -62,6 +63,9 @@ pub struct Session {
     pub(crate) last: CallSeq,
     pub(crate) memory: MemoryQueue,
     pub(crate) pages: Pages,
+    pub(crate) loan: Option<Loan>,
+    /// Something was said on the control stream since the last request.
+    pub(crate) spoke: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -108,6 +112,8 @@ impl Session {
             last: CallSeq(0),
             memory: MemoryQueue::default(),
             pages: Pages::default(),
+            loan: None,
+            spoke: false,
             outputs: VecDeque::new(),
         }
     }
@@ -152,9 +158,9 @@ impl Session {
         match input {
             Input::Timeout => {}
             Input::Connected => self.connected(),
-            Input::Received(bytes) => self.received(bytes),
+            Input::Received(bytes) => self.received(now, bytes),
             Input::Broken => self.broken(now),
-            Input::Here(envelope) => self.handle_message(envelope),
+            Input::Here(envelope) => self.handle_message(now, envelope),
             Input::ThreadGone { thread } => self.thread_gone(thread),
             Input::MemoryDone { op, reply } => self.memory_done(op, reply),
             Input::ReleaseMap { map } => self.say(BodyMessage::ReleaseMap { map }),
@@ -178,15 +184,17 @@ impl Session {
     }
 
     /// One message of the deputy.
-    pub(crate) fn handle_message(&mut self, envelope: Envelope<DeputyMessage>) {
+    pub(crate) fn handle_message(&mut self, now: Instant, envelope: Envelope<DeputyMessage>) {
         use DeputyMessage as D;
         if matches!(self.life, Life::Dying(_) | Life::Ended) {
             return;
         }
+        self.return_loan();
         let Envelope { thread, seq, message } = envelope;
         match message {
             D::Reply { reply } => self.on_reply(thread, seq, reply),
             D::Attention => self.on_attention(thread),
+            D::Lend { fd, room } => self.on_lend(now, seq, fd, room),
             D::Memory { id, request } => self.on_memory(thread, seq, id, request),
             D::PageData { id, result } => self.on_page_data(id, result),
             D::Stop => self.while_running(Event::Stop),
@@ -248,6 +256,10 @@ impl Session {
 
     /// Sends a message to the deputy.
     pub(crate) fn send(&mut self, envelope: Envelope<BodyMessage>) {
+        if !matches!(envelope.message, BodyMessage::Post { .. }) {
+            self.end_loan();
+            self.spoke = envelope.thread == Tid::CONTROL;
+        }
         match self.link {
             Link::Here => self.outputs.push_back(Output::Here(envelope)),
             _ => self.transmit(envelope.to_frame()),

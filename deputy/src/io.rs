@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use wayfarer_proto::codec::FrameReader;
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, MapId, NodeId, Tid};
+use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, Fd, MapId, NodeId, Tid};
 use wayfarer_proto::linux::signal::SigInfo;
 use wayfarer_proto::message::{
     Action, Args, BodyMessage, DeputyMessage, Envelope, FilePages, MemoryReply, Query, Refusal,
@@ -136,6 +136,19 @@ pub enum Input<'a> {
         /// What the thread must do for the events since its last transaction.
         actions: Vec<Action>,
     },
+    /// Lends the body room, after [`Input::Finish`] of the same call. Until the body asks for
+    /// anything else its writes to `fd` come as [`Event::Post`], at most so many bytes, and must
+    /// succeed.
+    Lend {
+        /// Whose call.
+        thread: Tid,
+        /// Which.
+        seq: CallSeq,
+        /// The descriptor.
+        fd: Fd,
+        /// How many bytes.
+        room: usize,
+    },
     /// An asynchronous event waits for this thread. Say it whenever it does: if a call is open
     /// the event is taken along at its end.
     Attention {
@@ -221,6 +234,13 @@ pub enum Event {
         seq: CallSeq,
         /// What.
         request: Request,
+    },
+    /// The process has written this; there is nothing to finish.
+    Post {
+        /// To this descriptor.
+        fd: Fd,
+        /// What.
+        bytes: Vec<u8>,
     },
     /// A memory request is done.
     MemoryDone {

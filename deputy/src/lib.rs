@@ -76,6 +76,7 @@
 
 extern crate alloc;
 
+mod ahead;
 mod arrival;
 mod calls;
 mod control;

@@ -232,15 +232,22 @@ impl Session {
     /// A message of the body.
     pub(crate) fn heard_body(&mut self, now: Instant, envelope: Envelope<BodyMessage>) {
         use BodyMessage as B;
+        if !matches!(envelope.message, B::Post { .. }) {
+            self.loan = None;
+        }
         match envelope.message {
             B::Call { .. } | B::Fault { .. } | B::Null | B::SigReturn { .. } | B::Exit { .. } => {
                 self.on_request(now, envelope);
+            }
+            B::Post { fd, bytes } => {
+                self.on_post(now, (envelope.thread, envelope.seq), fd, bytes);
             }
             B::Memory { id, reply } => {
                 self.on_memory(now, envelope.thread, envelope.seq, id, reply);
             }
             B::PageIn { id, map, page, count } => self.on_page_in(now, id, map, page, count),
             B::PageOut { id, map, page, bytes } => self.on_page_out(now, id, map, page, bytes),
+            B::Returned => {}
             B::ReleaseMap { map } => self.event(Event::ReleaseMap { map }),
             B::Answer { id, bytes } => self.on_query_answer(id, bytes),
             message => self.heard_source(now, message),

@@ -8,6 +8,7 @@ use wayfarer_proto::message::{ByeReason, DeputyMessage, Envelope, Usage};
 use wayfarer_proto::session::{Config, Mark, Marks};
 use wayfarer_proto::time::Instant;
 
+use crate::ahead::Loan;
 use crate::calls::Thread;
 use crate::control::Control;
 use crate::io::{BodyLost, Event, Input, LostReason, Output};
@@ -49,6 +50,7 @@ pub struct Session {
     pub(crate) held: Option<Vec<Envelope<DeputyMessage>>>,
     pub(crate) movement: Option<Move>,
     pub(crate) cost: MoveCost,
+    pub(crate) loan: Option<Loan>,
     /// The process has ended and the body that was here has not acknowledged it yet.
     pub(crate) ending: Option<Place>,
     outputs: VecDeque<Output>,
@@ -86,6 +88,7 @@ impl Session {
             held: None,
             movement: None,
             cost: MoveCost::default(),
+            loan: None,
             ending: None,
             outputs: VecDeque::new(),
         }
@@ -157,6 +160,7 @@ impl Session {
             Input::Finish { thread, seq, result, actions } => {
                 self.finish(thread, seq, result, actions);
             }
+            Input::Lend { thread, seq, fd, room } => self.lend(thread, seq, fd, room),
             Input::Attention { thread } => self.attention(thread),
             Input::ThreadGone { thread } => self.thread_gone(thread),
             Input::PageData { op, result } => self.page_data(op, result),
@@ -200,6 +204,9 @@ impl Session {
     }
 
     pub(crate) fn send(&mut self, place: Place, envelope: Envelope<DeputyMessage>) {
+        if place == self.place {
+            self.recall(&envelope.message);
+        }
         match place {
             Place::Here => self.outputs.push_back(Output::Here(envelope)),
             Place::Away(channel) => self.transmit(channel, envelope.to_frame()),
@@ -247,6 +254,7 @@ impl Session {
         }
         let place = core::mem::replace(&mut self.place, Place::Nowhere);
         self.held = None;
+        self.loan = None;
         self.threads.clear();
         for op in self.ops.take_all() {
             self.event(Event::MemoryDone { op, result: Err(BodyLost) });

@@ -29,7 +29,7 @@ use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
 use crate::random::Random;
 use crate::socket::Sockets;
-use crate::split::{BodyDriver, DeputyDriver};
+use crate::split::{BodyDriver, DeputyDriver, Returns};
 use crate::stdio::Stdin;
 
 /// How long user code runs while others wait.
@@ -85,6 +85,10 @@ pub struct Kernel {
     pub extensions: Extensions,
     /// Whether calls are traced.
     pub trace: Cell<bool>,
+    /// Whether bodies away are lent room for what they write (decision 0016).
+    pub ahead: bool,
+    /// What was lent and is being called back.
+    pub returns: Returns,
     /// The runner wants the machine off; its last output goes out first.
     pub shut_down: Cell<bool>,
     /// When the time slice of the user thread that runs ends.
@@ -150,6 +154,8 @@ pub struct Parts {
     pub extensions: Extensions,
     /// Whether calls are traced (`trace` on the command line).
     pub trace: bool,
+    /// Whether bodies away are lent room (`no-ahead` on the command line forbids it).
+    pub ahead: bool,
     /// Seeded from hardware.
     pub random: Rc<RefCell<Random>>,
 }
@@ -185,6 +191,8 @@ impl Kernel {
             hold: Cell::new(None),
             extensions: parts.extensions,
             trace: Cell::new(parts.trace),
+            ahead: parts.ahead,
+            returns: Returns::default(),
             shut_down: Cell::new(false),
             slice_end: Cell::new(Instant(0)),
             tick_due: Cell::new(None),

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
 use wayfarer_machine::{Clock, Machine, SharedMemory};
-use wayfarer_proto::boot::{BENCH, BootWords, EXIT_ORDERLY, NetKind, UPLINK};
+use wayfarer_proto::boot::{BENCH, BootWords, EXIT_ORDERLY, NO_AHEAD, NetKind, UPLINK};
 use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello, Stage};
 use wayfarer_proto::id::NodeId;
 use wayfarer_proto::roam::Roam;
@@ -139,7 +139,8 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         network: network.clone(),
         nodes: words.nodes,
         keep_alive: keep_alive(&words),
-        trace: machine.command_line.split_ascii_whitespace().any(|word| word == "trace"),
+        trace: has_word(machine, "trace"),
+        ahead: !has_word(machine, NO_AHEAD),
         roam: Roam::from_line(machine.command_line).map_err(BootError::Words)?,
         extensions,
         random,
@@ -162,6 +163,10 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         shares,
         piece: alloc::vec![0; CONSOLE_PIECE],
     })
+}
+
+fn has_word(machine: &Machine, wanted: &str) -> bool {
+    machine.command_line.split_ascii_whitespace().any(|word| word == wanted)
 }
 
 /// What others reach the kernel by: the outside, its peers, `/proc`.

@@ -34,6 +34,10 @@ pub const UPLINK: &str = "uplink";
 /// The word on the command line of a node that answers benchmarks of the network.
 pub const BENCH: &str = "bench";
 
+/// The word on the command line of a node whose processes wait for the answer to each write when
+/// they are away.
+pub const NO_AHEAD: &str = "no-ahead";
+
 /// How the nodes are wired.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NetKind {

@@ -47,6 +47,13 @@ pub const FILE_VERSIONS: usize = 256;
 /// How long a silent link is believed to be alive (the thesis's 30 s).
 pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
+/// Bytes that a deputy lends its body at most (decision 0016).
+pub const LOAN: usize = WINDOW;
+
+/// How long a loan is good at the body: what happens at home, as the end of a reader, is noticed
+/// by then even by a program that only writes.
+pub const LOAN_SPAN: Duration = Duration::from_millis(10);
+
 /// Pause between two questions of a body in doubt.
 pub const DOUBT_RETRY: Duration = Duration::from_secs(1);
 

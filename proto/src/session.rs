@@ -34,6 +34,8 @@ pub enum Mutant {
     RetryCall,
     /// The new body does not check the image's hashes and totals.
     CommitUnchecked,
+    /// A loan outlives the body's next request.
+    KeepLoan,
 }
 
 /// How far a move is, as its deputy sees it. A test can hold a move in a phase: the deputy then
@@ -172,6 +174,16 @@ marks! {
     CommitWithoutSource,
     /// A body lost its channel outside a move.
     BodyLost,
+    /// 0016: a body was lent room.
+    Lent,
+    /// 0016: a loan came when it was void already.
+    LentInVain,
+    /// 0016: a loan was returned because the deputy said something.
+    Returned,
+    /// 0016: a write was posted.
+    Posted,
+    /// 0016: a write was posted before its deputy's Freeze was heard.
+    PostCrossedFreeze,
 }
 
 const _: () = assert!(Mark::ALL.len() <= 64, "marks are bits of one word");

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use wayfarer_proto::codec::{DecodeError, FrameReader, Wire, decode, frame};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::{Acceptor, Answer, Hello, Purpose, hello};
-use wayfarer_proto::id::{CallSeq, Epoch, MapId, NodeId, Pid, ProcessKey, Tid, UserAddr};
+use wayfarer_proto::id::{CallSeq, Epoch, Fd, MapId, NodeId, Pid, ProcessKey, Tid, UserAddr};
 use wayfarer_proto::image::{Header, LocalWait, Record, Region, Thread, ThreadState};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::{SigAction, SigAltStack, SigDetail, SigInfo, Signal};
@@ -77,6 +77,8 @@ fn body_messages() -> Vec<BodyMessage> {
         memory(MemoryReply::Failed { errno: Errno::ENOMEM }),
         B::Surveyed { requirements: requirements() },
         B::Unmovable { refusal: Refusal { errno: Errno::EBUSY, reason: "shared".into() } },
+        B::Post { fd: Fd(1), bytes: b"ahead".to_vec() },
+        B::Returned,
         B::Frozen { last: CallSeq(9) },
         B::Departed { totals: TOTALS },
         B::DepartFailed { errno: Errno::ECONNRESET },
@@ -123,6 +125,7 @@ fn deputy_messages() -> Vec<DeputyMessage> {
         memory(MemoryRequest::MakeChild { child: PROCESS, token: u64::MAX, vfork: true }),
         memory(MemoryRequest::KillOthers),
         memory(MemoryRequest::Exec { image }),
+        D::Lend { fd: Fd(1), room: 65_536 },
         D::Survey,
         D::Freeze,
         D::Depart { node: NodeId(3), token: 1 << 63 },

@@ -114,6 +114,22 @@ impl Pair {
         }
     }
 
+    /// Carries one message to the deputy, however stalled; whether there was one.
+    pub fn carry_to_deputy(&mut self) -> bool {
+        let Some(bytes) = self.wire_to_deputy.pop_front() else { return false };
+        self.deliver_to_deputy(&bytes);
+        self.drain();
+        true
+    }
+
+    /// Carries one message to the body, however stalled; whether there was one.
+    pub fn carry_to_body(&mut self) -> bool {
+        let Some(bytes) = self.wire_to_body.pop_front() else { return false };
+        self.body.handle_input(self.now, body::Input::Received(&bytes));
+        self.drain();
+        true
+    }
+
     fn deliver_to_deputy(&mut self, bytes: &[u8]) {
         if let Some(mut acceptor) = self.acceptor.take() {
             let purpose = acceptor.receive(bytes).expect("a hello is a hello");

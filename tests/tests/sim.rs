@@ -86,6 +86,11 @@ fn retrying_a_call_is_caught() {
 }
 
 #[test]
+fn keeping_a_loan_is_caught() {
+    caught(Mutant::KeepLoan);
+}
+
+#[test]
 fn committing_unchecked_is_caught() {
     caught(Mutant::CommitUnchecked);
 }

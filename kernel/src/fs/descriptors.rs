@@ -51,6 +51,14 @@ impl Descriptors {
         self.slots.borrow().get(&number(fd)?).cloned().ok_or(Errno::EBADF)
     }
 
+    /// Whether nobody else has this file open: no other process, no message on its way, no handler
+    /// of a call. `file` itself is one more than the table has.
+    pub fn has_alone(&self, file: &Rc<OpenFile>) -> bool {
+        let slots = self.slots.borrow();
+        let own = slots.values().filter(|descriptor| Rc::ptr_eq(&descriptor.file, file)).count();
+        Rc::strong_count(file) == own + 1
+    }
+
     /// Gives a file the lowest free number that is not below `from`.
     ///
     /// # Errors
@@ -223,6 +231,21 @@ mod tests {
         let returned = table.replace(first, descriptor(&tree), LIMIT).unwrap().unwrap();
         assert!(Rc::ptr_eq(&old, &returned));
         assert!(table.replace(Fd(5), descriptor(&tree), LIMIT).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_is_had_alone_until_a_child_has_it() {
+        let tree = TestTree::new();
+        let table = Descriptors::new();
+        let fd = table.insert(descriptor(&tree), Fd(0), LIMIT).unwrap();
+        let file = table.get(fd).unwrap();
+        assert!(table.has_alone(&file));
+        table.insert(table.descriptor(fd).unwrap(), Fd(0), LIMIT).unwrap();
+        assert!(table.has_alone(&file), "dup(2)");
+        let child = table.fork();
+        assert!(!table.has_alone(&file));
+        drop(child);
+        assert!(table.has_alone(&file));
     }
 
     #[test]

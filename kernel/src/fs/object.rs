@@ -43,6 +43,21 @@ pub trait FileObject: Any {
         Err(Errno::EINVAL)
     }
 
+    /// Bytes that a write by the only one who can write is sure to take at once, whatever others
+    /// do until then; 0 if there are none.
+    fn sure_room(&self) -> usize {
+        0
+    }
+
+    /// Takes all of `data`, for which there was [`sure_room`](Self::sure_room) when it was
+    /// promised.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    fn take(&self, _data: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+
     /// Whether reads and writes have a position: pread(2) and pwrite(2) work.
     fn has_position(&self) -> bool {
         false

@@ -202,6 +202,21 @@ impl OpenFile {
         Ok(count)
     }
 
+    /// What [`FileObject::sure_room`] says; 0 if it is not open for writing.
+    pub fn sure_room(&self) -> usize {
+        self.require_writes().map_or(0, |()| self.object.sure_room())
+    }
+
+    /// write(2) of what was promised room.
+    ///
+    /// # Errors
+    /// As [`FileObject::take`].
+    pub fn take(&self, data: &[u8]) -> Result<(), Errno> {
+        self.object.take(data)?;
+        self.transferred(data.len(), Notice::MODIFY);
+        Ok(())
+    }
+
     /// pwrite(2). With `O_APPEND` Linux appends, whatever the offset (a known bug that programs
     /// rely on, pwrite(2)).
     ///

@@ -121,6 +121,11 @@ impl AddressSpace {
         self.regions.iter()
     }
 
+    /// Whether another process may see stores to it, or has made some that it sees.
+    pub fn is_shared(&self) -> bool {
+        self.regions.iter().any(Region::is_coherent)
+    }
+
     /// Where heap and stack are.
     pub fn layout(&self) -> Layout {
         self.layout

@@ -23,7 +23,12 @@ impl Running {
         }
         // The halves may have become one again while memory was read.
         match self.process.body_driver() {
-            Some(driver) => self.ask(&driver, call, request, gathered).await,
+            Some(driver) => {
+                match gathered.as_mut().and_then(|call| self.write_ahead(&driver, call)) {
+                    Some(reply) => reply,
+                    None => self.ask(&driver, call, request, gathered).await,
+                }
+            }
             None => self.ask_here(call, request).await,
         }
     }

@@ -19,6 +19,7 @@ use wayfarer_proto::message::{Action as WireAction, MemoryReply, Usage};
 use wayfarer_proto::table::{Class, Sysno};
 use wayfarer_proto::time::Instant;
 
+use super::ahead::Ahead;
 use super::body::BodyDriver;
 use super::hold::Hold;
 use super::queue::{Queue, Step};
@@ -41,6 +42,7 @@ pub struct DeputyDriver {
     pub(super) session: RefCell<Session>,
     queue: Queue<Input<'static>>,
     pub(super) hold: Hold,
+    pub(super) ahead: Ahead,
     channels: RefCell<BTreeMap<ChannelId, Rc<Wire>>>,
     next_channel: Cell<u32>,
     pub(super) operations: RefCell<BTreeMap<MemoryOp, Promise<Result<MemoryReply, BodyLost>>>>,
@@ -76,6 +78,7 @@ impl DeputyDriver {
             session: RefCell::new(session),
             queue: Queue::default(),
             hold: Hold::default(),
+            ahead: Ahead::default(),
             channels: RefCell::default(),
             next_channel: Cell::new(1),
             operations: RefCell::default(),
@@ -220,6 +223,7 @@ impl DeputyDriver {
                 }
             }
         }
+        self.note_return();
         for event in events {
             self.handle(event);
         }
@@ -228,6 +232,7 @@ impl DeputyDriver {
     fn handle(self: &Rc<Self>, event: Event) {
         match event {
             Event::Execute { thread, seq, request } => self.execute(thread, seq, request),
+            Event::Post { fd, bytes } => self.posted(fd, &bytes),
             Event::MemoryDone { op, result } => {
                 if let Some(promise) = self.operations.borrow_mut().remove(&op) {
                     promise.fulfil(result);
@@ -267,6 +272,9 @@ impl DeputyDriver {
     /// Executes what the body asks, through the one door of home.
     fn execute(self: &Rc<Self>, tid: Tid, seq: CallSeq, asked: Asked) {
         self.count(&asked);
+        if let Asked::Call { number, args } = &asked {
+            self.note_write(*number, args);
+        }
         let Some(thread) = self.home.thread(tid) else {
             return self.finish(tid, seq, Errno::ESRCH.into());
         };
@@ -325,6 +333,7 @@ impl DeputyDriver {
             }
         }
         self.input(Input::Finish { thread, seq, result: reply.result, actions });
+        self.lend(thread, seq);
         if self.home.thread(thread).is_none() {
             // It executed a program and is the leader from now on.
             self.input(Input::ThreadGone { thread });

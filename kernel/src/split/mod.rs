@@ -8,12 +8,14 @@
 //! | [`deputy`] | drives the session of a deputy: executes calls, dials targets, switches halves |
 //! | [`body`] | drives the session of a body: threads' requests, memory requests, freezing |
 //! | [`memory`] | a deputy's handlers reach the memory of the body |
+//! | `ahead` | writes that a body does not wait for |
 //! | [`depart`], [`arrive`] | the image, out and in |
 //! | `pages`, `recall` | pages of mapped files, to the body and back; who wants them back |
 //! | [`doors`] | the ports others call at: deputies, migration daemon, images |
 //! | `group` | processes that share memory move together |
 //! | [`order`] | a move begins and ends: who asked, what was measured |
 
+mod ahead;
 pub mod arrive;
 pub mod body;
 pub mod depart;
@@ -30,6 +32,7 @@ mod recall;
 pub mod roam;
 mod wire;
 
+pub use ahead::Returns;
 pub use body::BodyDriver;
 pub use deputy::DeputyDriver;
 

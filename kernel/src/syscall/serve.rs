@@ -54,7 +54,7 @@ pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Option<Reply> {
 
 /// Executes a request and adds what its thread must do for asynchronous events (rule 3).
 async fn answer(caller: &Caller, request: Request) -> Reply {
-    let result = execute(caller, request).await;
+    let result = caller.kernel.returns.settle(execute(caller, request)).await;
     let actions = take_actions(&caller.home, &caller.thread);
     Reply { result, actions }
 }

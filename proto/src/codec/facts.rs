@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{DecodeError, Reader, Wire};
 use crate::errno::Errno;
-use crate::id::{CallSeq, Epoch, MapId, NodeId, Pid, ProcessKey, Tid, UserAddr};
+use crate::id::{CallSeq, Epoch, Fd, MapId, NodeId, Pid, ProcessKey, Tid, UserAddr};
 use crate::linux::signal::{SigAction, SigAltStack, SigDetail, SigInfo, Signal};
 use crate::time::Instant;
 
@@ -24,7 +24,7 @@ macro_rules! transparent {
     )*};
 }
 
-transparent!(NodeId, Pid, Epoch, CallSeq, MapId, UserAddr, Errno, Instant);
+transparent!(NodeId, Pid, Epoch, CallSeq, Fd, MapId, UserAddr, Errno, Instant);
 
 /// A thread id is positive and 0 is the control stream: unsigned, so that it stays short.
 impl Wire for Tid {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{MemoryReply, Refusal};
 use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_struct};
 use crate::errno::Errno;
-use crate::id::{CallSeq, MapId, UserAddr};
+use crate::id::{CallSeq, Fd, MapId, UserAddr};
 use crate::linux::signal::SigInfo;
 
 wire_enum! {
@@ -45,6 +45,17 @@ wire_enum! {
             /// The answer.
             reply: MemoryReply,
         },
+        /// A write(2) that the deputy has lent room for: its result is known, so there is no reply
+        /// (decision 0016).
+        7 => Post {
+            /// The descriptor.
+            fd: Fd,
+            /// What is written.
+            bytes: Vec<u8>,
+        },
+        /// Control: the deputy has said something while room was lent. The loan is over, and what
+        /// was written on it is ahead of this.
+        15 => Returned,
         /// Control: what the body needs of a node it would move to, or why it cannot move.
         16 => Surveyed {
             /// The needs.

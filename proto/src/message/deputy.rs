@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::MemoryRequest;
 use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_struct};
 use crate::errno::Errno;
-use crate::id::{Epoch, MapId, NodeId, UserAddr};
+use crate::id::{Epoch, Fd, MapId, NodeId, UserAddr};
 use crate::linux::signal::{SigAction, SigInfo};
 
 wire_enum! {
@@ -25,6 +25,14 @@ wire_enum! {
             id: u32,
             /// What is wanted.
             request: MemoryRequest,
+        },
+        /// After a reply, with its thread and call: so much can be written to a descriptor that no
+        /// answer need be awaited (decision 0016).
+        4 => Lend {
+            /// The descriptor.
+            fd: Fd,
+            /// How many bytes.
+            room: u32,
         },
         /// Control: say what you need of another node.
         16 => Survey,

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use wayfarer::{
     Accel, Channel, Cluster, ClusterBuilder, Initrd, NodeLimit, Others, Published, Share, artifacts,
 };
-use wayfarer_proto::boot::NetKind;
+use wayfarer_proto::boot::{NO_AHEAD, NetKind};
 use wayfarer_proto::roam::Roam;
 
 /// How long the nodes of `run` and `shell` live at most when `--timeout` says nothing.
@@ -224,6 +224,9 @@ pub(crate) struct Common {
     /// (every-call=10, or 10), or once, before its 10th call at home (once:10)
     #[arg(long, value_name = "WHEN", value_parser = roam)]
     pub(crate) roam: Option<Roam>,
+    /// Let programs that are away wait for the answer to each write, also where it is known
+    #[arg(long)]
+    pub(crate) no_ahead: bool,
     /// Let programs of node 1 reach what this host reaches; names are looked up as this host does
     #[arg(long)]
     pub(crate) outside: bool,
@@ -297,7 +300,8 @@ impl Common {
     fn words(&self) -> String {
         let roam = self.roam.unwrap_or_default();
         let trace = if self.trace { " trace" } else { "" };
-        format!("{roam}{trace}")
+        let ahead = if self.no_ahead { format!(" {NO_AHEAD}") } else { String::new() };
+        format!("{roam}{trace}{ahead}")
     }
 
     /// The cluster these options describe, for this initial file system.

@@ -1,6 +1,6 @@
 //! What must hold in every run, whatever fails.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wayfarer_body::PageOp;
 use wayfarer_deputy::Request;
@@ -60,6 +60,8 @@ pub struct Checks {
     pub giving: BTreeMap<(BodyId, PageOp), u64>,
     sent: BTreeMap<(ProcessKey, u64), Vec<u8>>,
     given: BTreeMap<(ProcessKey, u64), Vec<u8>>,
+    /// Writes on credit that have not come home.
+    pub(super) ahead: BTreeMap<ProcessKey, VecDeque<(CallSeq, Vec<u8>)>>,
     queries: BTreeMap<u32, ProcessKey>,
 }
 
@@ -106,6 +108,9 @@ impl Checks {
         seq: CallSeq,
         request: &Request,
     ) -> Option<String> {
+        if self.overtakes(key, seq) {
+            return Some(format!("{key}: {request:?} overtook a write on credit"));
+        }
         let first = self.process(key).executed.insert(seq);
         (!first).then(|| format!("{key}: {request:?} of thread {thread} was executed twice"))
     }

@@ -125,6 +125,7 @@ impl World {
     fn deputy_event(&mut self, key: ProcessKey, event: Event) {
         match event {
             Event::Execute { thread, seq, request } => self.execute(key, thread, seq, request),
+            Event::Post { fd, bytes } => self.posted(key, fd, &bytes),
             Event::MemoryDone { op, result } => self.memory_done(key, op, result),
             Event::PageWanted { op, page, count, .. } => {
                 let delay = self.rng.micros(5..800);
@@ -201,6 +202,7 @@ impl World {
     ) {
         let actions = self.take_signal(key, thread).into_iter().collect();
         self.tell_deputy(key, Input::Finish { thread, seq, result, actions });
+        self.lend(key, thread, seq);
     }
 
     fn take_signal(&mut self, key: ProcessKey, thread: Tid) -> Option<Action> {

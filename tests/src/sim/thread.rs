@@ -141,6 +141,10 @@ impl World {
         if impossible {
             return self.complete_local(id, tid);
         }
+        if self.post(id, tid, sysno, args) {
+            return;
+        }
+        let Some(body) = self.bodies.get(&id) else { return };
         match gather(body, sysno, &registers, args) {
             Gathered::Absent(page) => self.page_in(id, page, Blocked::Thread(tid)),
             Gathered::Call(call) => self.begin(id, tid, Request::Call(call), Open::Call),
@@ -276,7 +280,7 @@ impl World {
     }
 
     /// The thread's operation is done, with no effect beyond itself.
-    fn complete_local(&mut self, id: BodyId, tid: Tid) {
+    pub(super) fn complete_local(&mut self, id: BodyId, tid: Tid) {
         if let Some(body) = self.bodies.get_mut(&id)
             && let Some(thread) = body.threads.get_mut(&tid)
         {

@@ -34,8 +34,9 @@ impl Buffer {
         self.capacity
     }
 
+    /// 0 too when more was taken in than the capacity (decision 0016).
     pub(crate) const fn room(&self) -> usize {
-        self.capacity - self.length
+        self.capacity.saturating_sub(self.length)
     }
 
     pub(crate) const fn set_capacity(&mut self, capacity: usize) -> Result<(), TooFull> {
@@ -80,12 +81,11 @@ impl Buffer {
         count
     }
 
-    /// Puts all of `data` in, for which there is room.
+    /// Puts all of `data` in; the caller has looked whether there is room.
     ///
     /// # Errors
     /// [`OutOfFrames`], with nothing put in.
     pub(crate) fn write(&mut self, data: &[u8]) -> Result<usize, OutOfFrames> {
-        debug_assert!(data.len() <= self.room(), "the caller has looked");
         let end = self.start + self.length + data.len();
         while self.frames.len() < end.div_ceil(PAGE) {
             self.frames.push_back(self.pool.allocate()?);

@@ -189,6 +189,19 @@ impl FileObject for PipeEnd {
         self.pipe.write(data)
     }
 
+    fn sure_room(&self) -> usize {
+        let alone = self.access == Access::Write && self.pipe.writers.get() == 1;
+        if alone { self.room().unwrap_or(0) } else { 0 }
+    }
+
+    /// Readers that have gone since were still there, and room that somebody else has taken since
+    /// was free: it could be no other way had the writer waited (decision 0016).
+    fn take(&self, data: &[u8]) -> Result<(), Errno> {
+        self.pipe.buffer.borrow_mut().write(data).map_err(|_| Errno::ENOMEM)?;
+        self.pipe.changes.wake(PollEvents::READABLE);
+        Ok(())
+    }
+
     fn poll(&self) -> PollEvents {
         let pipe = &self.pipe;
         let buffer = pipe.buffer.borrow();

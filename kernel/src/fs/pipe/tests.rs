@@ -56,6 +56,39 @@ fn ends_permit_one_direction() {
 }
 
 #[test]
+fn the_only_writer_has_sure_room_and_what_it_is_promised_is_taken() {
+    let tree = TestTree::new();
+    let (reader, writer) = pipe(&tree);
+    assert_eq!(reader.sure_room(), 0, "nothing can be written there");
+    assert_eq!(writer.sure_room(), PIPE_SIZE);
+    write(&tree, &writer, b"four").unwrap();
+    assert_eq!(writer.sure_room(), PIPE_SIZE - 4);
+    // Somebody takes the room that was promised.
+    let rest = vec![7; PIPE_SIZE - 4];
+    write(&tree, &writer, &rest).unwrap();
+    writer.take(b"more").unwrap();
+    assert_eq!(reader.object().bytes_readable(), Some(PIPE_SIZE + 4));
+    assert_eq!(write(&tree, &writer, b"x"), Err(Errno::EAGAIN));
+    assert_eq!(read(&tree, &reader, 2 * PIPE_SIZE).unwrap()[PIPE_SIZE..], *b"more");
+    // The last reader closes while it is on its way.
+    drop(reader);
+    assert_eq!(writer.sure_room(), 0);
+    writer.take(b"late").unwrap();
+    assert_eq!(write(&tree, &writer, b"x"), Err(Errno::EPIPE));
+}
+
+#[test]
+fn a_second_writer_leaves_no_sure_room() {
+    let tree = TestTree::new();
+    let (_reader, writer) = pipe(&tree);
+    let second =
+        PipeEnd::complete(PipeEnd::of(&**writer.object()).unwrap().pipe.clone(), Access::Write);
+    assert_eq!(writer.sure_room(), 0);
+    drop(second);
+    assert_eq!(writer.sure_room(), PIPE_SIZE);
+}
+
+#[test]
 fn nobody_to_read_is_epipe() {
     let tree = TestTree::new();
     let (reader, writer) = pipe(&tree);

@@ -2,11 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::hint::black_box;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::AtomicU32;
 use std::thread;
 
-use guest_common::{node, say};
+use guest_common::{child, node, say};
 use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::{io, pipe, thread::futex};
 
@@ -62,6 +62,8 @@ impl<'a> Case<'a> {
 /// What the calls need.
 struct Stage {
     file: File,
+    /// What is written here a process at home reads.
+    pipe: OwnedFd,
     bytes: Vec<u8>,
     word: AtomicU32,
 }
@@ -70,7 +72,13 @@ impl Stage {
     fn new() -> Self {
         fs::write(FILE, vec![7; FILE_SIZE]).expect("the directory can be written");
         let file = OpenOptions::new().read(true).write(true).open(FILE).expect("just written");
-        Self { file, bytes: vec![5; FILE_SIZE], word: AtomicU32::new(0) }
+        let (read_end, pipe) = pipe::pipe().expect("a pipe");
+        let pipe = empty_at_home(read_end, pipe);
+        Self { file, pipe, bytes: vec![5; FILE_SIZE], word: AtomicU32::new(0) }
+    }
+
+    fn write_to_pipe(&self, length: usize) -> usize {
+        io::write(&self.pipe, &self.bytes[..length]).expect("a pipe with a reader takes bytes")
     }
 
     fn write(&self, length: usize) -> usize {
@@ -92,6 +100,8 @@ impl Stage {
             Case::new("write_8k", || self.write(8192)),
             Case::new("read_1k", move || self.read(1024, &mut small)),
             Case::new("read_8k", move || self.read(8192, &mut large)),
+            Case::new("pipe_1k", || self.write_to_pipe(1024)),
+            Case::new("pipe_8k", || self.write_to_pipe(8192)),
             Case::new("stat", || rustix::fs::stat(FILE)),
             Case::new("getpid", rustix::process::getpid),
             Case::new("clock_gettime", || {
@@ -110,6 +120,18 @@ impl Stage {
         let read = read.rarely(FILE_SIZE / 8192 + 1);
         SIZES.into_iter().map(write).chain([read]).collect()
     }
+}
+
+/// Leaves a process at home that reads a pipe until its end; the end to write to.
+fn empty_at_home(read_end: OwnedFd, write_end: OwnedFd) -> OwnedFd {
+    let mut write_end = Some(write_end);
+    child::fork(|| {
+        drop(write_end.take());
+        let mut bytes = vec![0; 1 << 16];
+        while io::read(&read_end, &mut bytes).is_ok_and(|count| count > 0) {}
+        0
+    });
+    write_end.take().expect("the parent has it")
 }
 
 /// close(2) of what is not open: the smallest call there is.
