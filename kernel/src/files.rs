@@ -16,7 +16,7 @@ use crate::fs::device::{self, Devices};
 use crate::fs::fill::{FillError, fill};
 use crate::fs::pipe::PipeFs;
 use crate::fs::ramfs::{RamFs, RamLimits};
-use crate::fs::{Clock, MountKind, NewContent, NewInode, Vfs};
+use crate::fs::{Clock, MountKind, NewContent, NewInode, PtsDirectory, Ptys, Vfs};
 use crate::random::Random;
 use crate::stdio::NOBODY;
 
@@ -69,11 +69,14 @@ pub fn assemble(
         RamFs::create(machine.frames.clone(), Rc::clone(&wall), device, limits)
     };
     let random = Rc::clone(random);
-    let devices = Devices::new(Box::new(move |buffer| random.borrow_mut().fill(buffer)));
+    let ptys = Ptys::new(Rc::clone(&wall));
+    let entropy = Box::new(move |buffer: &mut [u8]| random.borrow_mut().fill(buffer));
+    let devices = Devices::new(entropy, Rc::clone(&ptys));
+    let terminals = PtsDirectory::create(&ptys, Rc::clone(&wall));
     let pipes = PipeFs::new(machine.frames.clone(), Rc::clone(&wall), DeviceNumber::new(0, 3));
     let vfs = Rc::new(Vfs::new(make(1)?, Rc::new(devices), pipes));
     fill(&vfs, machine.initial_files, &NOBODY).map_err(AssembleError::Archive)?;
-    for directory in [&b"dev"[..], b"proc", b"tmp"] {
+    for directory in [&b"dev"[..], b"proc", b"sys", b"tmp"] {
         let new = NewInode { content: NewContent::Directory, permissions: 0o755 };
         match vfs.root().inode().create(directory, &new) {
             Ok(_) | Err(Errno::EEXIST) => {}
@@ -83,6 +86,7 @@ pub fn assemble(
     let dev = make(2)?;
     device::populate(&*dev)?;
     vfs.mount(b"/dev", dev, MountKind::memory(), &NOBODY)?;
+    vfs.mount(b"/dev/pts", terminals, MountKind::of_the_kernel("devpts"), &NOBODY)?;
     Ok(vfs)
 }
 

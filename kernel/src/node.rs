@@ -27,7 +27,7 @@ use crate::patience::Patience;
 use crate::random::{Random, SEED_SIZE};
 use crate::shares::{ShareError, Shares};
 use crate::split::doors;
-use crate::{files, probe, proc_source, runner};
+use crate::{files, probe, proc_source, runner, tty};
 
 /// How long the host's entropy is waited for at boot.
 const ENTROPY_LIMIT: Duration = Duration::from_millis(100);
@@ -185,7 +185,8 @@ fn open_up(
             probe::serve(kernel, network).map_err(BootError::Doors)?;
         }
     }
-    proc_source::mount(kernel).map_err(|errno| BootError::Files(errno.into()))
+    tty::serve_pseudoterminals(kernel);
+    proc_source::mount(kernel, command_line).map_err(|errno| BootError::Files(errno.into()))
 }
 
 /// The way to the outside, if the runner has added a card for it: the last one.

@@ -90,6 +90,7 @@ pub fn start(kernel: &Rc<Kernel>, order: Start, pid: Pid, input: Reader) -> Resu
         false => open_pipes(kernel, &home, input)?,
     };
 
+    home.started.set(kernel.now());
     let init = kernel.init();
     *home.parent.borrow_mut() = Rc::downgrade(&init);
     init.children.borrow_mut().insert(pid, Rc::clone(&home));

@@ -1,5 +1,5 @@
 //! The terminal of the started program: its keyboard and screen are the runner's, carried in
-//! frames.
+//! frames. And what all terminals send signals by.
 
 use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};
@@ -52,6 +52,13 @@ pub fn resize(kernel: &Kernel, size: WindowSize) {
 
 fn window(size: WindowSize) -> termios::WindowSize {
     termios::WindowSize { rows: size.rows, columns: size.cols, x_pixels: 0, y_pixels: 0 }
+}
+
+/// Lets pseudoterminals send signals.
+pub fn serve_pseudoterminals(kernel: &Rc<Kernel>) {
+    let weak = Rc::downgrade(kernel);
+    let send = move |group, signal| signal_group(&weak, group, signal);
+    kernel.vfs.devices().ptys().set_send_signal(Rc::new(send));
 }
 
 fn signal_group(kernel: &Weak<Kernel>, group: Pid, signal: Signal) {

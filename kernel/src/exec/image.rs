@@ -50,6 +50,8 @@ pub struct ExecImage {
     pub entry: UserAddr,
     /// The first stack pointer.
     pub stack: UserAddr,
+    /// The auxiliary vector, which is among the writes too.
+    pub auxiliary: Vec<u8>,
 }
 
 impl ExecImage {
@@ -134,6 +136,7 @@ impl From<&message::ExecImage> for ExecImage {
             brk: image.brk,
             entry: image.entry,
             stack: image.stack,
+            auxiliary: Vec::new(),
         }
     }
 }
@@ -161,6 +164,7 @@ fn interpreter_bias(program: &Program) -> Result<u64, ExecError> {
 /// Regions and writes being collected.
 #[derive(Default)]
 struct Parts {
+    auxiliary: Vec<u8>,
     regions: Vec<Region>,
     writes: Vec<(UserAddr, Vec<u8>)>,
 }
@@ -254,6 +258,7 @@ impl Parts {
             name: STACK_NAME.into(),
         });
         self.writes.push((stack.pointer, stack.bytes));
+        self.auxiliary = stack.auxiliary;
         Ok(stack.pointer)
     }
 
@@ -269,6 +274,7 @@ impl Parts {
         if !self.regions.windows(2).all(apart) {
             return Err(ExecError::BadSegment);
         }
-        Ok(ExecImage { regions: self.regions, writes: self.writes, brk, entry, stack })
+        let Self { regions, writes, auxiliary, .. } = self;
+        Ok(ExecImage { regions, writes, brk, entry, stack, auxiliary })
     }
 }

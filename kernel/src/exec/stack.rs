@@ -44,6 +44,8 @@ pub struct Start {
 pub(super) struct NewStack {
     pub(super) pointer: UserAddr,
     pub(super) bytes: Vec<u8>,
+    /// The auxiliary vector in them.
+    pub(super) auxiliary: Vec<u8>,
 }
 
 /// Lays out the stack of a new program, ending at `top`.
@@ -78,7 +80,8 @@ pub(super) fn build(start: &Start, placed: &Placed, top: u64) -> Result<NewStack
     words.push(0);
     words.extend(envp_at.iter().map(|at| block.first + at));
     words.push(0);
-    words.extend(auxv.iter().flat_map(|(key, value)| [*key, *value]));
+    let auxv: Vec<u64> = auxv.iter().flat_map(|(key, value)| [*key, *value]).collect();
+    words.extend(&auxv);
 
     let pointer = (extra.first - words.len() as u64 * 8) & !15;
     let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -86,7 +89,8 @@ pub(super) fn build(start: &Start, placed: &Placed, top: u64) -> Result<NewStack
         bytes.resize((block.first - pointer) as usize, 0);
         bytes.extend(&block.bytes);
     }
-    Ok(NewStack { pointer: UserAddr(pointer), bytes })
+    let auxiliary = auxv.iter().flat_map(|word| word.to_le_bytes()).collect();
+    Ok(NewStack { pointer: UserAddr(pointer), bytes, auxiliary })
 }
 
 /// Bytes that go to one place.

@@ -1,7 +1,7 @@
 //! Who asks for something: all that file systems and terminals need to know of a process.
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::Pid;
+use wayfarer_proto::id::{Pid, Tid};
 use wayfarer_proto::linux::fcntl::X_OK;
 use wayfarer_proto::linux::signal::Signal;
 
@@ -11,6 +11,10 @@ use super::{Inode, may_execute};
 pub trait Asker {
     /// Its process id: what `/proc/self` points to.
     fn pid(&self) -> Pid;
+    /// The thread that asks: what `/proc/thread-self` points to.
+    fn tid(&self) -> Tid {
+        self.pid().leader()
+    }
     /// Its session, named by the leader's process id.
     fn session(&self) -> Pid;
     /// Its process group.

@@ -9,7 +9,7 @@ use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType};
 
-use super::terminal::Terminal;
+use super::terminal::{Ptys, Terminal};
 use super::{Asker, FileObject, Inode, Io, NewContent, NewInode};
 
 /// Fills a buffer with unpredictable bytes.
@@ -29,17 +29,25 @@ pub const URANDOM: DeviceNumber = DeviceNumber::new(1, 9);
 pub const TTY: DeviceNumber = DeviceNumber::new(5, 0);
 /// `/dev/console`.
 pub const CONSOLE: DeviceNumber = DeviceNumber::new(5, 1);
+/// `/dev/ptmx`: opening it makes a pseudoterminal.
+pub const PTMX: DeviceNumber = DeviceNumber::new(5, 2);
 
 /// The devices of a node.
 pub struct Devices {
     entropy: Rc<RefCell<Entropy>>,
     console: RefCell<Option<Rc<Terminal>>>,
+    ptys: Rc<Ptys>,
 }
 
 impl Devices {
     /// The devices that need no hardware but a source of entropy.
-    pub fn new(entropy: Entropy) -> Self {
-        Self { entropy: Rc::new(RefCell::new(entropy)), console: RefCell::default() }
+    pub fn new(entropy: Entropy, ptys: Rc<Ptys>) -> Self {
+        Self { entropy: Rc::new(RefCell::new(entropy)), console: RefCell::default(), ptys }
+    }
+
+    /// The pseudoterminals.
+    pub fn ptys(&self) -> &Rc<Ptys> {
+        &self.ptys
     }
 
     /// Makes this terminal the console.
@@ -52,9 +60,14 @@ impl Devices {
         self.console.borrow().clone()
     }
 
-    /// The terminal that controls a session.
-    pub fn controlling_terminal(&self, session: Pid) -> Option<Rc<Terminal>> {
-        self.console().filter(|terminal| terminal.session() == Some(session))
+    /// The terminal that controls a session, and its number.
+    pub fn controlling_terminal(&self, session: Pid) -> Option<(DeviceNumber, Rc<Terminal>)> {
+        let console = self.console().filter(|terminal| terminal.session() == Some(session));
+        let pty = || {
+            let pty = self.ptys.of_session(session)?;
+            Some((pty.device(), pty.terminal().clone()))
+        };
+        console.map(|terminal| (CONSOLE, terminal)).or_else(pty)
     }
 
     /// Opens the device with this number.
@@ -73,16 +86,28 @@ impl Devices {
             FULL => Ok(Rc::new(MemoryDevice::Full)),
             RANDOM | URANDOM => Ok(Rc::new(RandomDevice { entropy: self.entropy.clone() })),
             TTY => match self.controlling_terminal(asker.session()) {
-                Some(terminal) => Ok(terminal),
+                Some((number, _)) => self.open(number, flags, asker),
                 None => Err(Errno::ENXIO),
             },
-            CONSOLE => {
-                let terminal = self.console().ok_or(Errno::ENXIO)?;
-                let has_terminal = self.controlling_terminal(asker.session()).is_some();
-                Ok(terminal.open(flags, asker, has_terminal))
-            }
-            _ => Err(Errno::ENXIO),
+            PTMX => self.ptys.open_master(asker),
+            _ => self.open_terminal(number, flags, asker),
         }
+    }
+}
+
+impl Devices {
+    fn open_terminal(
+        &self,
+        number: DeviceNumber,
+        flags: OpenFlags,
+        asker: &dyn Asker,
+    ) -> Result<Rc<dyn FileObject>, Errno> {
+        let has_terminal = self.controlling_terminal(asker.session()).is_some();
+        if number == CONSOLE {
+            let terminal = self.console().ok_or(Errno::ENXIO)?;
+            return Ok(terminal.open(flags, asker, has_terminal));
+        }
+        self.ptys.of_device(number).ok_or(Errno::ENXIO)?.open(flags, asker, has_terminal)
     }
 }
 
@@ -91,7 +116,7 @@ impl Devices {
 /// # Errors
 /// As [`Inode::create`].
 pub fn populate(directory: &dyn Inode) -> Result<(), Errno> {
-    let nodes: [(&[u8], DeviceNumber, u32); 7] = [
+    let nodes: [(&[u8], DeviceNumber, u32); 8] = [
         (b"null", NULL, 0o666),
         (b"zero", ZERO, 0o666),
         (b"full", FULL, 0o666),
@@ -99,6 +124,7 @@ pub fn populate(directory: &dyn Inode) -> Result<(), Errno> {
         (b"urandom", URANDOM, 0o666),
         (b"tty", TTY, 0o666),
         (b"console", CONSOLE, 0o600),
+        (b"ptmx", PTMX, 0o666),
     ];
     for (name, number, permissions) in nodes {
         let content = NewContent::Special(FileType::CharDevice, number);
@@ -114,6 +140,8 @@ pub fn populate(directory: &dyn Inode) -> Result<(), Errno> {
         let content = NewContent::Symlink(target);
         directory.create(name, &NewInode { content, permissions: 0o777 })?;
     }
+    let terminals = NewInode { content: NewContent::Directory, permissions: 0o755 };
+    directory.create(b"pts", &terminals)?;
     let shared = NewInode { content: NewContent::Directory, permissions: 0o1777 };
     directory.create(b"shm", &shared).map(drop)
 }

@@ -2,8 +2,8 @@
 
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::termios::{
-    FIONBIO, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TIOCSETD, TIOCSPGRP, TIOCSTI,
-    TIOCSWINSZ, Termios, Termios2, WindowSize,
+    FIONBIO, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TIOCPKT, TIOCSETD, TIOCSPGRP,
+    TIOCSPTLCK, TIOCSTI, TIOCSWINSZ, Termios, Termios2, WindowSize,
 };
 
 /// A request, with what the handler has read for it.
@@ -24,7 +24,7 @@ pub const fn bytes_read(number: u32) -> usize {
         TCSETS | TCSETSW | TCSETSF => Termios::SIZE,
         TCSETS2 | TCSETSW2 | TCSETSF2 => Termios2::SIZE,
         TIOCSWINSZ => WindowSize::SIZE,
-        TIOCSPGRP | TIOCSETD | FIONBIO => size_of::<i32>(),
+        TIOCSPGRP | TIOCSETD | TIOCSPTLCK | TIOCPKT | FIONBIO => size_of::<i32>(),
         TIOCSTI => 1,
         _ => 0,
     }

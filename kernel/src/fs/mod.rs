@@ -47,7 +47,7 @@ pub use inode::{
 pub use object::{FileObject, Io, OpenDirectory, seek_within};
 pub use open_file::{OpenFile, OpenFiles};
 pub use path::FollowLast;
-pub use terminal::{Sink, Terminal};
+pub use terminal::{PtsDirectory, Ptys, Sink, Terminal};
 pub use vfs::{MountKind, RenameMode, Vfs, may_execute};
 
 #[cfg(test)]

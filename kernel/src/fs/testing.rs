@@ -21,7 +21,7 @@ use super::pipe::PipeFs;
 use super::ramfs::{RamFs, RamLimits};
 use super::{
     Asker, Clock, Dentry, FollowLast, Inode, Metadata, MountKind, NewContent, NewInode, OpenFile,
-    Sink, Vfs,
+    PtsDirectory, Ptys, Sink, Vfs,
 };
 
 /// Someone who asks; by default process 1 in its own session.
@@ -103,13 +103,17 @@ impl TestTree {
         let root = make(20);
         let directory = NewInode { content: NewContent::Directory, permissions: 0o755 };
         root.create(b"dev", &directory).unwrap();
-        let devices = Rc::new(Devices::new(Box::new(|buffer| buffer.fill(0xa5))));
+        let ptys = Ptys::new(shared.clone());
+        let devices = Rc::new(Devices::new(Box::new(|buffer| buffer.fill(0xa5)), ptys.clone()));
         let pipes = PipeFs::new(pool.clone(), shared.clone(), DeviceNumber::new(0, 22));
         let vfs = Vfs::new(root, devices, pipes);
         let dev = make(21);
         device::populate(&*dev).unwrap();
         let asker = TestAsker::default();
         vfs.mount(b"/dev", dev, MountKind::memory(), &asker).unwrap();
+        let terminals = PtsDirectory::create(&ptys, shared.clone());
+        let kind = MountKind::of_the_kernel("devpts");
+        vfs.mount(b"/dev/pts", terminals, kind, &asker).unwrap();
         Self { vfs, asker, clock, pool }
     }
 

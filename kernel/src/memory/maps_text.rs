@@ -8,8 +8,9 @@ use wayfarer_proto::image::Region as ImageRegion;
 use wayfarer_proto::linux::mman::{MapFlags, Protection};
 
 use super::address_space::{AddressSpace, MappedFile};
-use super::page_range::PAGE;
+use super::page_range::{PAGE, PageRange, user_page};
 use super::region::{Backing, Region};
+use crate::fs::proc::RegionUse;
 
 /// What the region of the main stack is called, here and in images.
 pub(crate) const STACK_NAME: &str = "[stack]";
@@ -66,6 +67,33 @@ impl AddressSpace {
     /// The text of `/proc/PID/maps`, with what is known here of the files.
     pub fn maps_text(&self) -> String {
         maps_text(self.image_regions(), |map| self.files.get(&map).cloned())
+    }
+
+    /// Counts what is used of pages of a region, at most `most` of those in memory; what is left
+    /// to count.
+    pub fn count_pages(
+        &self,
+        range: PageRange,
+        most: usize,
+        sum: &mut RegionUse,
+    ) -> Option<PageRange> {
+        let mut from = range.first();
+        for _ in 0..most {
+            let found = self.table.next_present(user_page(from));
+            let (page, mapping) = found.filter(|(page, _)| page.number() < range.end())?;
+            let page = page.number();
+            let region = self.regions.find(page)?;
+            if !self.source.is_zero(&mapping.frame) {
+                let changed = !region.is_shared() && !self.clean.contains(page);
+                let (shared, changed) = (u64::from(mapping.shared), u64::from(changed));
+                sum.resident += 1;
+                sum.shared += shared;
+                sum.changed += changed;
+                sum.shared_changed += shared & changed;
+            }
+            from = page + 1;
+        }
+        PageRange::new(from, range.end())
     }
 
     /// What a region is called: `[heap]`, `[stack]`, a path, or nothing.

@@ -1,6 +1,6 @@
 //! A process as file systems and terminals see it.
 
-use wayfarer_proto::id::Pid;
+use wayfarer_proto::id::{Pid, Tid};
 use wayfarer_proto::linux::capability::CAP_FOWNER;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
 
@@ -22,6 +22,10 @@ pub struct HomeAsker<'a> {
 impl Asker for HomeAsker<'_> {
     fn pid(&self) -> Pid {
         self.home.pid
+    }
+
+    fn tid(&self) -> Tid {
+        self.thread.map_or_else(|| self.home.pid.leader(), |thread| thread.tid)
     }
 
     fn session(&self) -> Pid {

@@ -85,7 +85,7 @@ fn give_children_away(kernel: &Kernel, home: &Rc<Home>) {
 /// When a session leader ends, its foreground group gets SIGHUP (setsid(2), tty_ioctl(4)).
 fn hang_up_session(kernel: &Kernel, home: &Home) {
     if home.session.get() == home.pid
-        && let Some(terminal) = kernel.vfs.devices().controlling_terminal(home.pid)
+        && let Some((_, terminal)) = kernel.vfs.devices().controlling_terminal(home.pid)
     {
         terminal.leave_session(home.pid);
     }

@@ -10,6 +10,7 @@ use wayfarer_proto::id::{Pid, Tid};
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigInfo, Signal, SignalSet};
 use wayfarer_proto::message::Usage;
+use wayfarer_proto::time::Instant;
 
 use super::{
     Credentials, Files, HomeThread, MappedFiles, PosixTimers, ProcessCell, ResourceLimits,
@@ -27,6 +28,10 @@ pub struct ProgramName {
     pub path: String,
     /// The arguments, each followed by NUL (`/proc/PID/cmdline`).
     pub arguments: Vec<u8>,
+    /// The environment it was started with, each variable followed by NUL (`/proc/PID/environ`).
+    pub environment: Vec<u8>,
+    /// The auxiliary vector it was started with (`/proc/PID/auxv`).
+    pub auxiliary: Vec<u8>,
 }
 
 /// What a process did while its body was away (thesis, chapter 5), for reports.
@@ -90,6 +95,10 @@ pub struct Home {
     pub semaphore_undo: RefCell<Undo>,
     /// The execution domain (personality(2)): recorded.
     pub personality: Cell<u32>,
+    /// What was written to `/proc/PID/oom_score_adj`: recorded.
+    pub oom_adjustment: Cell<i32>,
+    /// When it was created.
+    pub started: Cell<Instant>,
     /// Files that the body has mapped.
     pub maps: MappedFiles,
     /// Whether the process has executed a program since it was forked (setpgid(2)).
@@ -115,7 +124,7 @@ pub struct Home {
 /// An armed interval timer (setitimer(2), alarm(2)).
 pub struct RealTimer {
     /// When it expires next.
-    pub deadline: wayfarer_proto::time::Instant,
+    pub deadline: Instant,
     /// The interval after that; zero for none.
     pub interval: core::time::Duration,
     /// The task that sends SIGALRM.
@@ -146,6 +155,8 @@ impl Home {
             timers: PosixTimers::default(),
             semaphore_undo: RefCell::default(),
             personality: Cell::new(0),
+            oom_adjustment: Cell::new(0),
+            started: Cell::default(),
             maps: MappedFiles::default(),
             has_executed: Cell::new(false),
             away: Away::default(),
@@ -173,6 +184,12 @@ impl Home {
     /// The thread with this id.
     pub fn thread(&self, tid: Tid) -> Option<Rc<HomeThread>> {
         self.threads.borrow().get(&tid).cloned()
+    }
+
+    /// What a thread is called: as its program, unless it says otherwise (`PR_SET_NAME`).
+    pub fn name_of(&self, thread: Option<&HomeThread>) -> String {
+        let own = thread.and_then(|thread| thread.name.borrow().clone());
+        own.unwrap_or_else(|| self.program.borrow().comm.clone())
     }
 
     /// Tells the home which process it is the home of.

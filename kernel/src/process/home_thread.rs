@@ -1,5 +1,6 @@
 //! The part of a thread that stays home: its mask, its signals, and its call in progress.
 
+use alloc::string::String;
 use core::cell::{Cell, RefCell};
 use core::pin::pin;
 
@@ -7,6 +8,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, Tid};
 use wayfarer_proto::linux::signal::SignalSet;
 
+use super::program::COMM_MAX;
 use super::{Home, Schedule};
 use crate::executor::{Either, WaitQueue, select};
 use crate::signal::{Pending, wants_attention};
@@ -15,6 +17,8 @@ use crate::signal::{Pending, wants_attention};
 pub struct HomeThread {
     /// The thread id.
     pub tid: Tid,
+    /// Its name, if it is not its program's (`PR_SET_NAME`).
+    pub name: RefCell<Option<String>>,
     /// Blocked signals.
     pub mask: Cell<SignalSet>,
     /// The mask to restore after sigsuspend(2), ppoll(2), pselect(2).
@@ -37,6 +41,7 @@ impl HomeThread {
     pub fn new(tid: Tid) -> Self {
         Self {
             tid,
+            name: RefCell::default(),
             mask: Cell::default(),
             saved_mask: Cell::default(),
             awaited: Cell::default(),
@@ -46,6 +51,12 @@ impl HomeThread {
             call: Cell::new(None),
             killed: Cell::new(false),
         }
+    }
+
+    /// Gives it a name of its own, cut to what fits.
+    pub fn set_name(&self, name: &str) {
+        let length = (0..=COMM_MAX).rev().find(|length| name.is_char_boundary(*length));
+        *self.name.borrow_mut() = Some(name[..length.unwrap_or(0).min(name.len())].into());
     }
 
     /// Whether a transaction is open: a signal then waits for its end (rule 4).

@@ -24,6 +24,11 @@ impl Default for ResourceLimits {
 }
 
 impl ResourceLimits {
+    /// All of them, by their numbers.
+    pub const fn all(&self) -> &[Rlimit] {
+        &self.limits
+    }
+
     /// The limit of `resource`.
     ///
     /// # Errors

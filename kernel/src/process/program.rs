@@ -19,7 +19,7 @@ use crate::fs::{Asker as _, FollowLast};
 use crate::kernel::Kernel;
 
 /// Bytes of `/proc/PID/comm`, without the NUL.
-const COMM_MAX: usize = 15;
+pub(super) const COMM_MAX: usize = 15;
 /// Bytes of stack that a signal frame takes at most: the frame, the xsave area, and alignment.
 const SIGNAL_FRAME_BYTES: u64 = 3632;
 
@@ -104,7 +104,13 @@ impl Kernel {
             None => None,
         };
         let image = ExecImage::build(main, helper, &start)?;
-        let name = name_of(&found.path, path.clone(), &start.argv);
+        let name = ProgramName {
+            comm: comm_of(&found.path),
+            path: path.clone(),
+            arguments: joined(&start.argv),
+            environment: joined(&start.envp),
+            auxiliary: image.auxiliary.clone(),
+        };
         Ok(NewProgram { image, name, maps })
     }
 
@@ -166,15 +172,15 @@ fn open_interpreter(asker: &HomeAsker<'_>, path: &[u8]) -> Result<(MappedFile, P
     }
 }
 
-fn name_of(path: &[u8], executable: String, arguments: &[Vec<u8>]) -> ProgramName {
+/// The base name of a path, cut to what fits.
+fn comm_of(path: &[u8]) -> String {
     let base = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    let comm = String::from_utf8_lossy(&base[..base.len().min(COMM_MAX)]).into_owned();
-    let mut joined = Vec::new();
-    for argument in arguments {
-        joined.extend_from_slice(argument);
-        joined.push(0);
-    }
-    ProgramName { comm, path: executable, arguments: joined }
+    String::from_utf8_lossy(&base[..base.len().min(COMM_MAX)]).into_owned()
+}
+
+/// Strings, each followed by NUL.
+fn joined(strings: &[Vec<u8>]) -> Vec<u8> {
+    strings.iter().flat_map(|string| string.iter().copied().chain([0])).collect()
 }
 
 impl Home {
@@ -193,6 +199,7 @@ impl Home {
     /// Leaves `thread` as the only one, under the leader's id (execve(2)).
     pub fn keep_only(&self, thread: &Rc<HomeThread>) {
         let leader = self.pid.leader();
+        thread.name.take();
         let mut threads = self.threads.borrow_mut();
         threads.clear();
         if thread.tid == leader {

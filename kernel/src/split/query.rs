@@ -1,17 +1,22 @@
-//! What home asks about a body that is away: its mappings, for `/proc/PID/maps`.
+//! What home asks about a body that is away: its mappings and what it uses, for `/proc`.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use wayfarer_body::Input as BodyInput;
 use wayfarer_deputy::{BodyLost, Input};
 use wayfarer_proto::codec::{Reader, Wire};
+use wayfarer_proto::id::Tid;
 use wayfarer_proto::image::Region;
 use wayfarer_proto::limits;
 use wayfarer_proto::message::Query;
 
 use super::{BodyDriver, DeputyDriver};
 use crate::executor::{Priority, Slot};
+use crate::fs::proc::{BodyFacts, RegionUse};
+use crate::memory::{END_PAGE, PAGE};
+use crate::proc_source::{UsedRegion, measure, used_regions};
 use crate::process::Body;
 
 /// The regions of a body, one after the other: as many as an answer holds.
@@ -28,7 +33,64 @@ fn regions(body: &Body) -> Vec<u8> {
     bytes
 }
 
+/// The same with what is used of each, as many as an answer holds.
+async fn used(body: Rc<Body>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (region, of) in used_regions(body).await {
+        let length = bytes.len();
+        region.encode(&mut bytes);
+        for pages in [of.pages, of.resident, of.shared, of.changed, of.shared_changed] {
+            pages.encode(&mut bytes);
+        }
+        if bytes.len() > limits::WINDOW {
+            bytes.truncate(length);
+            break;
+        }
+    }
+    bytes
+}
+
+fn decode_used(bytes: &[u8]) -> Option<Vec<UsedRegion>> {
+    let mut reader = Reader::new(bytes);
+    let mut used = Vec::new();
+    while reader.remaining() > 0 {
+        let region = Region::decode(&mut reader).ok()?;
+        let mut pages = [0; 5];
+        for count in &mut pages {
+            *count = u64::decode(&mut reader).ok()?.min(END_PAGE);
+        }
+        let [pages, resident, shared, changed, shared_changed] = pages;
+        // Nothing of it is believed: parts are no more than the whole.
+        let (shared, changed) = (shared.min(resident), changed.min(resident));
+        let shared_changed = shared_changed.min(shared).min(changed);
+        let changed = changed.min(resident - (shared - shared_changed));
+        used.push((region, RegionUse { pages, resident, shared, changed, shared_changed }));
+    }
+    Some(used)
+}
+
 impl DeputyDriver {
+    /// Asks what the body has used; `None` if it is lost.
+    pub async fn query_status(self: &Rc<Self>) -> Option<BodyFacts> {
+        let bytes = self.query(Query::Status).await?;
+        let mut reader = Reader::new(&bytes);
+        let mut word = || u64::decode(&mut reader).ok();
+        let (cpu, mapped, resident_pages) = (word()?, word()?, word()?);
+        let virtual_bytes = mapped.min(END_PAGE) * PAGE;
+        let resident_pages = resident_pages.min(END_PAGE);
+        let mut waiting = Vec::new();
+        while reader.remaining() > 0 {
+            waiting.push(Tid::decode(&mut reader).ok()?);
+        }
+        Some(BodyFacts { cpu: Duration::from_nanos(cpu), virtual_bytes, resident_pages, waiting })
+    }
+
+    /// Asks for the body's regions and what is used of each; `None` if it is lost, or says what
+    /// cannot be.
+    pub async fn query_use(self: &Rc<Self>) -> Option<Vec<UsedRegion>> {
+        decode_used(&self.query(Query::Use).await?)
+    }
+
     /// Asks for the body's regions; `None` if it is lost, or sends what are no regions.
     pub async fn query_regions(self: &Rc<Self>) -> Option<Vec<Region>> {
         let bytes = self.query(Query::Maps).await?;
@@ -70,16 +132,30 @@ impl DeputyDriver {
 impl BodyDriver {
     pub(super) fn answer(self: &Rc<Self>, id: u32, query: &Query) {
         let body = self.body.borrow().clone();
-        let mut bytes = match (&body, query) {
-            (Some(body), Query::Maps) => regions(body),
+        let bytes = match (body, query) {
+            (Some(body), Query::Maps) => regions(&body),
             (Some(body), Query::Status) => {
-                let resident = body.memory().space.borrow().resident_pages() as u64;
-                [resident.to_le_bytes(), body.cpu.get().to_le_bytes()].concat()
+                let facts = measure(&body);
+                let mut bytes = Vec::new();
+                for word in [body.cpu.get(), facts.virtual_bytes / PAGE, facts.resident_pages] {
+                    word.encode(&mut bytes);
+                }
+                let most = (limits::WINDOW - bytes.len()) / size_of::<Tid>();
+                facts.waiting.iter().take(most).for_each(|tid| tid.encode(&mut bytes));
+                bytes
             }
-            (Some(body), Query::Return) => return self.end_and_return(id, body),
+            (Some(body), Query::Use) => {
+                // Counting takes its time.
+                let driver = Rc::clone(self);
+                self.kernel.spawner.spawn(Priority::Service, async move {
+                    let bytes = used(body).await;
+                    driver.input(BodyInput::Answer { id, bytes });
+                });
+                return;
+            }
+            (Some(body), Query::Return) => return self.end_and_return(id, &body),
             (None, _) => Vec::new(),
         };
-        bytes.truncate(limits::WINDOW);
         self.input(BodyInput::Answer { id, bytes });
     }
 

@@ -20,6 +20,7 @@ pub mod trace;
 pub mod user_memory;
 
 pub use caller::Caller;
+pub(crate) use local::{HOST, RELEASE, VERSION};
 pub use user_memory::{MemoryError, UserMemory};
 
 use alloc::vec::Vec;

@@ -120,7 +120,9 @@ pub const PR_SET_NO_NEW_PRIVS: u64 = 38;
 /// `PR_GET_NO_NEW_PRIVS`.
 pub const PR_GET_NO_NEW_PRIVS: u64 = 39;
 /// The options of prctl(2) that are about what stays at home.
-pub const PRCTL_AT_HOME: [u64; 6] = [
+pub const PRCTL_AT_HOME: [u64; 8] = [
+    PR_SET_NAME,
+    PR_GET_NAME,
     PR_GET_KEEPCAPS,
     PR_SET_KEEPCAPS,
     PR_CAPBSET_READ,

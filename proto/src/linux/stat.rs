@@ -96,6 +96,10 @@ pub const STATX_RESERVED: u32 = 0x8000_0000;
 
 /// `TMPFS_MAGIC` of statfs(2).
 pub const TMPFS_MAGIC: i64 = 0x0102_1994;
+/// `DEVPTS_SUPER_MAGIC`.
+pub const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
+/// `SYSFS_MAGIC`.
+pub const SYSFS_MAGIC: i64 = 0x6265_6572;
 /// `PROC_SUPER_MAGIC`.
 pub const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 /// `V9FS_MAGIC`.

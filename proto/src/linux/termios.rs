@@ -261,6 +261,14 @@ pub const TCXONC: u32 = 0x540a;
 pub const TCFLSH: u32 = 0x540b;
 /// `TIOCEXCL`.
 pub const TIOCEXCL: u32 = 0x540c;
+/// `TIOCPKT`.
+pub const TIOCPKT: u32 = 0x5420;
+/// `TIOCGPTN`.
+pub const TIOCGPTN: u32 = 0x8004_5430;
+/// `TIOCSPTLCK`.
+pub const TIOCSPTLCK: u32 = 0x4004_5431;
+/// `TIOCGPTLCK`.
+pub const TIOCGPTLCK: u32 = 0x8004_5439;
 /// `TIOCNXCL`.
 pub const TIOCNXCL: u32 = 0x540d;
 /// `TIOCSCTTY`.

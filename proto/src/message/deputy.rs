@@ -107,11 +107,14 @@ wire_enum! {
     pub enum Query {
         /// The text of `/proc/PID/maps`.
         1 => Maps,
-        /// Resident pages and CPU time, for `/proc/PID/status` and times(2).
+        /// CPU time, mapped and resident pages, and which threads wait in local calls, for
+        /// `/proc/PID/stat` and `/proc/PID/status`.
         2 => Status,
         /// The process ends: stop, and give back what you have of files that you may store to. The
         /// answer is empty.
         3 => Return,
+        /// Each region and how much of it is used, for `/proc/PID/smaps`.
+        4 => Use,
     }
 
     /// Why a body is destroyed.

@@ -8,7 +8,7 @@ use wayfarer_proto::id::{NodeId, Pid};
 use wayfarer_proto::linux::fcntl::Whence;
 use wayfarer_proto::linux::poll::PollEvents;
 
-use super::{Answer, ProcFs};
+use super::{Answer, ProcFs, Settable, Subject};
 use crate::executor::WaitQueue;
 use crate::fs::{FileObject, Io, seek_within};
 
@@ -52,6 +52,34 @@ impl FileObject for TextFile {
 
     fn changes(&self) -> Option<&WaitQueue> {
         Some(self.text.changes())
+    }
+}
+
+/// A text that can be written to: what is written changes it.
+pub(super) struct SettableFile {
+    pub(super) fs: Rc<ProcFs>,
+    pub(super) subject: Subject,
+    pub(super) what: Settable,
+    pub(super) text: TextFile,
+}
+
+impl FileObject for SettableFile {
+    fn read(&self, offset: u64, buffer: &mut [u8], io: &Io<'_>) -> Result<usize, Errno> {
+        self.text.read(offset, buffer, io)
+    }
+
+    fn write(&self, _offset: u64, data: &[u8], _io: &Io<'_>) -> Result<usize, Errno> {
+        let text = core::str::from_utf8(data).map_err(|_| Errno::EINVAL)?;
+        self.fs.source.set(self.subject, self.what, text.trim_end_matches(['\n', '\0']))?;
+        Ok(data.len())
+    }
+
+    fn has_position(&self) -> bool {
+        true
+    }
+
+    fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        self.text.seek(current, offset, whence)
     }
 }
 

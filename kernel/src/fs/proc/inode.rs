@@ -1,17 +1,21 @@
-//! The inodes of `/proc`.
+//! The inodes of `/proc` and `/sys`.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{Fd, Pid};
+use wayfarer_proto::id::{Fd, Pid, Tid};
 use wayfarer_proto::linux::fcntl::OpenFlags;
-use wayfarer_proto::linux::stat::{DeviceNumber, FileType, PROC_SUPER_MAGIC, ST_FLAGS, Statfs};
+use wayfarer_proto::linux::stat::{DeviceNumber, FileType, ST_FLAGS, Statfs};
 
-use super::file::{GotoFile, TextFile};
-use super::{Answer, Node, ProcFs, ProcessFile, ROOT_ENTRIES, process_entries};
-use super::{node_text, process_text};
+use super::file::{GotoFile, SettableFile, TextFile};
+use super::process_text;
+use super::smaps::SmapsForm;
+use super::tree::{Branch, Leaf};
+use super::{Answer, Entry, Node, PROCESS_ENTRIES, ProcFs, ProcessFile, Settable, Subject};
 use crate::fs::{
     Asker, Attributes, DirectoryEntry, FileObject, Inode, LinkTarget, Metadata, Names,
     OpenDirectory, OpenFile,
@@ -33,125 +37,287 @@ impl ProcInode {
         Rc::new(Self { fs: fs.clone(), node })
     }
 
-    fn exists(&self, pid: Pid) -> bool {
-        self.fs.source.process(pid).is_some()
+    fn exists(&self, subject: Subject) -> bool {
+        let source = &self.fs.source;
+        match subject.tid {
+            Some(tid) => source.thread(subject.pid, tid).is_some(),
+            None => source.process(subject.pid).is_some(),
+        }
     }
 
-    fn open_file(&self, pid: Pid, fd: Fd) -> Option<Rc<OpenFile>> {
-        let descriptors = self.fs.source.descriptors(pid);
+    fn leaf(&self, index: usize) -> &'static Leaf {
+        &self.fs.tree[index].1
+    }
+
+    fn open_file(&self, subject: Subject, fd: Fd) -> Option<Rc<OpenFile>> {
+        let descriptors = self.fs.source.descriptors(subject.pid);
         descriptors.into_iter().find(|(number, _)| *number == fd).map(|(_, file)| file)
     }
 
     /// The text of a file, or a place for it.
     fn text(&self) -> Rc<Answer> {
-        let source = &*self.fs.source;
         let answer = Answer::pending();
         match self.node {
-            Node::Text(file) => answer.give(Ok(node_text::text(source, file).into_bytes())),
-            Node::ProcessText(pid, ProcessFile::Maps) => source.maps(pid, answer.clone()),
-            Node::ProcessText(pid, file) => answer.give(process_text::text(source, pid, file)),
+            Node::Leaf(index) => answer.give(self.leaf_text(index).ok_or(Errno::EINVAL)),
+            Node::Entry(subject, Entry::Text(file)) => self.process_text(subject, file, &answer),
+            Node::DescriptorFacts(subject, fd) => {
+                let text = self.open_file(subject, fd).map(|file| process_text::descriptor(&file));
+                answer.give(text.map(String::into_bytes).ok_or(Errno::ENOENT));
+            }
             _ => answer.give(Err(Errno::EINVAL)),
         }
         answer
     }
 
+    fn leaf_text(&self, index: usize) -> Option<Vec<u8>> {
+        let source = &*self.fs.source;
+        let text = match self.leaf(index) {
+            Leaf::Constant(text) => return Some(text.as_bytes().to_vec()),
+            Leaf::Node(make) => make(&source.node()),
+            Leaf::Made(make) => make(source),
+            _ => return None,
+        };
+        Some(text.into_bytes())
+    }
+
+    fn process_text(&self, subject: Subject, file: ProcessFile, answer: &Rc<Answer>) {
+        let (source, answer) = (&self.fs.source, answer.clone());
+        match file {
+            ProcessFile::Maps => source.maps(subject.pid, answer),
+            ProcessFile::Smaps => source.smaps(subject.pid, SmapsForm::Regions, answer),
+            ProcessFile::SmapsRollup => source.smaps(subject.pid, SmapsForm::Sum, answer),
+            ProcessFile::Stat | ProcessFile::StatM | ProcessFile::Status => {
+                let fs = self.fs.clone();
+                let tell = move |body: Option<_>| {
+                    let body = body.unwrap_or_default();
+                    answer.give(process_text::measured(&*fs.source, subject, file, &body));
+                };
+                source.measure(subject.pid, Box::new(tell));
+            }
+            file => answer.give(process_text::text(&**source, subject, file)),
+        }
+    }
+
+    /// Where a link of the tree leads to. The kernel itself is no process.
+    fn read_leaf_link(&self, index: usize, asker: &dyn Asker) -> Result<Vec<u8>, Errno> {
+        let (pid, tid) = (asker.pid(), asker.tid());
+        match self.leaf(index) {
+            Leaf::Link(path) => Ok(path.as_bytes().to_vec()),
+            Leaf::Myself | Leaf::MyThread if pid.0 <= 0 => Err(Errno::ENOENT),
+            Leaf::Myself => Ok(format!("{pid}").into_bytes()),
+            Leaf::MyThread => Ok(format!("{pid}/task/{tid}").into_bytes()),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
     /// The fixed entries of this directory.
     fn entries(&self) -> Vec<(&'static [u8], Node)> {
-        match self.node {
-            Node::Root => ROOT_ENTRIES.to_vec(),
-            Node::Process(pid) => process_entries(pid).to_vec(),
-            _ => Vec::new(),
-        }
+        let branch = match self.node {
+            Node::Branch(branch) => branch,
+            Node::Entry(_, Entry::Net) => Branch::net(),
+            Node::Process(subject) => {
+                let has = |thread: bool| thread || subject.tid.is_none();
+                let known = PROCESS_ENTRIES.iter().filter(|(.., thread)| has(*thread));
+                return known
+                    .map(|(name, entry, _)| (*name, Node::Entry(subject, *entry)))
+                    .collect();
+            }
+            _ => return Vec::new(),
+        };
+        let node = |found: Result<usize, _>| found.map_or_else(Node::Branch, Node::Leaf);
+        let entries = branch.entries(self.fs.tree).into_iter();
+        entries.map(|(name, found)| (name, node(found))).collect()
     }
 
     /// The entries of this directory that have numbers for names.
     fn numbered(&self) -> Vec<(i32, Node)> {
         let source = &self.fs.source;
+        let of_process = |pid| Node::Process(Subject { pid, tid: None });
         let mut entries: Vec<_> = match self.node {
-            Node::Root => {
-                source.pids().into_iter().map(|pid| (pid.0, Node::Process(pid))).collect()
+            super::ROOT if self.fs.shows_processes => {
+                source.pids().into_iter().map(|pid| (pid.0, of_process(pid))).collect()
             }
-            Node::Descriptors(pid) => {
-                let descriptors = source.descriptors(pid).into_iter();
-                descriptors.map(|(fd, _)| (fd.0, Node::Descriptor(pid, fd))).collect()
+            Node::Entry(Subject { pid, .. }, Entry::Tasks) => {
+                let thread = |tid| Node::Process(Subject { pid, tid: Some(tid) });
+                source.threads(pid).into_iter().map(|tid| (tid.0, thread(tid))).collect()
+            }
+            Node::Entry(subject, entry @ (Entry::Descriptors | Entry::DescriptorFacts)) => {
+                let descriptors = source.descriptors(subject.pid).into_iter();
+                descriptors.map(|(fd, _)| (fd.0, descriptor(subject, entry, fd))).collect()
             }
             _ => Vec::new(),
         };
         entries.sort_by_key(|(number, _)| *number);
         entries
     }
-}
 
-impl Node {
-    const fn file_type(self) -> FileType {
-        match self {
-            Self::Root | Self::Process(_) | Self::Descriptors(_) => FileType::Directory,
-            Self::Text(_) | Self::ProcessText(..) | Self::Goto(_) => FileType::Regular,
-            Self::Myself
-            | Self::Mounts
-            | Self::Executable(_)
-            | Self::Directory(_)
-            | Self::TopDirectory(_)
-            | Self::Descriptor(..) => FileType::Symlink,
+    /// What the entry of this directory with a number for a name is.
+    fn find_numbered(&self, number: i32) -> Option<Node> {
+        let found = match self.node {
+            super::ROOT if self.fs.shows_processes => Subject { pid: Pid(number), tid: None },
+            Node::Entry(Subject { pid, .. }, Entry::Tasks) => {
+                Subject { pid, tid: Some(Tid(number)) }
+            }
+            Node::Entry(subject, entry @ (Entry::Descriptors | Entry::DescriptorFacts)) => {
+                let fd = Fd(number);
+                return self.open_file(subject, fd).map(|_| descriptor(subject, entry, fd));
+            }
+            _ => return None,
+        };
+        self.exists(found).then_some(Node::Process(found))
+    }
+
+    fn node_type(&self) -> FileType {
+        self.type_of(self.node)
+    }
+
+    fn type_of(&self, node: Node) -> FileType {
+        match node {
+            Node::Branch(_) | Node::Process(_) => FileType::Directory,
+            Node::Entry(_, entry) => entry.file_type(),
+            Node::Leaf(index) => match self.leaf(index) {
+                Leaf::Empty => FileType::Directory,
+                Leaf::Link(_) | Leaf::Myself | Leaf::MyThread => FileType::Symlink,
+                Leaf::Constant(_) | Leaf::Node(_) | Leaf::Made(_) => FileType::Regular,
+            },
+            Node::DescriptorFacts(..) => FileType::Regular,
+            Node::Descriptor(..) => FileType::Symlink,
         }
     }
 
+    /// What the link of a descriptor permits is what the descriptor permits (proc(5)).
+    fn descriptor_permissions(&self, subject: Subject, fd: Fd) -> u32 {
+        let access = self.open_file(subject, fd).map(|file| file.flags().access());
+        let reads = access.is_some_and(|access| access.reads());
+        let writes = access.is_some_and(|access| access.writes());
+        0o100 | u32::from(reads) << 8 | u32::from(writes) << 7
+    }
+
+    /// Whose the files of a process are: those of its effective user and group.
+    fn owner(&self) -> (u32, u32) {
+        let (Node::Process(subject)
+        | Node::Entry(subject, _)
+        | Node::Descriptor(subject, _)
+        | Node::DescriptorFacts(subject, _)) = self.node
+        else {
+            return (0, 0);
+        };
+        let identity = self.fs.source.process(subject.pid).map(|facts| facts.identity);
+        identity.map_or((0, 0), |identity| (identity.users[1], identity.group_ids[1]))
+    }
+}
+
+const fn descriptor(subject: Subject, directory: Entry, fd: Fd) -> Node {
+    match directory {
+        Entry::DescriptorFacts => Node::DescriptorFacts(subject, fd),
+        _ => Node::Descriptor(subject, fd),
+    }
+}
+
+impl Entry {
+    const fn file_type(self) -> FileType {
+        match self {
+            Self::Descriptors | Self::DescriptorFacts | Self::Tasks | Self::Net => {
+                FileType::Directory
+            }
+            Self::Text(_) | Self::Goto => FileType::Regular,
+            Self::Executable | Self::Directory | Self::TopDirectory => FileType::Symlink,
+        }
+    }
+
+    const fn permissions(self) -> u32 {
+        match self {
+            Self::Descriptors | Self::DescriptorFacts => 0o500,
+            Self::Tasks | Self::Net => 0o555,
+            Self::Text(ProcessFile::Auxiliary | ProcessFile::Environment) => 0o400,
+            Self::Text(file) if file.settable().is_some() => 0o644,
+            Self::Text(_) => 0o444,
+            Self::Goto => 0o644,
+            _ => 0o777,
+        }
+    }
+
+    /// A number of its own for each.
+    const fn number(self) -> u64 {
+        match self {
+            Self::Goto => 2,
+            Self::Executable => 3,
+            Self::Directory => 4,
+            Self::TopDirectory => 5,
+            Self::Descriptors => 6,
+            Self::DescriptorFacts => 7,
+            Self::Tasks => 8,
+            Self::Net => 9,
+            Self::Text(file) => 16 + file as u64,
+        }
+    }
+}
+
+impl ProcessFile {
+    /// What writing to it changes.
+    const fn settable(self) -> Option<Settable> {
+        match self {
+            Self::Comm => Some(Settable::Name),
+            Self::OomAdjustment => Some(Settable::OomAdjustment),
+            _ => None,
+        }
+    }
+}
+
+impl Node {
     /// A number of its own for each file of each process.
     const fn number(self) -> u64 {
-        const fn of(pid: Pid, kind: u64) -> u64 {
-            (pid.0 as u64) << 32 | kind
+        const fn of(subject: Subject, kind: u64) -> u64 {
+            let (number, thread) = match subject.tid {
+                Some(tid) => (tid.0, 1),
+                None => (subject.pid.0, 0),
+            };
+            (number as u64) << 33 | thread << 32 | kind
         }
         match self {
-            Self::Root => 1,
-            Self::Myself => 2,
-            Self::Mounts => 3,
-            Self::Text(file) => 16 + file as u64,
-            Self::Process(pid) => of(pid, 1),
-            Self::Goto(pid) => of(pid, 2),
-            Self::Executable(pid) => of(pid, 3),
-            Self::Directory(pid) => of(pid, 4),
-            Self::TopDirectory(pid) => of(pid, 5),
-            Self::Descriptors(pid) => of(pid, 6),
-            Self::ProcessText(pid, file) => of(pid, 16 + file as u64),
-            Self::Descriptor(pid, fd) => of(pid, 1000 + fd.0 as u64),
+            Self::Branch(branch) => 1 + ((branch.first as u64) << 8 | branch.length as u64),
+            Self::Leaf(index) => 1 << 20 | index as u64,
+            Self::Process(subject) => of(subject, 1),
+            Self::Entry(subject, entry) => of(subject, entry.number()),
+            Self::Descriptor(subject, fd) => of(subject, 1 << 28 | fd.0 as u64),
+            Self::DescriptorFacts(subject, fd) => of(subject, 2 << 28 | fd.0 as u64),
         }
     }
 }
 
 impl Inode for ProcInode {
     fn metadata(&self) -> Metadata {
+        let file_type = self.node_type();
         let permissions = match self.node {
-            Node::Root | Node::Process(_) => 0o555,
-            Node::Descriptors(_) => 0o500,
-            Node::Goto(_) => 0o644,
-            Node::Text(_) | Node::ProcessText(..) => 0o444,
-            Node::Descriptor(pid, fd) => {
-                // What the link permits is what the descriptor permits (proc(5)).
-                let access = self.open_file(pid, fd).map(|file| file.flags().access());
-                let reads = access.is_some_and(|access| access.reads());
-                let writes = access.is_some_and(|access| access.writes());
-                0o100 | u32::from(reads) << 8 | u32::from(writes) << 7
-            }
-            _ => 0o777,
+            Node::Entry(_, entry) => entry.permissions(),
+            Node::Descriptor(subject, fd) => self.descriptor_permissions(subject, fd),
+            Node::DescriptorFacts(..) => 0o400,
+            _ => match file_type {
+                FileType::Directory => 0o555,
+                FileType::Regular => 0o444,
+                _ => 0o777,
+            },
         };
+        let (uid, gid) = self.owner();
+        let attributes = Attributes::new(permissions, self.fs.clock.now());
         Metadata {
             device: self.fs.device,
             inode: self.node.number(),
-            file_type: self.node.file_type(),
-            links: if self.node.file_type() == FileType::Directory { 2 } else { 1 },
+            file_type,
+            links: if file_type == FileType::Directory { 2 } else { 1 },
             special_device: DeviceNumber::default(),
             size: 0,
             blocks: 0,
-            attributes: Attributes::new(permissions, self.fs.clock.now()),
+            attributes: Attributes { uid, gid, ..attributes },
         }
     }
 
     fn file_type(&self) -> FileType {
-        self.node.file_type()
+        self.node_type()
     }
 
     fn file_system(&self) -> Result<Statfs, Errno> {
-        Ok(Statfs::without_blocks(PROC_SUPER_MAGIC, self.fs.device, ST_FLAGS))
+        Ok(Statfs::without_blocks(self.fs.magic(), self.fs.device, ST_FLAGS))
     }
 
     fn names(&self) -> Names {
@@ -163,29 +329,33 @@ impl Inode for ProcInode {
         _flags: OpenFlags,
         _asker: &dyn Asker,
     ) -> Result<Rc<dyn FileObject>, Errno> {
-        match self.node {
-            Node::Root | Node::Process(_) | Node::Descriptors(_) => Ok(Rc::new(OpenDirectory)),
-            Node::Goto(pid) => Ok(Rc::new(GotoFile::new(self.fs.clone(), pid))),
-            Node::Text(_) | Node::ProcessText(..) => Ok(Rc::new(TextFile { text: self.text() })),
-            _ => Err(Errno::ELOOP),
+        match (self.node, self.node_type()) {
+            (_, FileType::Directory) => Ok(Rc::new(OpenDirectory)),
+            (Node::Entry(subject, Entry::Goto), _) => {
+                Ok(Rc::new(GotoFile::new(self.fs.clone(), subject.pid)))
+            }
+            (_, FileType::Symlink) => Err(Errno::ELOOP),
+            (Node::Entry(subject, Entry::Text(file)), _) if let Some(what) = file.settable() => {
+                let text = TextFile { text: self.text() };
+                Ok(Rc::new(SettableFile { fs: self.fs.clone(), subject, what, text }))
+            }
+            _ => Ok(Rc::new(TextFile { text: self.text() })),
         }
     }
 
     fn lookup(&self, name: &[u8], _asker: &dyn Asker) -> Result<Rc<dyn Inode>, Errno> {
+        if self.node_type() != FileType::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        if let Node::Process(subject) = self.node
+            && !self.exists(subject)
+        {
+            return Err(Errno::ENOENT);
+        }
         let fixed = self.entries().into_iter().find(|(known, _)| *known == name);
-        let node = match (self.node, fixed) {
-            (Node::Process(pid), _) if !self.exists(pid) => return Err(Errno::ENOENT),
-            (_, Some((_, node))) => node,
-            (Node::Root, None) => {
-                let pid = Pid(number(name)?);
-                self.exists(pid).then_some(Node::Process(pid)).ok_or(Errno::ENOENT)?
-            }
-            (Node::Descriptors(pid), None) => {
-                let fd = Fd(number(name)?);
-                self.open_file(pid, fd).map(|_| Node::Descriptor(pid, fd)).ok_or(Errno::ENOENT)?
-            }
-            (Node::Process(_), None) => return Err(Errno::ENOENT),
-            _ => return Err(Errno::ENOTDIR),
+        let node = match fixed {
+            Some((_, node)) => node,
+            None => self.find_numbered(number(name)?).ok_or(Errno::ENOENT)?,
         };
         Ok(Self::make(&self.fs, node))
     }
@@ -196,11 +366,11 @@ impl Inode for ProcInode {
         _asker: &dyn Asker,
         visit: &mut dyn FnMut(&DirectoryEntry<'_>) -> bool,
     ) -> Result<(), Errno> {
-        if self.node.file_type() != FileType::Directory {
+        if self.node_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
         let mut offer = |name: &[u8], node: Node, next: u64| {
-            let (inode, file_type) = (node.number(), node.file_type());
+            let (inode, file_type) = (node.number(), self.type_of(node));
             next <= from || visit(&DirectoryEntry { name, inode, file_type, next })
         };
         for (index, (name, node)) in self.entries().into_iter().enumerate() {
@@ -219,14 +389,17 @@ impl Inode for ProcInode {
     fn read_link(&self, asker: &dyn Asker) -> Result<Vec<u8>, Errno> {
         let source = &self.fs.source;
         let path = match self.node {
-            // The kernel itself is no process.
-            Node::Myself if asker.pid().0 <= 0 => None,
-            Node::Myself => Some(format!("{}", asker.pid()).into_bytes()),
-            Node::Mounts => Some(b"self/mounts".to_vec()),
-            Node::Executable(pid) => source.executable(pid),
-            Node::Directory(pid) => source.directory(pid).map(|directory| directory.path()),
-            Node::TopDirectory(_) => Some(source.top_directory().path()),
-            Node::Descriptor(pid, fd) => self.open_file(pid, fd).map(|file| file.dentry().path()),
+            Node::Leaf(index) => return self.read_leaf_link(index, asker),
+            Node::Entry(subject, Entry::Executable) => {
+                Some(source.program(subject.pid).path).filter(|path| !path.is_empty())
+            }
+            Node::Entry(subject, Entry::Directory) => {
+                source.directory(subject.pid).map(|directory| directory.path())
+            }
+            Node::Entry(_, Entry::TopDirectory) => Some(source.top_directory().path()),
+            Node::Descriptor(subject, fd) => {
+                self.open_file(subject, fd).map(|file| file.dentry().path())
+            }
             _ => return Err(Errno::EINVAL),
         };
         path.ok_or(Errno::ENOENT)
@@ -235,9 +408,11 @@ impl Inode for ProcInode {
     fn follow(&self, asker: &dyn Asker) -> Result<LinkTarget, Errno> {
         let source = &self.fs.source;
         let target = match self.node {
-            Node::Directory(pid) => source.directory(pid),
-            Node::TopDirectory(_) => Some(source.top_directory()),
-            Node::Descriptor(pid, fd) => self.open_file(pid, fd).map(|file| file.dentry().clone()),
+            Node::Entry(subject, Entry::Directory) => source.directory(subject.pid),
+            Node::Entry(_, Entry::TopDirectory) => Some(source.top_directory()),
+            Node::Descriptor(subject, fd) => {
+                self.open_file(subject, fd).map(|file| file.dentry().clone())
+            }
             _ => return self.read_link(asker).map(LinkTarget::Path),
         };
         target.map(LinkTarget::Dentry).ok_or(Errno::ENOENT)

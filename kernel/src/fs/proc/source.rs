@@ -1,16 +1,22 @@
 //! What `/proc` needs to be told.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use wayfarer_proto::id::{Fd, NodeId, Pid};
+use wayfarer_proto::errno::Errno;
+use wayfarer_proto::id::{Fd, NodeId, Pid, Tid};
 use wayfarer_proto::linux::signal::SignalSet;
 use wayfarer_proto::linux::stat::DeviceNumber;
 
-use super::Answer;
+use super::{Answer, SmapsForm, Subject};
 use crate::fs::{Dentry, OpenFile};
+use crate::socket::{Address, Family, Kind};
+
+/// Takes what a body has used.
+pub type Measured = Box<dyn FnOnce(Option<BodyFacts>)>;
 
 /// Who knows the processes at home on this node, and the node.
 pub trait ProcSource {
@@ -18,32 +24,64 @@ pub trait ProcSource {
     fn pids(&self) -> Vec<Pid>;
     /// What is known of a process at home; `None` if there is no such process.
     fn process(&self, pid: Pid) -> Option<ProcessFacts>;
-    /// Its arguments, each followed by NUL; empty for a zombie.
-    fn command_line(&self, pid: Pid) -> Vec<u8>;
-    /// The path of its program; `None` for a zombie.
-    fn executable(&self, pid: Pid) -> Option<Vec<u8>>;
+    /// Tells what its body has used, wherever that is: at once, or when it has said so.
+    fn measure(&self, pid: Pid, tell: Measured);
+    /// The ids of its threads, in order; none of a zombie.
+    fn threads(&self, pid: Pid) -> Vec<Tid>;
+    /// What is known of one of its threads.
+    fn thread(&self, pid: Pid, tid: Tid) -> Option<ThreadFacts>;
+    /// Its program's name and how it was started; empty for a zombie.
+    fn program(&self, pid: Pid) -> ProgramFacts;
     /// Its current directory; `None` for a zombie.
     fn directory(&self, pid: Pid) -> Option<Rc<Dentry>>;
     /// The topmost directory.
     fn top_directory(&self) -> Rc<Dentry>;
     /// Its open descriptors, in order.
     fn descriptors(&self, pid: Pid) -> Vec<(Fd, Rc<OpenFile>)>;
+    /// Its resource limits, by their numbers: soft and hard, all ones for none.
+    fn limits(&self, pid: Pid) -> Vec<[u64; 2]>;
+    /// Changes what a process lets be changed by writing to a file.
+    ///
+    /// # Errors
+    /// `ESRCH`; `EINVAL` for a value that cannot be.
+    fn set(&self, subject: Subject, what: Settable, text: &str) -> Result<(), Errno>;
     /// The node its body is on.
     fn place(&self, pid: Pid) -> Option<NodeId>;
     /// Asks for the text of its `maps`, wherever its body is.
     fn maps(&self, pid: Pid, answer: Rc<Answer>);
+    /// Asks for the text of its `smaps`, likewise.
+    fn smaps(&self, pid: Pid, form: SmapsForm, answer: Rc<Answer>);
     /// Asks for a move to a node. The answer, whose text means nothing, comes when the move has
     /// been carried out or refused.
     fn go(&self, pid: Pid, node: NodeId, answer: Rc<Answer>);
     /// What is known of the node.
     fn node(&self) -> NodeFacts;
+    /// The sockets of all processes at home here.
+    fn sockets(&self) -> Vec<SocketFacts>;
+    /// The address of the card to the outside, if there is one.
+    fn outside(&self) -> Option<[u8; 4]>;
     /// The text of `/proc/PID/mounts`; see [`Vfs::mounts_text`](crate::fs::Vfs::mounts_text).
     fn mounts(&self) -> String;
+    /// The text of `/proc/PID/mountinfo`.
+    fn mount_info(&self) -> String;
+    /// What the kernel was booted with.
+    fn command_line(&self) -> String;
+    /// A random UUID: always a new one, or that of this boot.
+    fn uuid(&self, of_boot: bool) -> String;
     /// The kernel's own counts for `/proc/wayfarer`: names and values.
     fn counts(&self) -> Vec<(&'static str, u64)>;
     /// Which tasks held the processor for too long: a line each of where they were started and
     /// what they did, how often, and for how many microseconds at most.
     fn long_polls(&self) -> Vec<String>;
+}
+
+/// What can be changed by writing to a file of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Settable {
+    /// `comm`: the thread's name.
+    Name,
+    /// `oom_score_adj`: recorded.
+    OomAdjustment,
 }
 
 /// The state of a process as ps(1) shows it.
@@ -74,10 +112,8 @@ impl ProcessState {
 /// What is known of a process without asking its body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProcessFacts {
-    /// The name of its program, at most 15 bytes.
-    pub comm: String,
-    /// Its state.
-    pub state: ProcessState,
+    /// Its first thread.
+    pub leader: ThreadFacts,
     /// Its parent; 0 for none.
     pub parent: Pid,
     /// Its process group.
@@ -88,22 +124,18 @@ pub struct ProcessFacts {
     pub terminal: Option<(DeviceNumber, Pid)>,
     /// How many threads it has.
     pub threads: usize,
-    /// CPU time, as far as it is known at home.
-    pub cpu: Duration,
     /// CPU time of children it has waited for.
     pub children_cpu: Duration,
     /// When it began, since the node's boot.
     pub started: Duration,
-    /// Bytes of address space; 0 if its body is elsewhere.
-    pub virtual_bytes: u64,
-    /// Pages in memory; 0 if its body is elsewhere.
-    pub resident_pages: u64,
-    /// Signals pending for its first thread.
-    pub pending: SignalSet,
+    /// How nice it is.
+    pub nice: i32,
+    /// Its execution domain (personality(2)).
+    pub personality: u32,
+    /// What was written to `oom_score_adj`.
+    pub oom_adjustment: i32,
     /// Signals pending for the process.
     pub shared_pending: SignalSet,
-    /// Signals that its first thread blocks.
-    pub blocked: SignalSet,
     /// Signals it ignores.
     pub ignored: SignalSet,
     /// Signals it has handlers for.
@@ -114,6 +146,66 @@ pub struct ProcessFacts {
     pub descriptors: usize,
     /// Who it is.
     pub identity: IdentityFacts,
+}
+
+/// What is known of a thread.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ThreadFacts {
+    /// Its name, at most 15 bytes.
+    pub name: String,
+    /// Its state.
+    pub state: ProcessState,
+    /// Signals pending for it alone.
+    pub pending: SignalSet,
+    /// Signals that it blocks.
+    pub blocked: SignalSet,
+}
+
+/// What a body has used, and does.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BodyFacts {
+    /// CPU time of all threads.
+    pub cpu: Duration,
+    /// Bytes of address space.
+    pub virtual_bytes: u64,
+    /// Pages in memory.
+    pub resident_pages: u64,
+    /// Threads that wait in a call served where the body is: home does not know of it.
+    pub waiting: Vec<Tid>,
+}
+
+/// What a process executes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProgramFacts {
+    /// The path of the program; empty for none.
+    pub path: Vec<u8>,
+    /// Its arguments, each followed by NUL.
+    pub arguments: Vec<u8>,
+    /// The environment it was started with, each variable followed by NUL.
+    pub environment: Vec<u8>,
+    /// The auxiliary vector it was started with (getauxval(3)).
+    pub auxiliary: Vec<u8>,
+}
+
+/// A socket.
+#[derive(Clone)]
+pub struct SocketFacts {
+    /// Its inode number.
+    pub inode: u64,
+    /// Its owner.
+    pub uid: u32,
+    /// The family.
+    pub family: Family,
+    /// The type.
+    pub kind: Kind,
+    /// Its own address.
+    pub local: Address,
+    /// The address of its peer, if it has one.
+    pub peer: Option<Address>,
+    /// Whether it listens.
+    pub listens: bool,
+    /// Bytes that can be received.
+    pub readable: usize,
 }
 
 /// Who a process is, as `/proc/PID/status` tells it.
@@ -158,6 +250,14 @@ pub struct NodeFacts {
     pub processes: usize,
     /// The process made last.
     pub last_pid: Pid,
-    /// One line as uname(1) would say it.
-    pub version: String,
+    /// Open file descriptions.
+    pub open_files: usize,
+    /// What uname(2) says: the node's name, the release, and the version.
+    pub host: &'static str,
+    /// The release.
+    pub release: &'static str,
+    /// The version.
+    pub version: &'static str,
+    /// The node.
+    pub node: NodeId,
 }

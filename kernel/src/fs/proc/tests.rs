@@ -3,18 +3,20 @@
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::NodeId;
 use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
+use wayfarer_proto::linux::mman::Protection;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
 use wayfarer_proto::linux::stat::FileType;
 
 use super::*;
 use crate::fs::testing::{TestClock, TestTree};
 use crate::fs::{Dentry, OpenFile};
+use crate::socket::{Address, Family, InetAddress, Kind, UnixName};
 
 /// A move that was asked for.
 type Move = (Pid, NodeId, Rc<Answer>);
@@ -25,6 +27,17 @@ struct TestSource {
     files: RefCell<Vec<(Fd, Rc<OpenFile>)>>,
     moves: RefCell<Vec<Move>>,
     maps: RefCell<Vec<Rc<Answer>>>,
+    oom_adjustment: Cell<i32>,
+}
+
+/// What is told of any thread.
+fn thread(state: ProcessState) -> ThreadFacts {
+    ThreadFacts {
+        name: if state == ProcessState::Zombie { "dead".into() } else { "init".into() },
+        state,
+        pending: SignalSet::EMPTY,
+        blocked: SignalSet::only(Signal::SIGCHLD),
+    }
 }
 
 impl ProcSource for TestSource {
@@ -35,35 +48,105 @@ impl ProcSource for TestSource {
     fn process(&self, pid: Pid) -> Option<ProcessFacts> {
         let zombie = pid == Pid(7);
         (zombie || pid == Pid(1)).then(|| ProcessFacts {
-            comm: if zombie { "dead".into() } else { "init".into() },
-            state: if zombie { ProcessState::Zombie } else { ProcessState::Sleeping },
+            leader: thread(if zombie { ProcessState::Zombie } else { ProcessState::Sleeping }),
             parent: Pid(i32::from(zombie)),
             group: Pid(1),
             session: Pid(1),
             terminal: Some((DeviceNumber::new(5, 1), Pid(1))),
             threads: 1,
-            cpu: Duration::from_millis(1230),
             children_cpu: Duration::ZERO,
             started: Duration::from_secs(2),
-            virtual_bytes: 8192,
-            resident_pages: 1,
-            pending: SignalSet::EMPTY,
+            nice: 5,
+            personality: 0,
+            oom_adjustment: self.oom_adjustment.get(),
             shared_pending: SignalSet::EMPTY,
-            blocked: SignalSet::only(Signal::SIGCHLD),
             ignored: SignalSet::only(Signal::SIGPIPE),
             caught: SignalSet::EMPTY,
             umask: 0o22,
             descriptors: 3,
-            identity: IdentityFacts::default(),
+            identity: IdentityFacts { users: [0, 9, 0, 0], ..IdentityFacts::default() },
         })
     }
 
-    fn command_line(&self, pid: Pid) -> Vec<u8> {
-        if pid == Pid(1) { b"init\0-s\0".to_vec() } else { Vec::new() }
+    fn measure(&self, _pid: Pid, tell: Measured) {
+        let cpu = Duration::from_millis(1230);
+        tell(Some(BodyFacts {
+            cpu,
+            virtual_bytes: 8192,
+            resident_pages: 1,
+            waiting: vec![Tid(3)],
+        }));
     }
 
-    fn executable(&self, pid: Pid) -> Option<Vec<u8>> {
-        (pid == Pid(1)).then(|| b"/bin/init".to_vec())
+    fn threads(&self, pid: Pid) -> Vec<Tid> {
+        if pid == Pid(1) { vec![Tid(1), Tid(3)] } else { Vec::new() }
+    }
+
+    fn thread(&self, pid: Pid, tid: Tid) -> Option<ThreadFacts> {
+        let known = self.threads(pid).contains(&tid);
+        known.then(|| ThreadFacts {
+            name: std::format!("thread{}", tid.0),
+            ..thread(ProcessState::Running)
+        })
+    }
+
+    fn program(&self, pid: Pid) -> ProgramFacts {
+        if pid != Pid(1) {
+            return ProgramFacts::default();
+        }
+        ProgramFacts {
+            path: b"/bin/init".to_vec(),
+            arguments: b"init\0-s\0".to_vec(),
+            environment: b"A=B\0".to_vec(),
+            auxiliary: Vec::new(),
+        }
+    }
+
+    fn limits(&self, _pid: Pid) -> Vec<[u64; 2]> {
+        vec![[7, u64::MAX]; 16]
+    }
+
+    fn set(&self, _subject: Subject, what: Settable, text: &str) -> Result<(), Errno> {
+        assert_eq!(what, Settable::OomAdjustment);
+        self.oom_adjustment.set(text.parse().map_err(|_| Errno::EINVAL)?);
+        Ok(())
+    }
+
+    fn smaps(&self, _pid: Pid, form: SmapsForm, answer: Rc<Answer>) {
+        let maps = "1000-3000 r--p 00000000 00:01 7 /file\n3000-4000 rw-p 00000000 00:00 0 \n";
+        let clean = RegionUse { pages: 2, resident: 1, shared: 1, ..RegionUse::default() };
+        let changed = RegionUse { pages: 1, resident: 1, changed: 1, ..RegionUse::default() };
+        let both = [(Protection::READ, clean), (Protection::READ | Protection::WRITE, changed)];
+        answer.give(Ok(smaps_text(maps, &both, form).into_bytes()));
+    }
+
+    fn sockets(&self) -> Vec<SocketFacts> {
+        let inet = |ip, port| Address::Inet(InetAddress { ip, port });
+        let socket = |inode, family, kind, local| {
+            let (peer, listens, readable) = (None, true, 2);
+            SocketFacts { inode, uid: 0, family, kind, local, peer, listens, readable }
+        };
+        let path = Address::Unix(UnixName::Path(b"/tmp/s".to_vec(), None));
+        vec![
+            socket(5, Family::Inet, Kind::Stream, inet([127, 0, 0, 1], 80)),
+            socket(6, Family::Unix, Kind::Stream, path),
+        ]
+    }
+
+    fn outside(&self) -> Option<[u8; 4]> {
+        None
+    }
+
+    fn mount_info(&self) -> String {
+        "1 0 0:1 / / rw - tmpfs tmpfs rw\n".into()
+    }
+
+    fn command_line(&self) -> String {
+        "node=1".into()
+    }
+
+    fn uuid(&self, of_boot: bool) -> String {
+        if of_boot { "boot".into() } else { "new".into() }
     }
 
     fn directory(&self, pid: Pid) -> Option<Rc<Dentry>> {
@@ -104,7 +187,11 @@ impl ProcSource for TestSource {
             running: 1,
             processes: 2,
             last_pid: Pid(9),
-            version: "Linux version 6".into(),
+            open_files: 4,
+            host: "wayfarer",
+            release: "6.1",
+            version: "#1",
+            node: NodeId(2),
         }
     }
 
@@ -124,8 +211,9 @@ impl ProcSource for TestSource {
 fn tree() -> (TestTree, Rc<TestSource>) {
     let tree = TestTree::new();
     tree.make_directory("/proc").unwrap();
-    let (files, moves, maps) = Default::default();
-    let source = Rc::new(TestSource { root: tree.vfs.root().clone(), files, moves, maps });
+    let (files, moves, maps, oom_adjustment) = Default::default();
+    let root = tree.vfs.root().clone();
+    let source = Rc::new(TestSource { root, files, moves, maps, oom_adjustment });
     let clock: Rc<dyn Clock> = Rc::new(TestClock::default());
     let root = ProcFs::create(source.clone(), clock, DeviceNumber::new(0, 23));
     tree.vfs
@@ -183,6 +271,75 @@ fn a_process_is_described_as_proc_5_says() {
 }
 
 #[test]
+fn threads_have_directories_of_their_own() {
+    let (tree, _source) = tree();
+    assert_eq!(tree.list("/proc/self/task"), ["1", "3"]);
+    assert_eq!(tree.read_text("/proc/self/task/3/comm"), "thread3\n");
+    assert!(tree.read_text("/proc/1/task/3/stat").starts_with("3 (thread3) S 0 1 1 "), "it waits");
+    assert!(tree.read_text("/proc/1/task/1/stat").starts_with("1 (thread1) R 0 1 1 "));
+    assert!(tree.read_text("/proc/1/task/3/status").contains("Tgid:\t1\nNgid:\t0\nPid:\t3\n"));
+    assert_eq!(tree.lstat("/proc/1/task/7").err(), Some(Errno::ENOENT));
+    assert_eq!(tree.lstat("/proc/1/task/3/goto").err(), Some(Errno::ENOENT));
+    assert_eq!(tree.lstat("/proc/1/task/3/task").err(), Some(Errno::ENOENT));
+    assert_eq!(tree.read_link("/proc/thread-self").unwrap(), "1/task/1");
+    assert_eq!(tree.list("/proc/7/task"), [""; 0], "a zombie has none");
+}
+
+#[test]
+fn what_is_written_changes_what_it_may() {
+    let (tree, source) = tree();
+    let flags = OpenFlags::WRITE_ONLY;
+    let file = tree.open("/proc/1/oom_score_adj", flags).unwrap();
+    assert_eq!(file.write(b"-17\n", &file.io(&tree.asker)), Ok(4));
+    assert_eq!(file.write(b"much", &file.io(&tree.asker)), Err(Errno::EINVAL));
+    assert_eq!(source.oom_adjustment.get(), -17);
+    assert_eq!(tree.read_text("/proc/1/oom_score_adj"), "-17\n");
+    assert_eq!(tree.lstat("/proc/1/stat").unwrap().attributes.uid, 9, "the effective user's");
+    assert_eq!(tree.lstat("/proc/1/environ").unwrap().mode(), 0o100400);
+    assert_eq!(tree.read_text("/proc/1/environ"), "A=B\0");
+}
+
+#[test]
+fn memory_is_told_by_region_and_in_all() {
+    let (tree, _source) = tree();
+    let smaps = tree.read_text("/proc/1/smaps");
+    assert!(
+        smaps.starts_with("1000-3000 r--p 00000000 00:01 7 /file\nSize:                  8 kB\n")
+    );
+    assert_eq!(smaps.matches("Rss:                   4 kB\n").count(), 2);
+    assert_eq!(smaps.matches("Private_Dirty:         4 kB\n").count(), 1);
+    assert!(smaps.contains("VmFlags: rd wr mr mw me \n"));
+    let sum = tree.read_text("/proc/1/smaps_rollup");
+    assert!(sum.starts_with("1000-4000 ---p 00000000 00:00 0 "));
+    assert!(sum.contains("Rss:                   8 kB\n"));
+}
+
+#[test]
+fn sockets_are_listed_by_their_inode_numbers() {
+    let (tree, _source) = tree();
+    let tcp = tree.read_text("/proc/net/tcp");
+    let line = tcp.lines().nth(1).unwrap();
+    assert!(line.starts_with("   0: 0100007F:0050 00000000:0000 0A 00000000:00000002 "), "{line}");
+    assert_eq!(line.split_whitespace().nth(9), Some("5"));
+    assert!(tree.read_text("/proc/1/net/unix").ends_with(" 0001 01     6 /tmp/s\n"));
+    assert_eq!(tree.lstat("/proc/net/tcp6").err(), Some(Errno::ENOENT), "there is no IPv6");
+}
+
+#[test]
+fn settings_of_the_kernel_are_a_tree() {
+    let (tree, _source) = tree();
+    assert_eq!(tree.list("/proc/sys"), ["fs", "kernel", "net", "vm"]);
+    assert_eq!(
+        tree.list("/proc/sys/kernel/random"),
+        ["boot_id", "entropy_avail", "poolsize", "uuid"]
+    );
+    assert_eq!(tree.read_text("/proc/sys/kernel/osrelease"), "6.1\n");
+    assert_eq!(tree.read_text("/proc/sys/fs/file-nr"), "4\t0\t1048576\n");
+    assert_eq!(tree.lstat("/proc/sys/1").err(), Some(Errno::ENOENT), "processes are at the top");
+    assert_eq!(tree.lstat("/proc/sys/kernel/none").err(), Some(Errno::ENOENT));
+}
+
+#[test]
 fn the_node_is_described() {
     let (tree, _source) = tree();
     assert_eq!(tree.read_text("/proc/uptime"), "12.34 10.00\n");
@@ -196,7 +353,7 @@ fn the_node_is_described() {
     );
     assert_eq!(tree.read_link("/proc/mounts").unwrap(), "self/mounts");
     assert_eq!(tree.read_text("/proc/mounts"), "tmpfs / tmpfs rw 0 0\n");
-    assert_eq!(tree.read_text("/proc/version"), "Linux version 6\n");
+    assert_eq!(tree.read_text("/proc/version"), "Linux version 6.1 (node 2) #1\n");
 }
 
 #[test]

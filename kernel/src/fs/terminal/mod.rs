@@ -9,6 +9,8 @@ mod input;
 mod job_control;
 mod latin1;
 mod output;
+mod pts;
+mod pty;
 mod requests;
 
 #[cfg(test)]
@@ -32,6 +34,8 @@ use super::{Asker, FileObject, Io};
 use crate::executor::WaitQueue;
 use input::Input;
 use output::Output;
+pub use pts::PtsDirectory;
+pub use pty::{Pty, Ptys, SendSignal};
 
 /// Where a terminal's output goes.
 pub trait Sink {
@@ -156,12 +160,20 @@ impl Terminal {
         }
     }
 
-    /// The other side is gone: reads find the end, writes fail, the foreground group gets SIGHUP
-    /// and SIGCONT.
+    /// Whether something more can be typed.
+    fn has_input_room(&self) -> bool {
+        self.state.borrow().input.has_room()
+    }
+
+    /// The other side is gone: reads find the end, writes fail, the foreground group and the
+    /// session's leader get SIGHUP and SIGCONT.
     pub fn hang_up(&self) {
         self.hung_up.set(true);
-        self.signal_foreground(Signal::SIGHUP);
-        self.signal_foreground(Signal::SIGCONT);
+        let leader = self.session.get().filter(|leader| Some(*leader) != self.foreground.get());
+        for signal in [Signal::SIGHUP, Signal::SIGCONT] {
+            leader.into_iter().for_each(|leader| (self.signal_group)(leader, signal));
+            self.signal_foreground(signal);
+        }
         self.changes.wake_all();
     }
 

@@ -135,6 +135,23 @@ impl Vfs {
         lines.collect()
     }
 
+    /// The same in the format of `/proc/PID/mountinfo` (proc_pid_mountinfo(5)). The root is mount
+    /// 1, the others, all mounted in it, follow.
+    pub fn mount_info_text(&self) -> String {
+        let mounts = self.mounts.borrow();
+        let root = (self.root.clone(), MountKind::memory());
+        let lines = core::iter::once(&root).chain(mounts.iter()).enumerate();
+        let line = |(index, (at, mounted)): (usize, &(Rc<Dentry>, MountKind))| {
+            let device = at.clone().topmost().inode().metadata().device;
+            let (major, minor, parent) = (device.major(), device.minor(), usize::from(index > 0));
+            let path = at.path();
+            let (path, id) = (String::from_utf8_lossy(&path), index + 1);
+            let MountKind { source, kind, options } = mounted;
+            format!("{id} {parent} {major}:{minor} / {path} {options} - {kind} {source} rw\n")
+        };
+        lines.map(line).collect()
+    }
+
     /// Finds what a path names.
     ///
     /// # Errors

@@ -459,6 +459,12 @@ fn rmdir_below(tree: &TestTree, directory: &Rc<Dentry>) {
 #[test]
 fn mounts_are_listed() {
     let tree = tree();
-    let expected = "tmpfs / tmpfs rw,relatime 0 0\ntmpfs /dev tmpfs rw,relatime 0 0\n";
+    let expected = "tmpfs / tmpfs rw,relatime 0 0\ntmpfs /dev tmpfs rw,relatime 0 0\n\
+        devpts /dev/pts devpts rw,relatime 0 0\n";
     assert_eq!(tree.vfs.mounts_text(), expected);
+    let info = tree.vfs.mount_info_text();
+    assert!(
+        info.starts_with("1 0 0:20 / / rw,relatime - tmpfs tmpfs rw\n2 1 0:21 / /dev "),
+        "{info}"
+    );
 }

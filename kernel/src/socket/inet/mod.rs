@@ -102,6 +102,11 @@ impl InetWorld {
         self.uplink.borrow().clone()
     }
 
+    /// The address that others know this node by, if there is a way to others.
+    pub fn outside(&self) -> Option<[u8; 4]> {
+        self.uplink().map(|uplink| uplink.address())
+    }
+
     /// Whether an address is this node's.
     fn is_local(&self, address: InetAddress) -> bool {
         let own = self.uplink().is_some_and(|uplink| uplink.address() == address.ip);

@@ -41,6 +41,7 @@ pub(super) async fn clone(c: &Caller, call: &Call) -> SysResult {
 fn new_thread(c: &Caller) -> SysResult {
     let tid = Tid(c.kernel.processes.allocate_id()?);
     let thread = c.home.add_thread(tid);
+    *thread.name.borrow_mut() = Some(c.home.name_of(Some(&c.thread)));
     thread.mask.set(c.thread.mask.get());
     thread.schedule.set(c.thread.schedule.get().inherited());
     Ok(tid.0 as u64)
@@ -53,9 +54,12 @@ fn new_process(c: &Caller, args: &CloneArgs, kind: Kind) -> Result<Rc<Home>, Err
     let child = Home::new(pid, group, session, parent.files.fork(), parent.signals.clone());
     *child.limits.borrow_mut() = parent.limits.borrow().clone();
     *child.program.borrow_mut() = parent.program.borrow().clone();
+    child.started.set(c.kernel.now());
+    child.oom_adjustment.set(parent.oom_adjustment.get());
     *child.parent.borrow_mut() = Rc::downgrade(parent);
     child.borrows_memory.set(kind == Kind::Vfork);
     if let Some(thread) = child.thread(pid.leader()) {
+        thread.name.replace(c.thread.name.borrow().clone());
         thread.mask.set(c.thread.mask.get());
         thread.schedule.set(c.thread.schedule.get().inherited());
     }

@@ -1,11 +1,13 @@
 //! setuid(2) and its kin, setgroups(2), capget(2), and what prctl(2) says of credentials.
 
+use alloc::string::String;
+
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::capability::{CAP_LAST, CAP_SETPCAP, VERSION_1, VERSION_2, VERSION_3};
 use wayfarer_proto::linux::process::{
-    PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_KEEPCAPS, PR_GET_NO_NEW_PRIVS, PR_SET_KEEPCAPS,
-    PR_SET_NO_NEW_PRIVS,
+    PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_KEEPCAPS, PR_GET_NAME, PR_GET_NO_NEW_PRIVS,
+    PR_SET_KEEPCAPS, PR_SET_NAME, PR_SET_NO_NEW_PRIVS,
 };
 use wayfarer_proto::table::Sysno;
 
@@ -15,6 +17,9 @@ use crate::syscall::{Call, Caller, SysResult};
 
 /// How many groups a process may be in (`NGROUPS_MAX`).
 const GROUPS_MAX: usize = 65536;
+
+/// Bytes of a thread's name, NUL included (prctl(2), `PR_SET_NAME`).
+const NAME_SIZE: usize = 16;
 
 /// Executes one of these calls. Those that set ids answer the body with the real and the
 /// effective one, which it keeps.
@@ -32,8 +37,27 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
         Sysno::setgroups => set_groups(c, call).await,
         Sysno::capget => get_capabilities(c, call).await,
         Sysno::capset => set_capabilities(c, call).await,
+        Sysno::prctl if call.args[0] == PR_SET_NAME => set_name(c, call).await,
+        Sysno::prctl if call.args[0] == PR_GET_NAME => {
+            let name = c.home.name_of(Some(&c.thread));
+            let mut bytes = [0; NAME_SIZE];
+            bytes[..name.len()].copy_from_slice(name.as_bytes());
+            c.memory.copy_out(call.addr(1), &bytes).await?;
+            Ok(0)
+        }
         _ => change(&mut c.home.credentials.borrow_mut(), call),
     }
+}
+
+/// `PR_SET_NAME`: a name that is too long is cut.
+async fn set_name(c: &Caller, call: &Call) -> SysResult {
+    let mut name = [0; NAME_SIZE - 1];
+    let length = c.memory.prepare_in(call.addr(1), name.len()).await?;
+    c.memory.copy_in(call.addr(1), &mut name[..length]).await?;
+    let end = name[..length].iter().position(|byte| *byte == 0);
+    let end = end.or_else(|| (length == name.len()).then_some(length)).ok_or(Errno::EFAULT)?;
+    c.thread.set_name(&String::from_utf8_lossy(&name[..end]));
+    Ok(0)
 }
 
 /// The calls that need no memory.

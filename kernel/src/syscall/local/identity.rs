@@ -4,8 +4,8 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Tid, UserAddr};
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::process::{
-    ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS, PR_GET_DUMPABLE, PR_GET_NAME,
-    PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_PDEATHSIG,
+    ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS, PR_GET_DUMPABLE, PR_SET_DUMPABLE,
+    PR_SET_PDEATHSIG,
 };
 use wayfarer_proto::linux::signal::{MINSIGSTKSZ, SS_DISABLE, SS_ONSTACK, SigAltStack};
 
@@ -15,8 +15,6 @@ use crate::syscall::{Call, SysResult};
 
 /// Bytes of `struct robust_list_head`.
 const ROBUST_HEAD_SIZE: u64 = 24;
-/// Bytes of a thread's name, NUL included (prctl(2), `PR_SET_NAME`).
-const NAME_SIZE: usize = 16;
 
 /// set_robust_list(2).
 pub(super) fn set_robust_list(running: &Running, call: &Call) -> SysResult {
@@ -65,24 +63,9 @@ pub(super) async fn arch_prctl(running: &Running, call: &Call) -> SysResult {
     Ok(0)
 }
 
-/// prctl(2): the thread's name and a few settings that hold already.
-pub(super) async fn prctl(running: &Running, call: &Call) -> SysResult {
-    let memory = running.local_memory();
+/// prctl(2): a few settings that hold already.
+pub(super) fn prctl(call: &Call) -> SysResult {
     match call.args[0] {
-        PR_SET_NAME => {
-            let name = memory.read_str(call.addr(1), NAME_SIZE).await?;
-            let name = alloc::string::String::from_utf8_lossy(&name).into_owned();
-            *running.body.name.borrow_mut() = name;
-            Ok(0)
-        }
-        PR_GET_NAME => {
-            let mut bytes = [0; NAME_SIZE];
-            let name = running.body.name.borrow().clone();
-            let length = name.len().min(NAME_SIZE - 1);
-            bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-            memory.write(call.addr(1), &bytes).await?;
-            Ok(0)
-        }
         PR_GET_DUMPABLE => Ok(1),
         PR_SET_DUMPABLE | PR_SET_PDEATHSIG if call.args[1] <= 1 => Ok(0),
         _ => Err(Errno::EINVAL),

@@ -16,6 +16,7 @@ mod wait;
 pub use clone::plain_clone;
 pub use futex::wake_word;
 pub use memory::map_file;
+pub(crate) use system::{HOST, RELEASE, VERSION};
 pub use time::rusage;
 
 use alloc::vec::Vec;
@@ -90,7 +91,7 @@ async fn dispatch_identity(r: &Running, call: &Call) -> SysResult {
         Sysno::get_robust_list => identity::get_robust_list(r, call).await,
         Sysno::set_robust_list => identity::set_robust_list(r, call),
         Sysno::arch_prctl => identity::arch_prctl(r, call).await,
-        Sysno::prctl => identity::prctl(r, call).await,
+        Sysno::prctl => identity::prctl(call),
         Sysno::sigaltstack => identity::sigaltstack(r, call).await,
         Sysno::uname => system::uname(r, call).await,
         Sysno::sysinfo => system::sysinfo(r, call).await,

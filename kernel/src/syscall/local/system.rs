@@ -12,16 +12,16 @@ const RANDOM_PIECE: usize = 256;
 /// The largest request of getrandom(2) that is served at once.
 const RANDOM_MAX: usize = 32 << 20;
 
-/// uname(2). The release is that of the Linux whose calls are served, which the C library checks.
+/// What uname(2) and `/proc` call every node.
+pub(crate) const HOST: &str = "wayfarer";
+/// The release: that of the Linux whose calls are served, which the C library checks.
+pub(crate) const RELEASE: &str = "6.1.0-wayfarer";
+/// The version.
+pub(crate) const VERSION: &str = concat!("#1 Wayfarer ", env!("CARGO_PKG_VERSION"));
+
+/// uname(2).
 pub(super) async fn uname(running: &Running, call: &Call) -> SysResult {
-    let fields = [
-        "Linux",
-        "wayfarer",
-        "6.1.0-wayfarer",
-        concat!("#1 Wayfarer ", env!("CARGO_PKG_VERSION")),
-        "x86_64",
-        "(none)",
-    ];
+    let fields = ["Linux", HOST, RELEASE, VERSION, "x86_64", "(none)"];
     let mut bytes = [0; UTS_FIELD * 6];
     for (index, field) in fields.iter().enumerate() {
         bytes[index * UTS_FIELD..][..field.len()].copy_from_slice(field.as_bytes());
