@@ -81,8 +81,12 @@ impl Reception {
             (Record::Thread { thread }, Some((_, threads))) => {
                 take_one(threads) && thread.registers.len() == REGISTERS
             }
-            (Record::Pages { first, hash: sent, bytes }, Some(_)) => {
+            (Record::Pages { first, hash: sent, bytes, .. }, Some(_)) => {
                 pages_fit(*first, bytes.len()) && (hash(bytes) == *sent || trusting)
+            }
+            (Record::Same { first, count, .. }, Some(_)) => {
+                let count = usize::try_from(*count).unwrap_or(usize::MAX);
+                count <= limits::SAME_PAGES && pages_fit(*first, count * limits::PAGE)
             }
             _ => false,
         }

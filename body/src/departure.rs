@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use wayfarer_proto::codec::frame;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::Purpose;
-use wayfarer_proto::id::NodeId;
+use wayfarer_proto::id::{Epoch, NodeId};
 use wayfarer_proto::image::{Record, hash};
 use wayfarer_proto::limits;
-use wayfarer_proto::message::{BodyMessage, Refusal, Requirements, Totals};
+use wayfarer_proto::message::{BodyMessage, Refusal, Requirements, Ticket, Totals};
 use wayfarer_proto::session::Mark;
 use wayfarer_proto::time::Instant;
 
@@ -68,12 +68,12 @@ impl Session {
         }
     }
 
-    pub(crate) fn on_depart(&mut self, node: NodeId, token: u64) {
+    pub(crate) fn on_depart(&mut self, node: NodeId, ticket: Ticket) {
         if !matches!(self.life, Life::Frozen) {
             return self.violation();
         }
         self.life = Life::Departing;
-        self.event(Event::Depart { node, token });
+        self.event(Event::Depart { node, ticket });
     }
 
     /// The end of the image goes out only now, after the state says so: a body whose image may be
@@ -149,9 +149,16 @@ impl ImageWriter {
 
     /// The frame of a run of pages from page number `first` on: whole pages, at most one window.
     /// Zero pages of anonymous memory need not be sent; those of a file mapping must.
-    pub fn pages(&mut self, first: u64, bytes: Vec<u8>) -> Vec<u8> {
+    /// They were last changed in epoch `changed`.
+    pub fn pages(&mut self, first: u64, changed: Epoch, bytes: Vec<u8>) -> Vec<u8> {
         debug_assert!(bytes.len().is_multiple_of(limits::PAGE) && bytes.len() <= limits::WINDOW);
-        self.record(&Record::Pages { first, hash: hash(&bytes), bytes })
+        self.record(&Record::Pages { first, changed, hash: hash(&bytes), bytes })
+    }
+
+    /// The frame of a run of pages that are as the target remembers them.
+    pub fn same(&mut self, first: u64, changed: Epoch, count: usize) -> Vec<u8> {
+        debug_assert!(count <= limits::SAME_PAGES);
+        self.record(&Record::Same { first, count: count as u64, changed })
     }
 
     /// What was written, for `Input::ImageSent`.

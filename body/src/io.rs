@@ -8,7 +8,7 @@ use wayfarer_proto::image::Record;
 use wayfarer_proto::linux::signal::SigInfo;
 use wayfarer_proto::message::{
     BodyMessage, ByeReason, Call, DeputyMessage, Envelope, FilePages, MemoryReply, MemoryRequest,
-    Query, Refusal, Reply, Requirements, Totals, Usage,
+    Query, Refusal, Reply, Requirements, Ticket, Totals, Usage,
 };
 use wayfarer_proto::time::Instant;
 
@@ -205,8 +205,8 @@ pub enum Event {
     Depart {
         /// To this node.
         node: NodeId,
-        /// What to show there.
-        token: u64,
+        /// What it gave out for the image.
+        ticket: Ticket,
     },
     /// The move is off: threads run.
     Thaw {

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 
 use wayfarer_proto::handshake::{Purpose, accept};
 use wayfarer_proto::id::{CallSeq, Epoch, NodeId, ProcessKey, Tid};
-use wayfarer_proto::message::{BodyMessage, DeputyMessage, Envelope, Usage};
+use wayfarer_proto::message::{BodyMessage, DeputyMessage, Envelope, Ticket, Usage};
 use wayfarer_proto::session::{Config, Mark, Marks};
 use wayfarer_proto::time::Instant;
 
@@ -90,12 +90,12 @@ impl Session {
     /// target is home itself the session accepts the hello; `token` is what the old body must
     /// show at this node's image port.
     pub fn arriving(config: Config, now: Instant, arrival: Arrival) -> Self {
-        let Arrival { process, epoch, token, home, reader } = arrival;
+        let Arrival { process, epoch, ticket, home, reader } = arrival;
         let reception = Reception::new(process, epoch, now + config.keep_alive);
         let link = if home { Link::Here } else { Link::Up(reader) };
         let mut session = Self::new(config, process, epoch, Life::Arriving(reception), link);
         if !home {
-            session.transmit(accept(token));
+            session.transmit(accept(ticket));
         }
         session
     }
@@ -205,7 +205,7 @@ impl Session {
             }
             D::Survey => self.while_running(Event::Survey),
             D::Freeze => self.on_freeze(),
-            D::Depart { node, token } => self.on_depart(node, token),
+            D::Depart { node, ticket } => self.on_depart(node, ticket),
             D::Abort { stopped } => self.on_abort(stopped),
             D::Commit { epoch, stopped } => self.on_commit(epoch, stopped),
             D::Bye { reason } => self.on_bye(reason),
@@ -290,8 +290,8 @@ pub struct Arrival {
     pub process: ProcessKey,
     /// The epoch it has once it runs.
     pub epoch: Epoch,
-    /// What the old body must show at the image port.
-    pub token: u64,
+    /// What the old body is given for its image.
+    pub ticket: Ticket,
     /// Whether this node is its home, so that deputy and body are joined without a channel.
     pub home: bool,
     /// What the acceptor read after the hello; empty at home.

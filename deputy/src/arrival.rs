@@ -4,7 +4,7 @@
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::{Purpose, hello};
 use wayfarer_proto::id::{ChannelId, Epoch};
-use wayfarer_proto::message::{BodyMessage, Refusal, Requirements};
+use wayfarer_proto::message::{BodyMessage, Refusal, Requirements, Ticket};
 use wayfarer_proto::session::Mark;
 use wayfarer_proto::time::Instant;
 
@@ -33,22 +33,22 @@ impl Session {
     }
 
     /// The target accepted.
-    pub(crate) fn admitted(&mut self, now: Instant, channel: ChannelId, token: u64) {
+    pub(crate) fn admitted(&mut self, now: Instant, channel: ChannelId, ticket: Ticket) {
         if self.target_place() == Some(Place::Away(channel)) {
-            self.accepted(now, token);
+            self.accepted(now, ticket);
         }
     }
 
     /// Home accepted.
-    pub(crate) fn admitted_here(&mut self, now: Instant, token: u64) {
+    pub(crate) fn admitted_here(&mut self, now: Instant, ticket: Ticket) {
         if self.target_place() == Some(Place::Here) {
-            self.accepted(now, token);
+            self.accepted(now, ticket);
         }
     }
 
-    fn accepted(&mut self, now: Instant, token: u64) {
+    fn accepted(&mut self, now: Instant, ticket: Ticket) {
         if self.phase() == Some(&Phase::Admission) {
-            self.freeze(now, token);
+            self.freeze(now, ticket);
         }
     }
 

@@ -5,7 +5,7 @@ use wayfarer_proto::codec::FrameReader;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::accept;
 use wayfarer_proto::id::{CallSeq, ChannelId, Epoch};
-use wayfarer_proto::message::{BodyMessage, DeputyMessage, Requirements};
+use wayfarer_proto::message::{BodyMessage, DeputyMessage, Requirements, Ticket};
 use wayfarer_proto::session::{Mark, Mutant};
 use wayfarer_proto::time::Instant;
 
@@ -36,9 +36,9 @@ impl Session {
 
     /// Tells the body to freeze and holds everything from here on: what was sent before is
     /// answered before it says Frozen.
-    pub(crate) fn freeze(&mut self, now: Instant, token: u64) {
+    pub(crate) fn freeze(&mut self, now: Instant, ticket: Ticket) {
         if let Some(movement) = &mut self.movement {
-            movement.token = token;
+            movement.ticket = ticket;
         }
         // The target has admitted the body.
         self.cost.frozen_since = Some(now);
@@ -56,8 +56,8 @@ impl Session {
             return self.violation(now, self.place);
         }
         self.control.void_pages();
-        let Some(Move { target, token, .. }) = &self.movement else { return };
-        let (target, token) = (*target, *token);
+        let Some(Move { target, ticket, .. }) = &self.movement else { return };
+        let (target, ticket) = (*target, *ticket);
         let node = match target {
             Target::Here => self.process.home,
             Target::Away { node, .. } => node,
@@ -65,7 +65,7 @@ impl Session {
         // This answer, and the connection that the image goes by.
         self.cost.round_trips += 2;
         self.enter(Phase::Stream, Instant::NEVER);
-        self.say(self.place, DeputyMessage::Depart { node, token });
+        self.say(self.place, DeputyMessage::Depart { node, ticket });
     }
 
     fn on_thawed(&mut self) {
@@ -111,7 +111,7 @@ impl Session {
         self.forget(old);
         self.channels.insert(channel, Channel::open(reader));
         self.place = Place::Away(channel);
-        self.transmit(channel, accept(0));
+        self.transmit(channel, accept(Ticket::NONE));
         let pending = matches!(self.phase(), Some(Phase::Stream | Phase::Whole));
         if let Some(movement) = &mut self.movement {
             movement.source_lost = false;
@@ -128,7 +128,7 @@ impl Session {
     fn refuse_doubt(&mut self, channel: ChannelId) {
         self.marks.reach(Mark::DoubtStale);
         if self.config.mutant == Mutant::AnswerStaleEpoch {
-            self.transmit(channel, accept(0));
+            self.transmit(channel, accept(Ticket::NONE));
             return self.say(Place::Away(channel), DeputyMessage::Abort { stopped: false });
         }
         self.refuse(channel, Errno::ESTALE);

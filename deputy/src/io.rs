@@ -8,7 +8,7 @@ use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, Fd, MapId, NodeId, Tid};
 use wayfarer_proto::linux::signal::SigInfo;
 use wayfarer_proto::message::{
     Action, Args, BodyMessage, DeputyMessage, Envelope, FilePages, MemoryReply, Query, Refusal,
-    Requirements, Usage,
+    Requirements, Ticket, Usage,
 };
 use wayfarer_proto::time::Instant;
 
@@ -195,8 +195,8 @@ pub enum Input<'a> {
     CallOff(Refusal),
     /// Home can host the body ([`Event::Admit`]) and has made an arriving session for it.
     Admitted {
-        /// What the old body shall show at home's image port.
-        token: u64,
+        /// What it gives out for the image.
+        ticket: Ticket,
     },
     /// Home cannot.
     NotAdmitted(Refusal),

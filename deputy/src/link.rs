@@ -7,7 +7,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::{Answer, accept};
 use wayfarer_proto::id::ChannelId;
 use wayfarer_proto::limits;
-use wayfarer_proto::message::{BodyMessage, ByeReason, DeputyMessage, Envelope, Refusal};
+use wayfarer_proto::message::{BodyMessage, ByeReason, DeputyMessage, Envelope, Refusal, Ticket};
 use wayfarer_proto::session::Mark;
 use wayfarer_proto::time::Instant;
 
@@ -92,7 +92,7 @@ impl Session {
 
     fn on_answer(&mut self, now: Instant, channel: ChannelId, answer: Answer) {
         match answer {
-            Answer::Accept { token, .. } => self.admitted(now, channel, token),
+            Answer::Accept { ticket, .. } => self.admitted(now, channel, ticket),
             Answer::Refuse { errno, reason } => {
                 self.forget(channel);
                 self.not_admitted(now, Refusal { errno, reason });
@@ -134,7 +134,7 @@ impl Session {
         }
         self.marks.reach(Mark::ForkChild);
         self.channels.insert(channel, Channel::open(reader));
-        self.transmit(channel, accept(0));
+        self.transmit(channel, accept(Ticket::NONE));
         self.place = Place::Away(channel);
         self.release();
     }

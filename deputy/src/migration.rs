@@ -17,7 +17,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::message::{BodyMessage, ByeReason, DeputyMessage, Envelope, Refusal};
+use wayfarer_proto::message::{BodyMessage, ByeReason, DeputyMessage, Envelope, Refusal, Ticket};
 use wayfarer_proto::session::{Mark, MovePhase, Mutant};
 use wayfarer_proto::time::Instant;
 
@@ -59,8 +59,8 @@ pub(crate) struct Move {
     pub(crate) phase: Phase,
     /// When the phase is given up.
     pub(crate) until: Instant,
-    /// What the old body shall show at the target's image port.
-    pub(crate) token: u64,
+    /// What the target gave out for the image.
+    pub(crate) ticket: Ticket,
     /// The old body's channel has broken and no new one has come.
     pub(crate) source_lost: bool,
 }
@@ -125,7 +125,8 @@ impl Session {
                 let until = now + self.config.keep_alive;
                 let phase = Phase::Survey;
                 self.cost = MoveCost::default();
-                self.movement = Some(Move { target, phase, until, token: 0, source_lost: false });
+                let ticket = Ticket::NONE;
+                self.movement = Some(Move { target, phase, until, ticket, source_lost: false });
                 self.enter(Phase::Survey, until);
                 return self.say(self.place, DeputyMessage::Survey);
             }

@@ -173,7 +173,7 @@ impl Session {
             Input::Move { target } => self.begin_move(now, target),
             Input::Commit => self.commit(now),
             Input::CallOff(refusal) => self.abort(now, refusal),
-            Input::Admitted { token } => self.admitted_here(now, token),
+            Input::Admitted { ticket } => self.admitted_here(now, ticket),
             Input::NotAdmitted(refusal) => self.not_admitted(now, refusal),
             Input::End => self.end(now),
         }

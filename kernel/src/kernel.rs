@@ -29,7 +29,7 @@ use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
 use crate::random::Random;
 use crate::socket::Sockets;
-use crate::split::{BodyDriver, DeputyDriver, Returns};
+use crate::split::{BodyDriver, DeputyDriver, Remnants, Returns};
 use crate::stdio::Stdin;
 
 /// How long user code runs while others wait.
@@ -47,6 +47,8 @@ pub struct Kernel {
     pub frames: FramePool,
     /// Pages of files of other nodes.
     pub file_cache: Rc<FileCache>,
+    /// What bodies have left behind that went on to other nodes.
+    pub remnants: Rc<Remnants>,
     /// Threads that wait on a futex(2) word.
     pub futexes: Futexes,
     /// The processes with a half here.
@@ -176,6 +178,7 @@ impl Kernel {
             fetches: parts.fetches,
             sockets: Sockets::new(&parts.frames),
             file_cache: FileCache::new(&parts.frames),
+            remnants: Remnants::new(&parts.frames),
             frames: parts.frames,
             nameless: Nameless::new(Rc::new(wall_clock)),
             ipc: Ipc::default(),

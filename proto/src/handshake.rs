@@ -18,7 +18,7 @@ use crate::codec::{DecodeError, FrameReader, frame, wire_enum, wire_struct};
 use crate::errno::Errno;
 use crate::id::{Epoch, ProcessKey};
 use crate::limits;
-use crate::message::Requirements;
+use crate::message::{Requirements, Ticket};
 
 /// "WFR" and a byte that is no text, so that a stray text protocol is refused at once.
 pub const MAGIC: u32 = 0x8052_4657;
@@ -94,8 +94,8 @@ wire_enum! {
             version: u16,
             /// The features both have.
             features: u64,
-            /// For [`Purpose::NewBody`]: what to show at the image port. Else 0.
-            token: u64,
+            /// For [`Purpose::NewBody`]: what to show at the image port. Else [`Ticket::NONE`].
+            ticket: Ticket,
         },
         /// No; the connection ends.
         2 => Refuse {
@@ -129,9 +129,9 @@ pub fn hello(purpose: Purpose) -> Vec<u8> {
     frame(&Hello { magic: MAGIC, version: VERSION, features: FEATURES, purpose })
 }
 
-/// The frame that accepts; `token` as in [`Answer::Accept`].
-pub fn accept(token: u64) -> Vec<u8> {
-    frame(&Answer::Accept { version: VERSION, features: FEATURES, token })
+/// The frame that accepts; `ticket` as in [`Answer::Accept`].
+pub fn accept(ticket: Ticket) -> Vec<u8> {
+    frame(&Answer::Accept { version: VERSION, features: FEATURES, ticket })
 }
 
 /// The frame that refuses.

@@ -3,6 +3,10 @@
 //! A stream of frames: [`Record::Header`], the regions, the threads, runs of pages (each with its
 //! hash; zero pages are not sent), [`Record::End`] with the totals. Registers and FPU state are
 //! plain data here; what they mean is the machine's affair.
+//!
+//! A node keeps the memory of a body that left it. Of each page it is known in which epoch it
+//! changed last, so that a body that comes back brings only what has changed since
+//! ([`Record::Same`]).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -41,6 +45,8 @@ wire_enum! {
         4 => Pages {
             /// Number of the first page (address / 4096).
             first: u64,
+            /// The epoch in which they were changed last.
+            changed: Epoch,
             /// [`hash`] of the bytes.
             hash: u64,
             /// Their content, a multiple of 4096 bytes, at most one window.
@@ -50,6 +56,15 @@ wire_enum! {
         5 => End {
             /// What.
             totals: Totals,
+        },
+        /// Pages that follow each other and are as the target remembers them.
+        6 => Same {
+            /// Number of the first page.
+            first: u64,
+            /// How many, at most [`limits::SAME_PAGES`].
+            count: u64,
+            /// The epoch in which they were changed last.
+            changed: Epoch,
         },
     }
 
@@ -80,6 +95,8 @@ wire_struct! {
         pub process: ProcessKey,
         /// The epoch of the body once it runs.
         pub epoch: Epoch,
+        /// Names its address space: see [`Remembered::memory`](crate::message::Remembered::memory).
+        pub memory: u64,
         /// The program's name.
         pub name: String,
         /// The CPU it has been shown.

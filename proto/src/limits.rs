@@ -41,6 +41,9 @@ pub const STRINGS: usize = 256;
 /// Pages of one run of an image.
 pub const RUN_PAGES: usize = WINDOW / PAGE;
 
+/// Pages of one run that an image does not hold because its target has them already.
+pub const SAME_PAGES: usize = 512;
+
 /// Files whose content is named with pages of one of them.
 pub const FILE_VERSIONS: usize = 256;
 

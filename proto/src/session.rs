@@ -36,6 +36,8 @@ pub enum Mutant {
     CommitUnchecked,
     /// A loan outlives the body's next request.
     KeepLoan,
+    /// A node remembers the memory of a body whose arrival was called off, too.
+    RememberCalledOff,
 }
 
 /// How far a move is, as its deputy sees it. A test can hold a move in a phase: the deputy then

@@ -13,12 +13,14 @@ use wayfarer_proto::linux::signal::{SigAction, SigAltStack, SigDetail, SigInfo, 
 use wayfarer_proto::message::{
     Action, Args, BodyMessage, ByeReason, Call, DeputyMessage, Envelope, ExecImage, FilePages,
     FileVersion, InWindow, Lack, MemoryReply, MemoryRequest, OutBytes, OutWindow, Query, RawResult,
-    Refusal, Reply, Requirements, StringEnd, Totals, Usage,
+    Refusal, Remembered, Reply, Requirements, StringEnd, Ticket, Totals, Usage,
 };
 use wayfarer_proto::time::Instant;
 
 const PROCESS: ProcessKey = ProcessKey { home: NodeId(1), pid: Pid(4711) };
 const ADDR: UserAddr = UserAddr(0x7fff_ffff_0000);
+const TICKET: Ticket =
+    Ticket { token: 1 << 63, remembered: Some(Remembered { memory: u64::MAX, epoch: Epoch(2) }) };
 const TOTALS: Totals = Totals { records: 9, pages: 300, bytes: 1 << 20, hash: u64::MAX };
 
 fn requirements() -> Requirements {
@@ -128,7 +130,7 @@ fn deputy_messages() -> Vec<DeputyMessage> {
         D::Lend { fd: Fd(1), room: 65_536 },
         D::Survey,
         D::Freeze,
-        D::Depart { node: NodeId(3), token: 1 << 63 },
+        D::Depart { node: NodeId(3), ticket: TICKET },
         D::Abort { stopped: false },
         D::Commit { epoch: Epoch(7), stopped: true },
         D::PageData { id: 1, result: Ok(file_pages()) },
@@ -161,6 +163,7 @@ fn records() -> Vec<Record> {
     let header = Header {
         process: PROCESS,
         epoch: Epoch(2),
+        memory: 1,
         name: "wander".into(),
         requirements: requirements(),
         usage: Usage::cpu(1),
@@ -182,7 +185,8 @@ fn records() -> Vec<Record> {
         thread(ThreadState::Running),
         thread(ThreadState::LocalWait { wait }),
         thread(ThreadState::AwaitReply { seq: CallSeq(8), call: Some((0, args)) }),
-        Record::Pages { first: 77, hash: 1, bytes: vec![3; limits::WINDOW] },
+        Record::Pages { first: 77, changed: Epoch(3), hash: 1, bytes: vec![3; limits::WINDOW] },
+        Record::Same { first: 77, count: 512, changed: Epoch(3) },
         Record::End { totals: TOTALS },
     ]
 }
@@ -229,7 +233,7 @@ fn every_message_survives_the_wire() {
     survives(&envelopes(deputy_messages()));
     survives(&records());
     survives(&hellos());
-    let accept = Answer::Accept { version: 1, features: 0, token: 5 };
+    let accept = Answer::Accept { version: 1, features: 0, ticket: TICKET };
     survives(&[accept, Answer::Refuse { errno: Errno::ENOMEM, reason: "full".into() }]);
 }
 

@@ -91,6 +91,11 @@ fn keeping_a_loan_is_caught() {
 }
 
 #[test]
+fn remembering_what_was_called_off_is_caught() {
+    caught(Mutant::RememberCalledOff);
+}
+
+#[test]
 fn committing_unchecked_is_caught() {
     caught(Mutant::CommitUnchecked);
 }

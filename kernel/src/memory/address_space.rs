@@ -4,12 +4,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use wayfarer_machine::{Frame, OutOfFrames, PageTable};
+use wayfarer_machine::{Frame, OutOfFrames, PageTable, UserPage};
 use wayfarer_proto::id::{MapId, NodeId, UserAddr};
 
+use super::ages::Ages;
 use super::coherent::Attachment;
 use super::futex::SpaceId;
-use super::page_range::{PAGE, PageRange, user_page};
+use super::page_range::{END_PAGE, PAGE, PageRange, user_page};
 use super::page_set::PageSet;
 use super::region::{Backing, Region};
 use super::region_map::RegionMap;
@@ -76,6 +77,8 @@ pub struct AddressSpace {
     pub(super) guest_of: Option<NodeId>,
     /// Files of another node that it shows copies of.
     pub(super) attached: BTreeMap<MapId, Attachment>,
+    /// How old the pages are that came with an image.
+    pub(super) ages: Ages,
     /// Pages present that have a frame of their own, or share one that is not the zero frame.
     resident: usize,
 }
@@ -102,6 +105,7 @@ impl AddressSpace {
             contents: BTreeMap::new(),
             guest_of: None,
             attached: BTreeMap::new(),
+            ages: Ages::default(),
             resident: 0,
         })
     }
@@ -174,6 +178,7 @@ impl AddressSpace {
     ) -> Result<(), OutOfFrames> {
         let counts = usize::from(!self.source.is_zero(&frame));
         let old = self.table.map(user_page(page), frame, region.access(writable))?;
+        self.ages.forget(page);
         let counted = old.is_some_and(|frame| !self.source.is_zero(&frame));
         self.resident = self.resident + counts - usize::from(counted);
         if region.protection.is_empty() {
@@ -195,6 +200,28 @@ impl AddressSpace {
             from = page.number() + 1;
         }
         self.clean.remove_range(range.first(), range.end());
+        self.ages.forget_range(range.first(), range.end());
+    }
+
+    /// Keeps its name and the pages that are its own and forgets the rest: nobody runs in it again.
+    pub fn retire(&mut self) {
+        let shared = self.regions.iter().filter(|region| region.is_shared());
+        let shared = shared.map(|region| (region.range.first(), region.range.end()));
+        let others: Vec<(u64, u64)> = shared.chain(self.clean.ranges()).collect();
+        for range in others.into_iter().filter_map(|(first, end)| PageRange::new(first, end)) {
+            self.drop_pages(range);
+        }
+        self.regions = RegionMap::default();
+        self.files.clear();
+        self.contents.clear();
+        self.ages.forget_range(0, END_PAGE);
+    }
+
+    /// Takes one page's frame away for another address space.
+    pub(super) fn take_frame(&mut self, page: UserPage) -> Option<Frame> {
+        let frame = self.table.unmap(page)?;
+        self.resident -= usize::from(!self.source.is_zero(&frame));
+        Some(frame)
     }
 
     /// Applies the protection of `region` to those of its pages that are present. Stores are

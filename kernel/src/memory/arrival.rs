@@ -1,9 +1,13 @@
 //! An address space while it arrives.
 
-use wayfarer_machine::{Frame, FrameReservation, OutOfFrames};
-use wayfarer_proto::id::{NodeId, UserAddr};
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use wayfarer_machine::{Frame, FrameReservation, OutOfFrames, UserPage};
+use wayfarer_proto::id::{Epoch, NodeId, UserAddr};
 use wayfarer_proto::image::Region as ImageRegion;
 use wayfarer_proto::limits;
+use wayfarer_proto::message::Remembered;
 
 use super::address_space::AddressSpace;
 use super::image::ImageError;
@@ -22,21 +26,32 @@ pub struct Arrival {
     promise: FrameReservation,
     /// Frames it may take beyond the promise, if there are any.
     beyond: u64,
+    /// The body's memory as it was when it last left this node.
+    remnant: Option<AddressSpace>,
     pages: u64,
 }
 
 impl Arrival {
     /// Admits an address space that says it needs `frames` frames
-    /// ([`Footprint::frames`](super::Footprint::frames)).
+    /// ([`Footprint::frames`](super::Footprint::frames)). `remnant` is what this node has kept of
+    /// it; it is given up if there is no room for both.
     ///
     /// # Errors
     /// [`OutOfFrames`] when there are fewer: the move is refused before it begins.
-    pub fn admit(source: &MemorySource, frames: u64) -> Result<Self, OutOfFrames> {
+    pub fn admit(
+        source: &MemorySource,
+        frames: u64,
+        mut remnant: Option<AddressSpace>,
+    ) -> Result<Self, OutOfFrames> {
         let promised = usize::try_from(frames).map_err(|_| OutOfFrames)?;
-        let mut promise = source.pool().reserve(promised)?;
+        let pool = source.pool();
+        let mut promise = pool.reserve(promised).or_else(|OutOfFrames| {
+            remnant = None;
+            pool.reserve(promised)
+        })?;
         promise.release(1);
         let beyond = frames.saturating_add(GROWTH);
-        Ok(Self { space: AddressSpace::new(source)?, promise, beyond, pages: 0 })
+        Ok(Self { space: AddressSpace::new(source)?, promise, beyond, remnant, pages: 0 })
     }
 
     /// Says whose home the body is away from, if it is.
@@ -44,12 +59,18 @@ impl Arrival {
         self.space.set_guest_of(home);
     }
 
-    /// Says where the heap is.
+    /// What this node has kept of the body's memory, if it left at the end of `epoch`.
+    pub fn remembered(&self, epoch: Epoch) -> Option<Remembered> {
+        self.remnant.as_ref().and_then(|remnant| remnant.remembered(epoch))
+    }
+
+    /// Says how the address space is named in the cluster, and where the heap is.
     ///
     /// # Errors
     /// As [`AddressSpace::set_heap`].
-    pub fn set_heap(&mut self, start: UserAddr, end: UserAddr) -> Result<(), ImageError> {
-        self.space.set_heap(start, end)
+    pub fn begin(&mut self, name: u64, heap: Range<UserAddr>) -> Result<(), ImageError> {
+        self.space.name(|| name);
+        self.space.set_heap(heap.start, heap.end)
     }
 
     /// Takes a region; regions come in order of address.
@@ -65,23 +86,46 @@ impl Arrival {
     /// # Errors
     /// [`ImageError::BadPage`] for pages no region holds or that came before,
     /// [`ImageError::OutOfFrames`] for more than was promised and a process grows by.
-    pub fn add_pages(&mut self, first: u64, bytes: &[u8]) -> Result<(), ImageError> {
+    pub fn add_pages(
+        &mut self,
+        first: u64,
+        changed: Epoch,
+        bytes: &[u8],
+    ) -> Result<(), ImageError> {
         let (pages, rest) = bytes.as_chunks::<{ limits::PAGE }>();
         if !rest.is_empty() {
             return Err(ImageError::BadPage);
         }
-        for (index, content) in pages.iter().enumerate() {
-            let page = first.checked_add(index as u64).ok_or(ImageError::BadPage)?;
-            self.add_page(page, content)?;
+        let mut frames = Vec::with_capacity(pages.len());
+        for content in pages {
+            let frame = self.promise.allocate().or_else(|OutOfFrames| self.take_beyond())?;
+            frame.write(0, content);
+            frames.push(frame);
         }
-        Ok(())
+        self.install(first, frames.into_iter(), changed)
     }
 
-    fn add_page(&mut self, page: u64, content: &[u8]) -> Result<(), ImageError> {
-        let frame = self.promise.allocate().or_else(|OutOfFrames| self.take_beyond())?;
-        frame.write(0, content);
-        self.with_promise(|space| space.install_frame(page, frame))?;
-        self.pages += 1;
+    /// Takes pages over that are as the remnant has them.
+    ///
+    /// # Errors
+    /// [`ImageError::BadPage`] for pages that it has not.
+    pub fn keep_pages(&mut self, pages: Range<u64>, changed: Epoch) -> Result<(), ImageError> {
+        let remnant = self.remnant.as_mut().ok_or(ImageError::BadPage)?;
+        let frame = |page| UserPage::new(page).and_then(|page| remnant.take_frame(page));
+        let frames: Option<Vec<Frame>> = pages.clone().map(frame).collect();
+        let frames = frames.ok_or(ImageError::BadPage)?;
+        // They were promised frames that they do not need.
+        self.promise.release(frames.len());
+        self.install(pages.start, frames.into_iter(), changed)
+    }
+
+    fn install(
+        &mut self,
+        first: u64,
+        frames: impl Iterator<Item = Frame>,
+        changed: Epoch,
+    ) -> Result<(), ImageError> {
+        self.pages += self.with_promise(|space| space.install_frames(first, frames, changed))?;
         Ok(())
     }
 
@@ -93,10 +137,10 @@ impl Arrival {
 
     /// Runs something that takes frames for page tables from the pool, at the promise's expense.
     /// Nobody else allocates meanwhile, so what is not taken can be promised again.
-    fn with_promise(
+    fn with_promise<T>(
         &mut self,
-        act: impl FnOnce(&mut AddressSpace) -> Result<(), ImageError>,
-    ) -> Result<(), ImageError> {
+        act: impl FnOnce(&mut AddressSpace) -> Result<T, ImageError>,
+    ) -> Result<T, ImageError> {
         let pool = self.space.source.pool().clone();
         let left = self.promise.left();
         self.promise.release(left);
@@ -110,6 +154,11 @@ impl Arrival {
     /// Pages taken so far.
     pub fn pages(&self) -> u64 {
         self.pages
+    }
+
+    /// What is left of the remnant, for the caller to free at leisure.
+    pub fn take_remnant(&mut self) -> Option<AddressSpace> {
+        self.remnant.take()
     }
 
     /// The address space, whole. What is left of the promise returns to the pool.

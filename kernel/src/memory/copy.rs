@@ -123,6 +123,9 @@ impl AddressSpace {
             let at = address.offset(done as u64);
             match self.accessible(at, kind) {
                 Ok(frame) => {
+                    if kind == AccessKind::Write {
+                        self.ages.forget(at.0 / PAGE);
+                    }
                     let offset = (at.0 % PAGE) as usize;
                     let len = (limits::PAGE - offset).min(len - done);
                     visit(done, Piece { frame, offset, len });

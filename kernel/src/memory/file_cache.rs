@@ -52,7 +52,7 @@ impl FileCache {
             limit: (pool.counts().total / PART).min(PAGES_MAX),
             uses: Cell::new(0),
         });
-        pool.set_spare(&cache);
+        pool.add_spare(&cache);
         cache
     }
 

@@ -47,7 +47,7 @@ impl AddressSpace {
     /// for want of memory: a refused fork(2) is an error that a program expects.
     pub fn begin_fork(&self) -> Result<Self, OutOfFrames> {
         let pool = self.source.pool();
-        if pool.available() < pool.counts().total / RESERVE_DIVISOR {
+        if !pool.has_available(pool.counts().total / RESERVE_DIVISOR) {
             return Err(OutOfFrames);
         }
         let mut child = Self::new(&self.source)?;

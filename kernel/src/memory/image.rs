@@ -4,9 +4,11 @@ use alloc::vec::Vec;
 
 use wayfarer_machine::{Frame, OutOfFrames};
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::id::{Epoch, UserAddr};
 use wayfarer_proto::image::Region as ImageRegion;
+use wayfarer_proto::limits;
 use wayfarer_proto::linux::mman::{MAX_MAP_COUNT, MapFlags, Protection};
+use wayfarer_proto::message::Remembered;
 
 use super::address_space::{AddressSpace, MappedFile};
 use super::maps_text::STACK_NAME;
@@ -23,11 +25,26 @@ pub enum CleanFilePages {
     Include,
 }
 
-/// Pages that follow each other and have to travel.
+/// Where pages travel from and to, as far as it matters which.
+#[derive(Clone, Copy, Debug)]
+pub struct Travel {
+    /// The epoch that ends here.
+    pub epoch: Epoch,
+    /// What the target has kept of the body's memory.
+    pub remembered: Option<Remembered>,
+    /// Whether pages travel that are as their file.
+    pub clean: CleanFilePages,
+}
+
+/// Pages that follow each other and have to travel, unless the target has them already.
 #[derive(Debug)]
 pub struct PageRun {
     /// Number of the first page.
     pub first: u64,
+    /// The epoch in which they were changed last.
+    pub changed: Epoch,
+    /// Whether the target has them as they are.
+    pub same: bool,
     /// The frames. While these handles live, a store by the program makes a copy.
     pub frames: Vec<Frame>,
 }
@@ -46,6 +63,14 @@ impl PageRun {
         }
         bytes
     }
+}
+
+/// A page that has to travel.
+struct Found {
+    page: u64,
+    frame: Frame,
+    /// The epoch in which it was changed last, if not in this one.
+    unchanged_since: Option<Epoch>,
 }
 
 /// A [`Footprint`] that is being counted in steps.
@@ -144,17 +169,39 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// The first run of at most `max` pages at or after page `from` that have to travel: those
-    /// with content that no region tells. Zero pages of memory that began as zeroes are left out;
-    /// zero pages written over a file's are not.
-    pub fn next_run(&self, from: u64, max: usize, clean: CleanFilePages) -> Option<PageRun> {
-        let (first, frame) = self.next_page(from, clean)?;
-        let mut run = PageRun { first, frames: alloc::vec![frame] };
-        while run.frames.len() < max
-            && let Some((page, frame)) = self.next_page(run.end(), clean)
-            && page == run.end()
-        {
-            run.frames.push(frame);
+    /// Names the address space in the cluster, so that a node that has kept it knows it again.
+    /// `make` gives the name if it has none yet.
+    pub fn name(&mut self, make: impl FnOnce() -> u64) -> u64 {
+        self.ages.name(make)
+    }
+
+    /// What a node knows that keeps it, its body having left at the end of `epoch`; nothing if no
+    /// body has.
+    pub fn remembered(&self, epoch: Epoch) -> Option<Remembered> {
+        self.ages.remembered(epoch)
+    }
+
+    /// The first run of pages at or after page `from` that have to travel: those with content that
+    /// no region tells. Zero pages of memory that began as zeroes are left out; zero pages written
+    /// over a file's are not. At most [`limits::RUN_PAGES`], or [`limits::SAME_PAGES`] of those
+    /// that the target has.
+    pub fn next_run(&self, from: u64, travel: &Travel) -> Option<PageRun> {
+        let known = self.ages.known_to(travel.remembered);
+        let mut pages = self.travelling(from, travel.clean).map(|found| {
+            let same = found.unchanged_since.is_some_and(|changed| Some(changed) <= known);
+            (found, same)
+        });
+        let (found, same) = pages.next()?;
+        let (first, age) = (found.page, found.unchanged_since);
+        let changed = age.unwrap_or(travel.epoch);
+        let mut run = PageRun { first, changed, same, frames: alloc::vec![found.frame] };
+        let max = if same { limits::SAME_PAGES } else { limits::RUN_PAGES };
+        for (found, also_same) in pages.take(max - 1) {
+            let follows = found.page == run.end() && found.unchanged_since == age;
+            if !follows || also_same != same {
+                break;
+            }
+            run.frames.push(found.frame);
         }
         Some(run)
     }
@@ -169,59 +216,77 @@ impl AddressSpace {
     /// Counts some more of what it takes elsewhere; true once that is all. What changes between
     /// two steps may be counted or not.
     pub fn count_footprint(&self, count: &mut FootprintCount, clean: CleanFilePages) -> bool {
-        for _ in 0..STEP_PAGES {
-            let Some((page, _)) = self.next_page(count.next, clean) else { return true };
+        let mut left = STEP_PAGES;
+        for Found { page, .. } in self.travelling(count.next, clean).take(STEP_PAGES) {
             count.pages += 1;
             count.tables += tables_between(count.last, page);
             (count.last, count.next) = (Some(page), page + 1);
+            left -= 1;
         }
-        false
+        left > 0
     }
 
-    /// The first page at or after `from` that has to travel.
-    fn next_page(&self, from: u64, clean: CleanFilePages) -> Option<(u64, Frame)> {
-        let mut from = from;
-        loop {
-            let region = self.regions.find_from(from)?;
-            from = from.max(region.range.first());
-            let found = self.next_in(region, from, clean);
-            if found.is_some() {
-                return found;
-            }
-            from = region.range.end();
-        }
+    /// The pages at or after `from` that have to travel, in order.
+    fn travelling(&self, from: u64, clean: CleanFilePages) -> impl Iterator<Item = Found> {
+        let regions = self.regions.iter_from(from);
+        regions.flat_map(move |region| self.travelling_of(region, from, clean))
     }
 
-    fn next_in(&self, region: &Region, from: u64, clean: CleanFilePages) -> Option<(u64, Frame)> {
+    fn travelling_of<'a>(
+        &'a self,
+        region: &'a Region,
+        from: u64,
+        clean: CleanFilePages,
+    ) -> impl Iterator<Item = Found> {
+        let from = from.max(region.range.first());
         let anonymous = matches!(region.backing, Backing::Anonymous);
-        let mut from = from;
-        while from < region.range.end() {
-            let (page, mapping) = self.table.next_present(user_page(from))?;
-            let number = page.number();
-            if number >= region.range.end() {
-                return None;
-            }
+        self.table.scan(from..region.range.end()).filter_map(move |present| {
+            let page = present.page().number();
+            let unchanged_since = self.ages.get(page).filter(|_| !present.is_dirty());
+            let frame = present.frame();
             let skipped = if anonymous {
-                self.source.is_zero(&mapping.frame) || mapping.frame.is_zero()
+                unchanged_since.is_none() && (self.source.is_zero(&frame) || frame.is_zero())
             } else {
                 // What is shared with a file is the file's business.
-                region.is_shared() || (clean == CleanFilePages::Skip && self.clean.contains(number))
+                region.is_shared() || (clean == CleanFilePages::Skip && self.clean.contains(page))
             };
-            if !skipped {
-                return Some((number, mapping.frame));
-            }
-            from = number + 1;
-        }
-        None
+            (!skipped).then_some(Found { page, frame, unchanged_since })
+        })
     }
 
-    /// Shows a page that came from elsewhere, owned by it alone.
-    pub(super) fn install_frame(&mut self, page: u64, frame: Frame) -> Result<(), ImageError> {
-        let region = self.regions.find(page).cloned().ok_or(ImageError::BadPage)?;
+    /// Shows pages that came from elsewhere, or did once and are as they were then.
+    pub(super) fn install_frames(
+        &mut self,
+        first: u64,
+        frames: impl Iterator<Item = Frame>,
+        changed: Epoch,
+    ) -> Result<u64, ImageError> {
+        let mut region: Option<Region> = None;
+        let mut page = first;
+        for frame in frames {
+            region = region.filter(|region| region.range.contains(page));
+            let found = || self.regions.find(page).cloned().ok_or(ImageError::BadPage);
+            let there = region.take().map_or_else(found, Ok)?;
+            self.install_frame(page, frame, &there)?;
+            region = Some(there);
+            page += 1;
+        }
+        self.ages.insert_range(first, page, changed);
+        Ok(page - first)
+    }
+
+    fn install_frame(
+        &mut self,
+        page: u64,
+        frame: Frame,
+        region: &Region,
+    ) -> Result<(), ImageError> {
         if self.table.lookup(user_page(page)).is_some() {
             return Err(ImageError::BadPage);
         }
-        Ok(self.show(page, frame, &region, true)?)
+        // A process that was forked from this one, on this node, may have the frame too.
+        let owned = !frame.is_shared();
+        Ok(self.show(page, frame, region, owned)?)
     }
 }
 

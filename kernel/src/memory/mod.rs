@@ -18,6 +18,7 @@
 //! Absent on purpose: swap, huge pages, randomised addresses, `mlock` accounting.
 
 mod address_space;
+mod ages;
 mod arrival;
 mod attach;
 mod brk;
@@ -48,7 +49,7 @@ pub use fault::{FaultOutcome, FaultSignal, Installed, PageRequest};
 pub use file_cache::{FileCache, FileContent};
 pub use fork::ForkStep;
 pub use futex::{FutexKey, SpaceId};
-pub use image::{CleanFilePages, Footprint, FootprintCount, ImageError, PageRun};
+pub use image::{CleanFilePages, Footprint, FootprintCount, ImageError, PageRun, Travel};
 pub use kept::Kept;
 pub use map::{FileMapping, MapRequest, protection_from_raw};
 pub(crate) use maps_text::STACK_NAME;

@@ -16,6 +16,11 @@ impl PageSet {
         self.ranges.range(..=page).next_back().is_some_and(|(_, end)| page < *end)
     }
 
+    /// Its ranges in order: the first page of each, and the page after its last.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.ranges.iter().map(|(first, end)| (*first, *end))
+    }
+
     /// Adds a page.
     pub(super) fn insert(&mut self, page: u64) {
         if self.contains(page) {

@@ -7,13 +7,15 @@ use core::time::Duration;
 use wayfarer_body::Input;
 use wayfarer_machine::{OutOfFrames, UserContext};
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::NodeId;
+use wayfarer_proto::id::{Epoch, NodeId, ProcessKey};
 use wayfarer_proto::image::{Header, Record, Thread, ThreadState};
+use wayfarer_proto::message::Remembered;
 use wayfarer_proto::table::Sysno;
 use wayfarer_proto::time::Instant;
 
 use super::body::BodyDriver;
 use super::depart::parse_registers;
+use crate::executor::Priority;
 use crate::kernel::Kernel;
 use crate::memory::{Arrival, ImageError};
 use crate::process::{Body, BodyThread, Clocks, CpuTimer, Identity, InCall, Memory, ProcessCell};
@@ -22,6 +24,8 @@ use crate::syscall::Call;
 /// What has arrived of a body.
 pub struct Parts {
     memory: Arrival,
+    /// The epoch at whose end the body left what this node has kept of it.
+    left: Option<Epoch>,
     header: Option<Header>,
     threads: Vec<Thread>,
     /// The node.
@@ -35,10 +39,16 @@ impl Parts {
     ///
     /// # Errors
     /// [`OutOfFrames`] if there are fewer.
-    pub fn admit(kernel: &Kernel, frames: u64) -> Result<Self, OutOfFrames> {
-        let memory = Arrival::admit(kernel.memory(), frames)?;
+    pub fn admit(kernel: &Kernel, process: ProcessKey, frames: u64) -> Result<Self, OutOfFrames> {
+        let (remnant, left) = kernel.remnants.take(process).unzip();
+        let memory = Arrival::admit(kernel.memory(), frames, remnant)?;
         let (node, began) = (kernel.node, kernel.now());
-        Ok(Self { memory, header: None, threads: Vec::new(), node, began })
+        Ok(Self { memory, left, header: None, threads: Vec::new(), node, began })
+    }
+
+    /// What this node has kept of the body's memory.
+    pub fn remembered(&self) -> Option<Remembered> {
+        self.memory.remembered(self.left?)
     }
 
     fn take(&mut self, record: Record) -> Result<(), ImageError> {
@@ -46,12 +56,17 @@ impl Parts {
             Record::Header { header } => {
                 let home = header.process.home;
                 self.memory.set_guest_of((home != self.node).then_some(home));
-                self.memory.set_heap(header.brk_start, header.brk)?;
+                self.memory.begin(header.memory, header.brk_start..header.brk)?;
                 self.header = Some(header);
             }
             Record::Region { region } => self.memory.add_region(&region)?,
             Record::Thread { thread } => self.threads.push(thread),
-            Record::Pages { first, bytes, .. } => self.memory.add_pages(first, &bytes)?,
+            Record::Pages { first, changed, bytes, .. } => {
+                self.memory.add_pages(first, changed, &bytes)?;
+            }
+            Record::Same { first, count, changed } => {
+                self.memory.keep_pages(first..first.saturating_add(count), changed)?;
+            }
             Record::End { .. } => {}
         }
         Ok(())
@@ -103,8 +118,11 @@ impl BodyDriver {
     }
 }
 
-fn assemble(kernel: &Kernel, parts: Parts) -> Result<Rc<Body>, Errno> {
+fn assemble(kernel: &Kernel, mut parts: Parts) -> Result<Rc<Body>, Errno> {
     let header = parts.header.ok_or(Errno::EINVAL)?;
+    if let Some(rest) = parts.memory.take_remnant() {
+        kernel.spawner.spawn(Priority::Service, Memory::dissolve(Memory::new(rest)));
+    }
     let memory = Memory::new(parts.memory.finish());
     let body = Body::new(header.process, header.name.clone(), memory);
     body.clocks.set(clocks(kernel, &header, parts.began));

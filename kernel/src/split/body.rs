@@ -24,7 +24,7 @@ use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select};
 use crate::kernel::Kernel;
 use crate::memory::FileCache;
 use crate::net::{ConnectError, Connection, Kind, ReadError};
-use crate::process::{Body, BodyThread, Delivered, ProcessCell, Running};
+use crate::process::{Body, BodyThread, Delivered, Memory, ProcessCell, Running};
 use crate::signal::Action;
 use crate::syscall::Reply;
 
@@ -44,6 +44,8 @@ pub struct BodyDriver {
     pub(super) body: RefCell<Option<Rc<Body>>>,
     pub(super) process: RefCell<Option<Rc<ProcessCell>>>,
     pub(super) arrival: RefCell<Option<super::arrive::Parts>>,
+    /// The whole body has been sent to another node, and has not been told to stay.
+    pub(super) departed: Cell<bool>,
     /// The deputy session of this node, while both halves are here.
     pub(super) partner: RefCell<Option<Rc<DeputyDriver>>>,
     /// Why the channel broke, if it did.
@@ -70,6 +72,7 @@ impl BodyDriver {
             body: RefCell::new(body),
             process: RefCell::new(None),
             arrival: RefCell::new(None),
+            departed: Cell::new(false),
             partner: RefCell::new(None),
             broken: Cell::new(None),
             deadline: Cell::new(Instant::NEVER),
@@ -213,7 +216,7 @@ impl BodyDriver {
             }
             Event::Survey => self.survey(),
             Event::Freeze => self.freeze(),
-            Event::Depart { node, token } => self.depart(node, token),
+            Event::Depart { node, ticket } => self.depart(node, ticket),
             Event::Thaw { stopped } => self.thaw(stopped),
             Event::Image(record) => self.take_record(record),
             Event::ImageComplete => self.complete(),
@@ -327,7 +330,13 @@ impl BodyDriver {
             let threads = body.threads.borrow().values().cloned().collect();
             body.end();
             usage = body.usage();
-            if *reason != DestroyReason::Bye(ByeReason::Moved) {
+            let moved = *reason == DestroyReason::Bye(ByeReason::Moved);
+            if moved && self.departed.get() {
+                let epoch = self.session.borrow().epoch();
+                if let Some(old) = self.kernel.remnants.keep(key, body.memory(), epoch) {
+                    self.kernel.spawner.spawn(Priority::Service, Memory::dissolve(old));
+                }
+            } else if !moved {
                 self.release_locks(threads);
             }
         }

@@ -10,15 +10,14 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::{IMAGE_PORT, Purpose, hello};
 use wayfarer_proto::id::{Epoch, NodeId};
 use wayfarer_proto::image::{Header, LocalWait, Record, Thread, ThreadState};
-use wayfarer_proto::limits;
-use wayfarer_proto::message::{Refusal, Requirements, Totals};
+use wayfarer_proto::message::{Refusal, Requirements, Ticket, Totals};
 use wayfarer_proto::time::Instant;
 
 use super::body::BodyDriver;
 use super::memory::wire_args;
 use super::wire::{Heard, Wire};
 use crate::executor::{Priority, yield_now};
-use crate::memory::{CleanFilePages, FootprintCount};
+use crate::memory::{CleanFilePages, FootprintCount, Travel};
 use crate::net::{Connection, Kind};
 use crate::process::{Body, BodyThread, CpuTimer, InCall};
 
@@ -77,6 +76,7 @@ impl BodyDriver {
 
     /// The move is off: every thread goes on from what its data say.
     pub(super) fn thaw(self: &Rc<Self>, stopped: bool) {
+        self.departed.set(false);
         let image = self.image.borrow_mut().take();
         if let Some(image) = image {
             image.close();
@@ -103,17 +103,20 @@ impl BodyDriver {
     }
 
     /// Streams the image straight to the target (rule 7).
-    pub(super) fn depart(self: &Rc<Self>, node: NodeId, token: u64) {
+    pub(super) fn depart(self: &Rc<Self>, node: NodeId, ticket: Ticket) {
         let driver = Rc::clone(self);
         self.kernel.spawner.spawn(Priority::Service, async move {
-            match driver.stream(node, token).await {
-                Ok(totals) => driver.input(Input::ImageSent { totals }),
+            match driver.stream(node, ticket).await {
+                Ok(totals) => {
+                    driver.departed.set(true);
+                    driver.input(Input::ImageSent { totals });
+                }
                 Err(errno) => driver.input(Input::DepartFailed { errno }),
             }
         });
     }
 
-    async fn stream(self: &Rc<Self>, node: NodeId, token: u64) -> Result<Totals, Errno> {
+    async fn stream(self: &Rc<Self>, node: NodeId, ticket: Ticket) -> Result<Totals, Errno> {
         let body = self.body.borrow().clone().ok_or(Errno::ESRCH)?;
         let home = self.process.borrow().as_ref().and_then(|process| process.home());
         if let Some(home) = home {
@@ -124,9 +127,12 @@ impl BodyDriver {
         let connection = network.connect(node, IMAGE_PORT, Kind::Image).await;
         let connection = connection.map_err(|_| Errno::EHOSTUNREACH)?;
         let mut out = Outgoing { connection, writer: ImageWriter::default() };
-        out.send(&hello(Purpose::Image { token })).await?;
+        out.send(&hello(Purpose::Image { token: ticket.token })).await?;
         self.stream_state(&mut out, &body).await?;
-        stream_pages(&mut out, &body).await?;
+        let epoch = self.session.borrow().epoch();
+        let remembered = ticket.remembered;
+        let travel = Travel { epoch, remembered, clean: CleanFilePages::Skip };
+        stream_pages(&mut out, &body, &travel).await?;
         let totals = out.writer.totals().clone();
         // The end goes out through the session, once it knows that this body is in doubt.
         let wire = Wire::start(&self.kernel.spawner, out.connection, |_: Heard<'_>| {});
@@ -153,10 +159,12 @@ impl BodyDriver {
         let memory = body.memory();
         let layout = memory.space.borrow().layout();
         let clocks = body.clocks.get();
+        let name = || self.kernel.random.borrow_mut().next_u64();
         let session = self.session.borrow();
         Header {
             process: body.key,
             epoch: Epoch(session.epoch().0.wrapping_add(1)),
+            memory: memory.space.borrow_mut().name(name),
             name: body.name.borrow().clone(),
             requirements: self.kernel.offer(0),
             usage: body.usage(),
@@ -190,16 +198,21 @@ impl Outgoing {
     }
 }
 
-/// Sends the pages that no region tells, in runs; zero pages are not sent.
-async fn stream_pages(out: &mut Outgoing, body: &Rc<Body>) -> Result<(), Errno> {
+/// Sends the pages that no region tells, in runs, as far as the target has not got them already;
+/// zero pages are not sent.
+async fn stream_pages(out: &mut Outgoing, body: &Body, travel: &Travel) -> Result<(), Errno> {
     let memory = body.memory();
     let mut from = 0;
     loop {
-        let run = memory.space.borrow().next_run(from, limits::RUN_PAGES, CleanFilePages::Skip);
+        let run = memory.space.borrow().next_run(from, travel);
         let Some(run) = run else { return Ok(()) };
         from = run.end();
-        let bytes = out.writer.pages(run.first, run.bytes());
-        out.send(&bytes).await?;
+        let record = if run.same {
+            out.writer.same(run.first, run.changed, run.frames.len())
+        } else {
+            out.writer.pages(run.first, run.changed, run.bytes())
+        };
+        out.send(&record).await?;
         yield_now().await;
     }
 }

@@ -15,7 +15,7 @@ use wayfarer_proto::handshake::{
 };
 use wayfarer_proto::id::{Epoch, ProcessKey};
 use wayfarer_proto::limits;
-use wayfarer_proto::message::{Lack, Refusal, Requirements};
+use wayfarer_proto::message::{Lack, Refusal, Requirements, Ticket};
 
 use super::arrive::Parts;
 use super::body::BodyDriver;
@@ -95,8 +95,9 @@ impl Caller {
         match self.kernel.admit(process, requirements) {
             Ok(parts) => {
                 let token = self.kernel.random.borrow_mut().next_u64();
+                let ticket = Ticket { token, remembered: parts.remembered() };
                 let reader = self.reader;
-                let arrival = Arrival { process, epoch, token, home: false, reader };
+                let arrival = Arrival { process, epoch, ticket, home: false, reader };
                 let driver = arriving(&self.kernel, arrival, parts);
                 driver.attach(self.connection);
                 driver.drain();
@@ -149,7 +150,7 @@ fn unknown(process: ProcessKey) -> Refusal {
 
 /// Makes the driver of a body that was admitted.
 pub(super) fn arriving(kernel: &Rc<Kernel>, arrival: Arrival, parts: Parts) -> Rc<BodyDriver> {
-    let token = arrival.token;
+    let token = arrival.ticket.token;
     let session = Session::arriving(kernel.session_config(), kernel.now(), arrival);
     let driver = BodyDriver::new(kernel, session, None);
     *driver.arrival.borrow_mut() = Some(parts);
@@ -171,13 +172,17 @@ impl Kernel {
     /// # Errors
     /// The refusal, for the program and for people.
     pub fn admit(&self, process: ProcessKey, wanted: &Requirements) -> Result<Parts, Refusal> {
-        let free = self.frames.available() as u64;
+        // What caches hold counts, too, but to find out how much that is takes long.
+        let free = match self.frames.counts().free as u64 {
+            enough if enough >= wanted.frames => enough,
+            _ => self.frames.available() as u64,
+        };
         if let Some(lack) = wanted.lacking(&self.offer(free)) {
             let (errno, what) = describe(lack);
             let reason = alloc::format!("node {} lacks {what} for {process}", self.node);
             return Err(Refusal { errno, reason });
         }
-        Parts::admit(self, wanted.frames).map_err(|_| Refusal {
+        Parts::admit(self, process, wanted.frames).map_err(|_| Refusal {
             errno: Errno::ENOMEM,
             reason: alloc::format!("node {} is full: {process} needs {}", self.node, wanted.frames),
         })

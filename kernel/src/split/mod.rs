@@ -29,12 +29,14 @@ mod pages;
 mod query;
 mod queue;
 mod recall;
+mod remnants;
 pub mod roam;
 mod wire;
 
 pub use ahead::Returns;
 pub use body::BodyDriver;
 pub use deputy::DeputyDriver;
+pub use remnants::Remnants;
 
 use wayfarer_proto::message::Requirements;
 use wayfarer_proto::session::Config;

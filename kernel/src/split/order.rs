@@ -8,7 +8,7 @@ use wayfarer_deputy::{Input, Session as DeputySession, Target};
 use wayfarer_proto::console::{FromNode, Moved, Refused};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Epoch, NodeId, Pid, ProcessKey};
-use wayfarer_proto::message::{Refusal, Requirements};
+use wayfarer_proto::message::{Refusal, Requirements, Ticket};
 use wayfarer_proto::session::MovePhase;
 use wayfarer_proto::time::Instant;
 
@@ -227,11 +227,12 @@ impl DeputyDriver {
     fn make_arrival(self: &Rc<Self>, process: ProcessKey, epoch: Epoch, parts: Parts) {
         let token = self.kernel.random.borrow_mut().next_u64();
         let reader = wayfarer_proto::codec::FrameReader::new(wayfarer_proto::limits::HELLO);
-        let arrival = wayfarer_body::Arrival { process, epoch, token, home: true, reader };
+        let ticket = Ticket { token, remembered: parts.remembered() };
+        let arrival = wayfarer_body::Arrival { process, epoch, ticket, home: true, reader };
         let body = arriving(&self.kernel, arrival, parts);
         join(self, &body);
         body.drain();
-        self.input(Input::Admitted { token });
+        self.input(Input::Admitted { ticket });
     }
 
     /// The body has moved: the process changes its shape.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{MemoryReply, Refusal};
 use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_struct};
 use crate::errno::Errno;
-use crate::id::{CallSeq, Fd, MapId, UserAddr};
+use crate::id::{CallSeq, Epoch, Fd, MapId, UserAddr};
 use crate::linux::signal::SigInfo;
 
 wire_enum! {
@@ -189,6 +189,25 @@ wire_struct! {
         pub xsave_bytes: u32,
     }
 
+    /// What a node that admits a body gives the old one for its image.
+    #[derive(Copy, Default)]
+    pub struct Ticket {
+        /// What to show at the node's image port.
+        pub token: u64,
+        /// What the node has kept of the body's memory.
+        pub remembered: Option<Remembered>,
+    }
+
+    /// A body's memory as it was when the body left a node, which has kept it.
+    #[derive(Copy)]
+    pub struct Remembered {
+        /// Names the address space in the cluster. An execve(2), or another process of the same
+        /// id, has another.
+        pub memory: u64,
+        /// The epoch that ended when the body left.
+        pub epoch: Epoch,
+    }
+
     /// What an image held, counted and hashed alike at both ends.
     pub struct Totals {
         /// Records, the end not counted.
@@ -200,6 +219,11 @@ wire_struct! {
         /// Hash over the records' hashes.
         pub hash: u64,
     }
+}
+
+impl Ticket {
+    /// For what needs none.
+    pub const NONE: Self = Self { token: 0, remembered: None };
 }
 
 /// What a node lacks that a body needs.

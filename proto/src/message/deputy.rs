@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::MemoryRequest;
+use super::{MemoryRequest, Ticket};
 use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_struct};
 use crate::errno::Errno;
 use crate::id::{Epoch, Fd, MapId, NodeId, UserAddr};
@@ -42,8 +42,8 @@ wire_enum! {
         18 => Depart {
             /// Which.
             node: NodeId,
-            /// What to show at its image port.
-            token: u64,
+            /// What it gave out for the image.
+            ticket: Ticket,
         },
         /// Control: the move is off; run.
         19 => Abort {

@@ -11,7 +11,10 @@ mod memory;
 
 use alloc::vec::Vec;
 
-pub use body::{Args, BodyMessage, Call, InWindow, Lack, OutWindow, Requirements, Totals, Usage};
+pub use body::{
+    Args, BodyMessage, Call, InWindow, Lack, OutWindow, Remembered, Requirements, Ticket, Totals,
+    Usage,
+};
 pub use deputy::{
     Action, ByeReason, DeputyMessage, FilePages, FileVersion, OutBytes, Query, RawResult, Reply,
 };

@@ -8,8 +8,11 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, ChannelId, NodeId, ProcessKey, Tid};
 use wayfarer_proto::image::{Record, ThreadState};
 use wayfarer_proto::limits::PAGE;
-use wayfarer_proto::message::{FilePages, Usage};
-use wayfarer_proto::message::{MemoryReply, MemoryRequest, Refusal, Requirements, StringEnd};
+use wayfarer_proto::message::{
+    ByeReason, FilePages, MemoryReply, MemoryRequest, Refusal, Requirements, StringEnd, Ticket,
+    Usage,
+};
+use wayfarer_proto::session::Mutant;
 use wayfarer_proto::time::Instant;
 
 use super::faults::Point;
@@ -60,8 +63,8 @@ pub enum Blocked {
 pub struct Departure {
     /// Its connection.
     pub channel: ChannelId,
-    /// What to show.
-    pub token: u64,
+    /// What the target gave out for it.
+    pub ticket: Ticket,
     /// Frames that are not sent yet.
     pub frames: VecDeque<Vec<u8>>,
     /// What all of them hold.
@@ -79,6 +82,8 @@ pub struct Body {
     pub link: Option<ChannelId>,
     /// Its address space.
     pub memory: Memory,
+    /// What its node has kept of that, while it arrives.
+    pub remnant: Option<Memory>,
     /// Its threads.
     pub threads: BTreeMap<Tid, Thread>,
     /// It is stopped by a signal.
@@ -99,12 +104,13 @@ pub struct Body {
 
 impl Body {
     /// A body around a session.
-    pub const fn new(session: body::Session, node: NodeId) -> Self {
+    pub fn new(session: body::Session, node: NodeId) -> Self {
         Self {
             session,
             node,
             link: None,
-            memory: Memory { pages: BTreeMap::new() },
+            memory: Memory::default(),
+            remnant: None,
             threads: BTreeMap::new(),
             stopped: false,
             frozen: false,
@@ -186,7 +192,7 @@ impl World {
             Event::ClockStep { .. } => {}
             Event::Survey => self.survey(id),
             Event::Freeze => self.freeze(id),
-            Event::Depart { node, token } => self.depart(id, node, token),
+            Event::Depart { node, ticket } => self.depart(id, node, ticket),
             Event::Thaw { stopped } => self.thaw(id, stopped),
             Event::Image(record) => self.install(id, record),
             Event::ImageComplete => self.image_complete(id),
@@ -264,7 +270,8 @@ impl World {
     fn install(&mut self, id: BodyId, record: Record) {
         let Some(body) = self.bodies.get_mut(&id) else { return };
         match record {
-            Record::Header { .. } | Record::Region { .. } | Record::End { .. } => {}
+            Record::Header { header } => body.memory.name = Some(header.memory),
+            Record::Region { .. } | Record::End { .. } => {}
             Record::Thread { thread } => {
                 let mut registers = [0; register::COUNT];
                 registers.copy_from_slice(&thread.registers);
@@ -275,9 +282,21 @@ impl World {
                 };
                 body.threads.insert(thread.tid, Thread { registers, state, turn: 0 });
             }
-            Record::Pages { first, bytes, .. } => {
-                for (index, page) in bytes.chunks(PAGE).enumerate() {
-                    body.memory.pages.insert(first + index as u64, page.to_vec());
+            Record::Pages { first, changed, bytes, .. } => {
+                for (page, bytes) in (first..).zip(bytes.chunks(PAGE)) {
+                    body.memory.pages.insert(page, bytes.to_vec());
+                    body.memory.ages.insert(page, changed);
+                }
+            }
+            Record::Same { first, count, changed } => {
+                for page in first..first + count {
+                    let kept = body.remnant.as_mut().and_then(|kept| kept.pages.remove(&page));
+                    let Some(bytes) = kept else {
+                        return self
+                            .fail(format!("page {page:#x} is said to be known, but is not"));
+                    };
+                    body.memory.pages.insert(page, bytes);
+                    body.memory.ages.insert(page, changed);
                 }
             }
         }
@@ -320,7 +339,13 @@ impl World {
         let Some(body) = self.bodies.get_mut(&id) else { return };
         body.frozen = true;
         body.threads.clear();
-        body.memory.pages.clear();
+        let memory = std::mem::take(&mut body.memory);
+        let left = body.departure.as_ref().is_some_and(|departure| departure.frames.is_empty())
+            || self.options.mutant == Mutant::RememberCalledOff;
+        if left && *reason == DestroyReason::Bye(ByeReason::Moved) {
+            let (key, epoch) = (body.session.process(), body.session.epoch());
+            self.remnants.insert((body.node, key), (memory, epoch));
+        }
         if let Some(departure) = body.departure.take() {
             self.close_image(departure.channel, id);
         }

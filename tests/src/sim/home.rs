@@ -302,9 +302,8 @@ impl World {
             return self.tell_deputy(key, Input::NotAdmitted(refusal));
         }
         let reader = FrameReader::new(limits::FRAME);
-        let body = self.arriving_body(key.home, key, epoch, reader);
-        let token = body.0.unsigned_abs().into();
-        self.tell_deputy(key, Input::Admitted { token });
+        let (_, ticket) = self.arriving_body(key.home, key, epoch, reader);
+        self.tell_deputy(key, Input::Admitted { ticket });
     }
 
     fn moved(&mut self, key: ProcessKey, target: Target) {

@@ -8,10 +8,9 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::{Answer, Purpose, hello};
 use wayfarer_proto::id::{ChannelId, Epoch, NodeId, Tid, UserAddr};
 use wayfarer_proto::image::{Header, LocalWait, Record, Thread as ThreadRecord, ThreadState};
-use wayfarer_proto::limits::{HELLO, RUN_PAGES};
+use wayfarer_proto::limits::{HELLO, PAGE, RUN_PAGES};
 use wayfarer_proto::linux::signal::SigAltStack;
-use wayfarer_proto::message::Requirements;
-use wayfarer_proto::message::Usage;
+use wayfarer_proto::message::{Remembered, Requirements, Ticket, Usage};
 use wayfarer_proto::time::Instant;
 
 use super::body::{Body, BodyId, Departure, State, Thread};
@@ -19,16 +18,19 @@ use super::faults::Point;
 use super::memory::file_page_of;
 use super::net::{Owner, Port};
 use super::program::register;
+use super::rng::mix;
 use super::world::{BodyTold, Happening, World};
 
 impl World {
-    pub(super) fn depart(&mut self, id: BodyId, node: NodeId, token: u64) {
+    pub(super) fn depart(&mut self, id: BodyId, node: NodeId, ticket: Ticket) {
+        let name = mix(self.fresh_id() as u64);
         let channel = self.net.number();
         let Some(body) = self.bodies.get_mut(&id) else { return };
         let mut writer = ImageWriter::default();
-        let frames = image_of(body, &mut writer);
+        body.memory.name.get_or_insert(name);
+        let frames = image_of(body, ticket.remembered, &mut writer);
         let (key, from) = (body.session.process(), body.node);
-        body.departure = Some(Departure { channel, token, frames, writer });
+        body.departure = Some(Departure { channel, ticket, frames, writer });
         self.dial(channel, from, Owner::ImageOut(id), node, Port::Image);
         self.fault_point(Point::Depart, key);
     }
@@ -38,7 +40,7 @@ impl World {
             return;
         };
         if departure.channel == channel {
-            let token = departure.token;
+            let token = departure.ticket.token;
             self.send(channel, 0, hello(Purpose::Image { token }));
         }
     }
@@ -118,11 +120,16 @@ impl World {
 }
 
 /// All frames of an image but the last.
-fn image_of(body: &Body, writer: &mut ImageWriter) -> VecDeque<Vec<u8>> {
+fn image_of(
+    body: &Body,
+    remembered: Option<Remembered>,
+    writer: &mut ImageWriter,
+) -> VecDeque<Vec<u8>> {
     let session = &body.session;
     let header = Header {
         process: session.process(),
         epoch: Epoch(session.epoch().0 + 1),
+        memory: body.memory.name.unwrap_or_default(),
         name: "model".into(),
         requirements: Requirements { frames: 1, features: vec![1], xcr0: 7, xsave_bytes: 832 },
         usage: Usage::cpu(0),
@@ -140,8 +147,15 @@ fn image_of(body: &Body, writer: &mut ImageWriter) -> VecDeque<Vec<u8>> {
     for (tid, thread) in &body.threads {
         frames.push_back(writer.record(&Record::Thread { thread: record(*tid, thread) }));
     }
-    for (first, bytes) in runs(body) {
-        frames.push_back(writer.pages(first, bytes));
+    let known = remembered.filter(|known| Some(known.memory) == body.memory.name);
+    for Run { first, age, bytes } in runs(body) {
+        let changed = age.unwrap_or_else(|| session.epoch());
+        let is_known = known.is_some_and(|known| age.is_some() && changed <= known.epoch);
+        frames.push_back(if is_known {
+            writer.same(first, changed, bytes.len() / PAGE)
+        } else {
+            writer.pages(first, changed, bytes)
+        });
     }
     frames
 }
@@ -168,21 +182,31 @@ fn record(tid: Tid, thread: &Thread) -> ThreadRecord {
     }
 }
 
-/// Runs of pages that follow each other, zero pages of anonymous memory left out.
-fn runs(body: &Body) -> Vec<(u64, Vec<u8>)> {
-    let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
+/// Pages of one age that follow each other.
+struct Run {
+    first: u64,
+    /// The epoch in which they were changed last, if not in this one.
+    age: Option<Epoch>,
+    bytes: Vec<u8>,
+}
+
+/// The pages in runs, zero pages of anonymous memory left out.
+fn runs(body: &Body) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
     for (number, bytes) in &body.memory.pages {
         if file_page_of(*number).is_none() && bytes.iter().all(|byte| *byte == 0) {
             continue;
         }
+        let age = body.memory.ages.get(number).copied();
         match runs.last_mut() {
-            Some((first, run))
-                if *first + (run.len() / bytes.len()) as u64 == *number
-                    && run.len() < RUN_PAGES * bytes.len() =>
+            Some(run)
+                if run.first + (run.bytes.len() / PAGE) as u64 == *number
+                    && run.age == age
+                    && run.bytes.len() < RUN_PAGES * PAGE =>
             {
-                run.extend_from_slice(bytes);
+                run.bytes.extend_from_slice(bytes);
             }
-            _ => runs.push((*number, bytes.clone())),
+            _ => runs.push(Run { first: *number, age, bytes: bytes.clone() }),
         }
     }
     runs

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wayfarer_proto::id::{MapId, UserAddr};
+use wayfarer_proto::id::{Epoch, MapId, UserAddr};
 use wayfarer_proto::limits::PAGE;
 
 use super::rng::mix;
@@ -83,9 +83,18 @@ pub enum Miss {
 pub struct Memory {
     /// By page number.
     pub pages: BTreeMap<u64, Vec<u8>>,
+    /// In which epoch pages that came with an image were changed last.
+    pub ages: BTreeMap<u64, Epoch>,
+    /// Names it in the cluster, once it has left a node.
+    pub name: Option<u64>,
 }
 
 impl Memory {
+    /// The same content for another process.
+    pub fn forked(&self) -> Self {
+        Self { pages: self.pages.clone(), ..Self::default() }
+    }
+
     /// How many of `len` bytes can be accessed from `addr` on before nothing is mapped.
     pub fn accessible(addr: UserAddr, len: usize) -> usize {
         let mut end = addr.0;
@@ -126,6 +135,7 @@ impl Memory {
         let mut rest = bytes;
         while !rest.is_empty() {
             let (page, offset) = (at / PAGE as u64, (at % PAGE as u64) as usize);
+            self.ages.remove(&page);
             let (now, later) = rest.split_at((PAGE - offset).min(rest.len()));
             let fresh = || file_page_of(page).map_or_else(|| vec![0; PAGE], file_page);
             let there = self.pages.entry(page).or_insert_with(fresh);

@@ -343,7 +343,7 @@ impl World {
         let config = self.config();
         let gone = MemoryReply::Failed { errno: Errno::ESRCH };
         let Some(body) = self.bodies.get(&id) else { return gone };
-        let (node, memory) = (body.node, body.memory.clone());
+        let (node, memory) = (body.node, body.memory.forked());
         let Some(mut thread) = body.threads.get(&tid).cloned() else { return gone };
         let registers = &mut thread.registers;
         registers[register::DRAW] = mix(child.pid.0.unsigned_abs().into());

@@ -6,6 +6,7 @@ use wayfarer_proto::codec::FrameReader;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::{Acceptor, Purpose, accept, refuse};
 use wayfarer_proto::id::{ChannelId, Epoch, NodeId, ProcessKey};
+use wayfarer_proto::message::{Remembered, Ticket};
 use wayfarer_proto::time::Instant;
 
 use super::body::Body;
@@ -206,7 +207,7 @@ impl World {
         if self.rng.one_in(12) {
             return self.turn_away(id, end, Errno::ENOMEM);
         }
-        let body = self.arriving_body(node, key, epoch, reader);
+        let (body, _) = self.arriving_body(node, key, epoch, reader);
         if let Some(state) = self.bodies.get_mut(&body) {
             state.link = Some(id);
         }
@@ -221,14 +222,17 @@ impl World {
         process: ProcessKey,
         epoch: Epoch,
         reader: FrameReader,
-    ) -> super::body::BodyId {
+    ) -> (super::body::BodyId, Ticket) {
         let id = super::body::BodyId(self.fresh_id());
-        let token = id.0.unsigned_abs().into();
+        let (remnant, left) = self.remnants.remove(&(node, process)).unzip();
+        let name = remnant.as_ref().and_then(|remnant| remnant.name);
+        let remembered = name.zip(left).map(|(memory, epoch)| Remembered { memory, epoch });
+        let ticket = Ticket { token: id.0.unsigned_abs().into(), remembered };
         let home = process.home == node;
-        let arrival = body::Arrival { process, epoch, token, home, reader };
+        let arrival = body::Arrival { process, epoch, ticket, home, reader };
         let session = body::Session::arriving(self.config(), self.now, arrival);
-        self.bodies.insert(id, Body::new(session, node));
-        id
+        self.bodies.insert(id, Body { remnant, ..Body::new(session, node) });
+        (id, ticket)
     }
 
     fn receive_image(&mut self, id: ChannelId, end: usize, token: u64) {
@@ -239,7 +243,7 @@ impl World {
         match self.bodies.iter().find_map(wanted) {
             Some(body) => {
                 self.set_owner(id, end, Owner::ImageIn(body));
-                self.send(id, end, accept(0));
+                self.send(id, end, accept(Ticket::NONE));
             }
             None => self.turn_away(id, end, Errno::ESRCH),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wayfarer_body as body;
 use wayfarer_deputy as deputy;
-use wayfarer_proto::id::{CallSeq, ChannelId, NodeId, ProcessKey, Tid};
+use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, NodeId, ProcessKey, Tid};
 use wayfarer_proto::session::Config;
 use wayfarer_proto::time::Instant;
 
@@ -14,6 +14,7 @@ use super::body::{Body, BodyId};
 use super::check::Checks;
 use super::faults::External;
 use super::home::Home;
+use super::memory::Memory;
 use super::net::Net;
 use super::rng::Rng;
 
@@ -103,6 +104,8 @@ pub struct World {
     pub bodies: BTreeMap<BodyId, Body>,
     /// Processes at their homes.
     pub homes: BTreeMap<ProcessKey, Home>,
+    /// The memory that bodies left behind on nodes, and the epoch that ended then.
+    pub remnants: BTreeMap<(NodeId, ProcessKey), (Memory, Epoch)>,
     /// What must hold.
     pub checks: Checks,
     /// Whether faults are over.
@@ -125,6 +128,7 @@ impl World {
             alive: (1..=options.nodes).map(NodeId).collect(),
             bodies: BTreeMap::new(),
             homes: BTreeMap::new(),
+            remnants: BTreeMap::new(),
             checks: Checks::default(),
             healed: false,
             faults_left: if options.faults { 3 } else { 0 },

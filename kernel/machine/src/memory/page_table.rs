@@ -6,6 +6,7 @@
 
 use alloc::rc::Rc;
 use core::fmt;
+use core::ops::Range;
 
 use super::entry::{Entry, Flags, LEVELS, SLOTS, slot, span};
 use super::frame::Frame;
@@ -96,10 +97,78 @@ impl fmt::Debug for KernelHalf {
     }
 }
 
+/// A page at which something is mapped.
+#[derive(Clone, Copy, Debug)]
+pub struct Present<'a> {
+    table: &'a PageTable,
+    page: UserPage,
+    flags: Flags,
+}
+
+impl Present<'_> {
+    /// Which page.
+    pub fn page(&self) -> UserPage {
+        self.page
+    }
+
+    /// As [`Mapping::dirty`], when the scan came by.
+    pub fn is_dirty(&self) -> bool {
+        self.flags.is_dirty()
+    }
+
+    /// How many own the frame shown, the table included.
+    pub fn owners(&self) -> u32 {
+        self.frame().owners() - 1
+    }
+
+    /// A handle to the frame shown.
+    pub fn frame(&self) -> Frame {
+        self.table.mapping(self.flags).frame
+    }
+}
+
+/// Goes through the pages at which something is mapped: [`PageTable::scan`]. Cheaper than to look
+/// for one after the other.
+#[derive(Debug)]
+pub struct Scan<'a> {
+    table: &'a PageTable,
+    next: u64,
+    end: u64,
+    /// The table of leaves that `next` is in, if it was found.
+    leaves: Option<u32>,
+}
+
+impl<'a> Iterator for Scan<'a> {
+    type Item = Present<'a>;
+
+    fn next(&mut self) -> Option<Present<'a>> {
+        while self.next < self.end {
+            let number = self.next;
+            let table = match self.leaves.map_or_else(|| self.table.leaves(number), Ok) {
+                Ok(table) => table,
+                // Nothing below an entry of this level: go on after all it covers.
+                Err(level) => {
+                    self.next = (number / span(level) + 1) * span(level);
+                    continue;
+                }
+            };
+            self.next += 1;
+            self.leaves = (!self.next.is_multiple_of(SLOTS as u64)).then_some(table);
+            let flags = self.table.entry(table, slot(number, 1)).get();
+            if flags.is_present() {
+                return Some(Present { table: self.table, page: UserPage(number), flags });
+            }
+        }
+        None
+    }
+}
+
 /// One address space's page tables. Dropping it frees the tables and lets go of every frame.
 pub struct PageTable {
     root: u32,
     pool: FramePool,
+    /// Tables it is made of.
+    tables: usize,
     /// Translations the processor may still remember although the tables say otherwise.
     stale: Stale,
 }
@@ -112,7 +181,7 @@ impl PageTable {
     /// [`OutOfFrames`] when there is none for the top table.
     pub fn new(pool: &FramePool, kernel: &KernelHalf) -> Result<PageTable, OutOfFrames> {
         let root = pool.allocate_zeroed()?.into_number();
-        let table = PageTable { root, pool: pool.clone(), stale: Stale::default() };
+        let table = PageTable { root, pool: pool.clone(), tables: 1, stale: Stale::default() };
         for (index, value) in kernel.0.iter().enumerate() {
             // SAFETY: the root is a table of ours and not loaded anywhere yet.
             unsafe { table.entry(root, SLOTS / 2 + index).set(*value) };
@@ -185,18 +254,19 @@ impl PageTable {
 
     /// The first page at or after `from` at which something is mapped.
     pub fn next_present(&self, from: UserPage) -> Option<(UserPage, Mapping)> {
-        let mut number = from.0;
-        while number < UserPage::LIMIT {
-            match self.walk(number) {
-                Ok(leaf) if leaf.get().is_present() => {
-                    return Some((UserPage(number), self.mapping(leaf.get())));
-                }
-                Ok(_) => number += 1,
-                // Nothing below an entry of this level: go on after all it covers.
-                Err(level) => number = (number / span(level) + 1) * span(level),
-            }
-        }
-        None
+        let found = self.scan(from.0..UserPage::LIMIT).next()?;
+        Some((found.page(), self.mapping(found.flags)))
+    }
+
+    /// The pages of a range of page numbers at which something is mapped, in order.
+    pub fn scan(&self, range: Range<u64>) -> Scan<'_> {
+        let end = range.end.min(UserPage::LIMIT);
+        Scan { table: self, next: range.start, end, leaves: None }
+    }
+
+    /// How many frames it takes itself.
+    pub fn tables(&self) -> usize {
+        self.tables
     }
 
     /// The pool the tables and frames come from.
@@ -258,9 +328,14 @@ impl PageTable {
         self.walk(page.0).ok()
     }
 
-    /// Walks down to the leaf entry of a page number; `Err` names the level of the first entry
-    /// that leads nowhere (the top one is [`LEVELS`]).
+    /// The leaf entry of a page number; `Err` as for [`leaves`](Self::leaves).
     fn walk(&self, number: u64) -> Result<Entry, u32> {
+        self.leaves(number).map(|table| self.entry(table, slot(number, 1)))
+    }
+
+    /// Walks down to the table of leaves of a page number; `Err` names the level of the first entry
+    /// that leads nowhere (the top one is [`LEVELS`]).
+    fn leaves(&self, number: u64) -> Result<u32, u32> {
         let mut table = self.root;
         for level in (2..=LEVELS).rev() {
             let flags = self.entry(table, slot(number, level)).get();
@@ -269,15 +344,16 @@ impl PageTable {
             }
             table = flags.frame();
         }
-        Ok(self.entry(table, slot(number, 1)))
+        Ok(table)
     }
 
-    fn leaf_or_create(&self, page: UserPage) -> Result<Entry, OutOfFrames> {
+    fn leaf_or_create(&mut self, page: UserPage) -> Result<Entry, OutOfFrames> {
         let mut table = self.root;
         for level in (2..=LEVELS).rev() {
             let entry = self.entry(table, slot(page.0, level));
             if !entry.get().is_present() {
                 let below = self.pool.allocate_zeroed()?.into_number();
+                self.tables += 1;
                 // SAFETY: the new table is empty, and its count passes to this entry. No stale
                 // translation can exist: absence is not cached.
                 unsafe { entry.set(Flags::table().with_frame(below)) };

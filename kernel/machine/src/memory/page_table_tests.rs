@@ -112,6 +112,13 @@ fn next_present_visits_every_mapping_in_order() {
     }
     assert_eq!(seen, numbers);
     assert!(table.next_present(page((1 << 27) + 6)).is_some());
+    let scanned = |range| table.scan(range).map(|found| found.page().number());
+    assert!(scanned(0..u64::MAX).eq(numbers));
+    assert!(scanned(1..512).eq([1, 511]));
+    assert!(scanned(2..511).next().is_none());
+    for found in table.scan(0..513) {
+        assert_eq!(found.frame().number(), table.lookup(found.page()).unwrap().frame.number());
+    }
 }
 
 #[test]
@@ -172,6 +179,9 @@ fn random_operations_agree_with_a_simple_model() {
                     .next_present(page(number))
                     .map(|(page, m)| (page.number(), m.frame.number()));
                 assert_eq!(found, model.range(number..).next().map(|(k, v)| (*k, *v)));
+                let end = number + 0x9000;
+                let scanned = table.scan(number..end).map(|found| found.page().number());
+                assert!(scanned.eq(model.range(number..end).map(|(number, _)| *number)));
             }
         }
     }

@@ -82,7 +82,7 @@ pub(super) struct Pool {
     total: usize,
     backing: Backing,
     /// Who can do without frames.
-    spare: RefCell<Option<Weak<dyn Spare>>>,
+    spares: RefCell<Vec<Weak<dyn Spare>>>,
 }
 
 /// A shared handle to a pool of frames. Cloning it is cheap and yields the same pool.
@@ -146,7 +146,7 @@ impl FramePool {
             reserved: Cell::new(0),
             total,
             backing,
-            spare: RefCell::new(None),
+            spares: RefCell::default(),
         }))
     }
 
@@ -236,23 +236,32 @@ impl FramePool {
 
     /// How many frames can be had once a cache has given up what it can do without.
     pub fn available(&self) -> usize {
-        self.counts().free + self.spare().map_or(0, |spare| spare.idle())
+        let spares = self.0.spares.borrow();
+        let idle = spares.iter().filter_map(Weak::upgrade).map(|spare| spare.idle());
+        self.counts().free + idle.sum::<usize>()
     }
 
-    /// From now on asks `spare` for frames before there are none. It is not kept alive.
-    pub fn set_spare(&self, spare: &Rc<impl Spare + 'static>) {
+    /// Whether that many frames can be had so; caches are asked only if it takes them.
+    pub fn has_available(&self, count: usize) -> bool {
+        self.counts().free >= count || self.available() >= count
+    }
+
+    /// From now on asks `spare`, too, for frames before there are none; the one added last is
+    /// asked first. It is not kept alive.
+    pub fn add_spare(&self, spare: &Rc<impl Spare + 'static>) {
         let spare = Rc::downgrade(spare);
-        *self.0.spare.borrow_mut() = Some(spare);
-    }
-
-    fn spare(&self) -> Option<Rc<dyn Spare>> {
-        self.0.spare.borrow().as_ref().and_then(Weak::upgrade)
+        self.0.spares.borrow_mut().push(spare);
     }
 
     /// Asks whoever can do without frames for `count`.
     fn ask_back(&self, count: usize) {
-        if let Some(spare) = self.spare() {
-            spare.give_up(count);
+        let before = self.counts().free;
+        for spare in self.0.spares.borrow().iter().rev().filter_map(Weak::upgrade) {
+            let had = self.counts().free.saturating_sub(before);
+            if had >= count {
+                return;
+            }
+            spare.give_up(count - had);
         }
     }
 

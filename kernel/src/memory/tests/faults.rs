@@ -230,7 +230,8 @@ fn shared_files_are_written_through() {
     frames[1].read(0, &mut text);
     assert_eq!(&text, b"to the file");
     assert_eq!(space.coherent_files(), [FILE]);
-    assert_eq!(space.next_run(0, 16, CleanFilePages::Include).map(|run| run.first), None);
+    let travel = Travel { epoch: Epoch(0), remembered: None, clean: CleanFilePages::Include };
+    assert_eq!(space.next_run(0, &travel).map(|run| run.first), None);
     let key = space.futex_key(at(33), false).unwrap();
     assert_eq!(key, FutexKey::Shared { frame: frames[1].number(), offset: 0 });
     let mut child = space.fork().unwrap();

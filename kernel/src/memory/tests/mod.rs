@@ -11,7 +11,7 @@ use std::vec::Vec;
 
 use wayfarer_machine::{FramePool, KernelHalf};
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{MapId, UserAddr};
+use wayfarer_proto::id::{Epoch, MapId, UserAddr};
 use wayfarer_proto::linux::mman::{MapFlags, Protection};
 
 use super::*;

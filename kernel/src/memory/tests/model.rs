@@ -1,7 +1,7 @@
 //! Random sequences of operations against a model that is too simple to be wrong: a page is a
 //! protection and 4096 bytes.
 
-use super::images::travel;
+use super::images::return_to;
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -94,6 +94,10 @@ fn accessible(model: &Model, start: u64, len: usize, needed: Protection) -> usiz
 struct World {
     source: MemorySource,
     spaces: Vec<(AddressSpace, Model)>,
+    /// What address spaces left behind on each of three nodes, by their names and the node.
+    remnants: BTreeMap<(u64, u32), (AddressSpace, Epoch)>,
+    /// How often each has moved, by name.
+    moves: BTreeMap<u64, u32>,
 }
 
 impl World {
@@ -109,8 +113,14 @@ impl World {
             Step::Travel { clean } => {
                 let (space, _) = self.spaces.last_mut().expect("one space is left");
                 let clean = if clean { CleanFilePages::Include } else { CleanFilePages::Skip };
-                let arrived = travel(space, &self.source, clean);
-                *space = arrived;
+                let name = space.name(|| self.moves.len() as u64);
+                let moves = self.moves.entry(name).or_default();
+                let (epoch, here, there) = (Epoch(*moves), *moves % 3, (*moves + 1) % 3);
+                *moves += 1;
+                let kept = self.remnants.remove(&(name, there));
+                let (arrived, _) = return_to(space, &self.source, clean, epoch, kept);
+                let left = core::mem::replace(space, arrived);
+                self.remnants.insert((name, here), (left, epoch));
             }
             _ => self.change(step),
         }
@@ -210,7 +220,12 @@ proptest! {
     fn agrees_with_the_model(steps in prop::collection::vec(step(), 1..120)) {
         let source = source(4096);
         let first = AddressSpace::new(&source).unwrap();
-        let mut world = World { source: source.clone(), spaces: vec![(first, Model::new())] };
+        let mut world = World {
+            source: source.clone(),
+            spaces: vec![(first, Model::new())],
+            remnants: BTreeMap::new(),
+            moves: BTreeMap::new(),
+        };
         for step in &steps {
             world.apply(step);
         }
