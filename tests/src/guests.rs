@@ -75,6 +75,7 @@ pub const GUESTS: &[Guest] = &[
     rust("threads", &[]),
     rust("transfers", &[]),
     c("calls"),
+    Guest { args: &["8", "2", "13"], ..c("choir") },
     c("clones"),
     c("closes"),
     c("events"),

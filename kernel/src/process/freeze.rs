@@ -37,16 +37,20 @@ impl Body {
     /// Stops every thread (decision D6): at a trap boundary, in a local wait, or awaiting a reply.
     /// One that is busy finishing a call is waited for, until it stops or is no more. False if the
     /// body was thawed meanwhile: nothing has been stopped then.
-    pub async fn freeze(&self) -> bool {
-        let freezer = &self.freezer;
-        freezer.freezing.set(true);
-        let thaws = freezer.thaws.get();
-        let called_off = freezer.thawed.wait_until(|| (freezer.thaws.get() != thaws).then_some(()));
-        match select(called_off, self.quiet()).await {
-            Either::First(()) => false,
-            Either::Second(()) => {
-                self.halt();
-                true
+    ///
+    /// It begins with the call, not when it is first waited for: a thaw may come in between.
+    pub fn freeze(self: &Rc<Self>) -> impl Future<Output = bool> + use<> {
+        let body = Rc::clone(self);
+        body.freezer.freezing.set(true);
+        let thaws = body.thaws();
+        async move {
+            let thawed = || (body.thaws() != thaws).then_some(());
+            match select(body.freezer.thawed.wait_until(thawed), body.quiet()).await {
+                Either::First(()) => false,
+                Either::Second(()) => {
+                    body.halt();
+                    true
+                }
             }
         }
     }
@@ -204,6 +208,21 @@ mod tests {
         body.thaw();
         drain(&executor);
         assert_eq!(frozen.get(), Some(false));
+        assert!(!body.is_freezing());
+    }
+
+    #[test]
+    fn a_freeze_that_is_called_off_before_it_is_waited_for_stops_nothing() {
+        let (executor, body) = (Executor::new(), body());
+        let waits = [LEADER, OTHER].map(|tid| body.thread(tid).unwrap());
+        let _stoppable = waits.each_ref().map(|thread| thread.stoppable());
+        let frozen = body.freeze();
+        body.thaw();
+        let outcome = Rc::new(Cell::new(None));
+        let told = Rc::clone(&outcome);
+        executor.spawner().spawn(Priority::Service, async move { told.set(Some(frozen.await)) });
+        drain(&executor);
+        assert_eq!(outcome.get(), Some(false));
         assert!(!body.is_freezing());
     }
 

@@ -55,9 +55,9 @@ impl BodyDriver {
         }
         let Some(body) = self.body.borrow().clone() else { return };
         let driver = Rc::clone(self);
+        let (thaws, frozen) = (body.thaws(), body.freeze());
         self.kernel.spawner.spawn(Priority::Service, async move {
-            let thaws = body.thaws();
-            let left = body.freeze().await && driver.leave_files(&body).await;
+            let left = frozen.await && driver.leave_files(&body).await;
             // A freeze that was called off meanwhile is over, though another may have begun.
             if left && body.thaws() == thaws {
                 driver.input(Input::Frozen);
