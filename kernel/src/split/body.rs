@@ -20,7 +20,7 @@ use wayfarer_proto::time::Instant;
 use super::deputy::DeputyDriver;
 use super::queue::{Queue, Step};
 use super::wire::{Heard, Why, Wire};
-use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select};
+use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select, yield_now};
 use crate::kernel::Kernel;
 use crate::memory::FileCache;
 use crate::net::{ConnectError, Connection, Kind, ReadError};
@@ -401,6 +401,9 @@ async fn watch(driver: Weak<BodyDriver>) {
             && strong.deadline.get() <= strong.kernel.now()
         {
             strong.input(Input::Timeout);
+            drop(strong);
+            // Whoever is to work on it may have to be polled first.
+            yield_now().await;
         }
     }
 }

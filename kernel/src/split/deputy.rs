@@ -24,7 +24,7 @@ use super::body::BodyDriver;
 use super::hold::Hold;
 use super::queue::{Queue, Step};
 use super::wire::{Heard, Why, Wire};
-use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select};
+use crate::executor::{Either, Priority, Promise, TaskHandle, WaitQueue, select, yield_now};
 use crate::kernel::Kernel;
 use crate::net::{Connection, Kind, ReadError};
 use crate::process::{Home, ProcessCell};
@@ -453,6 +453,9 @@ async fn watch(driver: Weak<DeputyDriver>) {
             && strong.deadline.get() <= strong.kernel.now()
         {
             strong.input(Input::Timeout);
+            drop(strong);
+            // Whoever is to work on it may have to be polled first.
+            yield_now().await;
         }
     }
 }
