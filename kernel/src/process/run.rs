@@ -176,6 +176,8 @@ impl Running {
                 let began = self.kernel.now();
                 let next = self.execute(call, None).await;
                 self.trace(&call, began, next);
+                // What is told would else pile up faster than it is read.
+                self.kernel.console.room().await;
                 next
             }
             Ok(call) => self.execute(call, None).await,
