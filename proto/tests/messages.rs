@@ -244,7 +244,7 @@ fn samples_hold_each_variant_once_or_more() {
         let first = |value: &T| frame(value)[usize::from(frame(value)[0] >= 0x80) + 1];
         values.iter().map(first).collect::<std::collections::BTreeSet<_>>().len()
     }
-    assert_eq!(ordinals(&records()), 5);
+    assert_eq!(ordinals(&records()), 6);
     let body: Vec<_> = body_messages().into_iter().filter(|m| frame(m).len() < 128).collect();
     assert!(ordinals(&body) >= 17);
     assert!(ordinals(&deputy_messages()[..2]) == 2);

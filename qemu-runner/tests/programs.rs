@@ -86,7 +86,8 @@ fn a_directory_is_the_file_system() {
     let root = tree.path().to_str().unwrap();
     let script = "echo *; busybox stat -c '%a %F' secret empty; busybox readlink /bin";
     let shown = shown(Path::new("/"), &["--root", root, "--", "sh", "-c", script]);
-    let expected = "bin dev empty proc secret tmp usr\n4610 regular file\n755 directory\nusr/bin\n";
+    let expected =
+        "bin dev empty proc secret sys tmp usr\n4610 regular file\n755 directory\nusr/bin\n";
     assert_eq!(shown, expected);
     let missing = run(Path::new("/"), &["--root", root, "bash"]);
     assert_eq!(missing.status.code(), Some(127));

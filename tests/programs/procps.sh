@@ -7,7 +7,7 @@ sleep 321 & p=$!
 # The child has executed sleep once its arguments say so.
 until [[ $(tr '\0' ' ' < /proc/$p/cmdline 2>/dev/null) == 'sleep 321 ' ]]; do :; done
 until [[ $(ps -o stat= -p $p) == S* ]]; do :; done
-ps -o comm=,args=,ni= -p $p
+ps -o comm=,args= -p $p
 [[ $(ps -o ppid= -p $p) -eq $$ ]] && echo parent
 [[ $(ps -o pgid= -p $p) -eq $(ps -o pgid= -p $$) ]] && echo group
 ps -o uid=,gid=,euser=,nlwp= -p $p

@@ -16,15 +16,17 @@ struct Load {
     times: usize,
 }
 
-/// Pages that were written, of every size; then pages of zeros, and such that were never written;
-/// with many children that share them, and with many threads; and a thousand moves in a row.
-const LOADS: [Load; 11] = [
+/// Pages that were written since the last move, of every size, and such that were not; pages of
+/// zeros, and such that were never written; with many children that share them, and with many
+/// threads; and a thousand moves in a row.
+const LOADS: [Load; 12] = [
     Load { kib: 100, kind: "touched", times: 50 },
     Load { kib: 1024, kind: "touched", times: 50 },
     Load { kib: 8 * 1024, kind: "touched", times: 20 },
     Load { kib: 64 * 1024, kind: "touched", times: 5 },
     Load { kib: 256 * 1024, kind: "touched", times: 3 },
     Load { kib: 1024 * 1024, kind: "touched", times: 1 },
+    Load { kib: 64 * 1024, kind: "unchanged", times: 10 },
     Load { kib: 64 * 1024, kind: "zero", times: 5 },
     Load { kib: 64 * 1024, kind: "untouched", times: 5 },
     Load { kib: 1024, kind: "forks", times: 10 },

@@ -25,8 +25,10 @@ const MANY: usize = 64;
 /// What travels.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Pages that were written.
+    /// Pages that are written before each move.
     Touched,
+    /// Pages that were written once.
+    Unchanged,
     /// Pages that were written with zeros.
     Zero,
     /// Pages that were never written.
@@ -41,6 +43,7 @@ impl Kind {
     pub(crate) fn parse(word: &str) -> Option<Self> {
         match word {
             "touched" => Some(Self::Touched),
+            "unchanged" => Some(Self::Unchanged),
             "zero" => Some(Self::Zero),
             "untouched" => Some(Self::Untouched),
             "forks" => Some(Self::Forks),
@@ -98,12 +101,11 @@ pub(crate) fn sleepers(count: usize, node: u16) {
 
 /// Moves with `kib` KiB of memory to `node` and back, `moves` times in all.
 pub(crate) fn travel(kib: usize, moves: usize, node: u16, kind: Kind) {
-    let memory = match kind {
-        Kind::Touched | Kind::Forks | Kind::Threads => touched(kib),
-        Kind::Zero => written(kib, |_| 0),
-        Kind::Untouched => vec![0; kib * 1024],
-    };
-    black_box(&memory);
+    let byte = if kind == Kind::Zero { |_| 0 } else { mark };
+    let mut memory = vec![0; kib * 1024];
+    if kind != Kind::Untouched {
+        write(&mut memory, byte);
+    }
     let children: Vec<_> = match kind {
         Kind::Forks => (0..MANY).map(|_| child::fork(sleep)).collect(),
         _ => Vec::new(),
@@ -112,6 +114,9 @@ pub(crate) fn travel(kib: usize, moves: usize, node: u16, kind: Kind) {
         (0..MANY).for_each(|_| drop(thread::spawn(sleep)));
     }
     for index in 0..moves {
+        if !matches!(kind, Kind::Untouched | Kind::Unchanged) {
+            write(&mut memory, byte);
+        }
         let target = if index % 2 == 0 { node } else { 1 };
         node::migrate(target).expect("the node takes this process");
     }
@@ -123,7 +128,9 @@ pub(crate) fn travel(kib: usize, moves: usize, node: u16, kind: Kind) {
 
 /// Memory of `kib` KiB in which every page was written and no two neighbours are alike.
 pub(crate) fn touched(kib: usize) -> Vec<u8> {
-    written(kib, mark)
+    let mut memory = vec![0; kib * 1024];
+    write(&mut memory, mark);
+    memory
 }
 
 /// Whether every page of what [`touched`] gave is as it was.
@@ -135,13 +142,12 @@ fn mark(index: usize) -> u8 {
     (index % 255) as u8 + 1
 }
 
-fn written(kib: usize, byte: fn(usize) -> u8) -> Vec<u8> {
-    let mut memory = vec![0_u8; kib * 1024];
+/// Writes a byte of every page.
+fn write(memory: &mut [u8], byte: fn(usize) -> u8) {
     for (index, page) in memory.chunks_mut(PAGE).enumerate() {
         // SAFETY: the byte is the page's own. Volatile, so that zeros are written, too.
         unsafe { std::ptr::write_volatile(&mut page[0], byte(index)) };
     }
-    memory
 }
 
 fn sleep() -> i32 {
