@@ -1,6 +1,6 @@
 //! Exceptions: each is reported with its vector, whatever state user code is in.
 
-use wayfarer_machine::{Machine, Trap, hardware_random};
+use wayfarer_machine::{Machine, Trap};
 
 use crate::Test;
 use crate::sandbox::{CODE, DATA, Sandbox};
@@ -106,9 +106,8 @@ impl Random {
 
 fn random_code(machine: &Machine) {
     const ROUNDS: usize = 3000;
-    let seed = hardware_random().unwrap_or(0x5eed) | 1;
-    wayfarer_machine::println!("  seed {seed:#x}");
-    let mut random = Random(seed);
+    // Always the same: some sequences end QEMU 7.2 itself ("tcg fatal error").
+    let mut random = Random(0x5eed);
     let mut sandbox = Sandbox::new(machine, &[]);
     let mut calls = 0;
     for _ in 0..ROUNDS {
