@@ -187,18 +187,14 @@ impl AddressSpace {
     /// that the target has.
     pub fn next_run(&self, from: u64, travel: &Travel) -> Option<PageRun> {
         let known = self.ages.known_to(travel.remembered);
-        let mut pages = self.travelling(from, travel.clean).map(|found| {
-            let same = found.unchanged_since.is_some_and(|changed| Some(changed) <= known);
-            (found, same)
-        });
-        let (found, same) = pages.next()?;
-        let (first, age) = (found.page, found.unchanged_since);
+        let mut pages = self.travelling(from, travel.clean);
+        let Found { page: first, frame, unchanged_since: age } = pages.next()?;
+        let same = age.is_some() && age <= known;
         let changed = age.unwrap_or(travel.epoch);
-        let mut run = PageRun { first, changed, same, frames: alloc::vec![found.frame] };
+        let mut run = PageRun { first, changed, same, frames: alloc::vec![frame] };
         let max = if same { limits::SAME_PAGES } else { limits::RUN_PAGES };
-        for (found, also_same) in pages.take(max - 1) {
-            let follows = found.page == run.end() && found.unchanged_since == age;
-            if !follows || also_same != same {
+        for found in pages.take(max - 1) {
+            if found.page != run.end() || found.unchanged_since != age {
                 break;
             }
             run.frames.push(found.frame);
