@@ -41,7 +41,7 @@ enum Progress {
 
 impl Reception {
     pub(crate) const fn new(process: ProcessKey, epoch: Epoch, deadline: Instant) -> Self {
-        let reader = FrameReader::new(limits::FRAME);
+        let reader = FrameReader::new(limits::FRAME).greedy();
         let totals = Totals::EMPTY;
         let progress = Progress::Receiving;
         Self { reader, totals, process, epoch, expected: None, deadline, progress }
@@ -55,8 +55,8 @@ impl Reception {
     }
 
     /// The next record, checked; `None` until more bytes come.
-    fn next(&mut self, trusting: bool) -> Result<Option<Record>, Errno> {
-        let Some(payload) = self.reader.next_payload().map_err(|_| Errno::EBADMSG)? else {
+    fn next(&mut self, bytes: &mut &[u8], trusting: bool) -> Result<Option<Record>, Errno> {
+        let Some(payload) = self.reader.next_payload(bytes).map_err(|_| Errno::EBADMSG)? else {
             return Ok(None);
         };
         let record = decode(payload).map_err(|_| Errno::EBADMSG)?;
@@ -109,7 +109,7 @@ fn pages_fit(first: u64, len: usize) -> bool {
 }
 
 impl Session {
-    pub(crate) fn image_received(&mut self, now: Instant, bytes: &[u8]) {
+    pub(crate) fn image_received(&mut self, now: Instant, mut bytes: &[u8]) {
         let trusting = self.config.mutant == Mutant::CommitUnchecked;
         let deadline = now + self.config.keep_alive;
         let Life::Arriving(reception) = &mut self.life else { return };
@@ -117,10 +117,9 @@ impl Session {
             return;
         }
         reception.deadline = deadline;
-        reception.reader.push(bytes);
         loop {
             let Life::Arriving(reception) = &mut self.life else { return };
-            match reception.next(trusting) {
+            match reception.next(&mut bytes, trusting) {
                 Ok(Some(Record::End { totals })) => {
                     reception.progress = Progress::Complete(totals);
                     return self.event(Event::ImageComplete);
@@ -148,7 +147,7 @@ impl Session {
             Record::Header { header: Header { last_seq, .. } } => self.last = *last_seq,
             Record::Thread {
                 thread: Thread { tid, state: ThreadState::AwaitReply { seq, .. }, .. },
-            } => self.threads.entry(*tid).or_default().open = Some(*seq),
+            } => self.threads.get_or_default(*tid).open = Some(*seq),
             _ => {}
         }
         self.event(Event::Image(record));

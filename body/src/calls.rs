@@ -92,7 +92,7 @@ impl Session {
         if self.threads.len() >= limits::THREADS && !self.threads.contains_key(&thread) {
             return;
         }
-        let state = self.threads.entry(thread).or_default();
+        let state = self.threads.get_or_default(thread);
         if state.open.is_some() {
             self.marks.reach(Mark::AttentionCrossedCall);
         } else {

@@ -1,6 +1,5 @@
 //! The control stream: page-ins and page-outs, timers.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
@@ -8,6 +7,7 @@ use wayfarer_proto::id::MapId;
 use wayfarer_proto::limits;
 use wayfarer_proto::message::{BodyMessage, FilePages};
 use wayfarer_proto::session::Mark;
+use wayfarer_proto::sorted::SortedSet;
 use wayfarer_proto::time::Instant;
 
 use crate::departure::Doubt;
@@ -18,7 +18,7 @@ use crate::session::{Life, Session};
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
     last: u32,
-    open: BTreeSet<u32>,
+    open: SortedSet<u32>,
 }
 
 impl Session {

@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
-use wayfarer_proto::codec::frame;
+use wayfarer_proto::codec::{Frame, frame};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::Purpose;
 use wayfarer_proto::id::{Epoch, NodeId};
-use wayfarer_proto::image::{Record, hash};
+use wayfarer_proto::image::{Record, hash, pages_head};
 use wayfarer_proto::limits;
 use wayfarer_proto::message::{BodyMessage, Refusal, Requirements, Ticket, Totals};
 use wayfarer_proto::session::Mark;
@@ -139,24 +139,25 @@ impl Default for ImageWriter {
 
 impl ImageWriter {
     /// The frame of one record.
-    pub fn record(&mut self, record: &Record) -> Vec<u8> {
+    pub fn record(&mut self, record: &Record) -> Frame {
         let bytes = frame(record);
-        // The totals are counted over the payload, which follows the length.
-        let prefix = bytes.iter().take_while(|byte| **byte & 0x80 != 0).count() + 1;
-        self.totals.count(record, &bytes[prefix..]);
+        self.totals.count(record, payload(&bytes));
         bytes
     }
 
-    /// The frame of a run of pages from page number `first` on: whole pages, at most one window.
-    /// Zero pages of anonymous memory need not be sent; those of a file mapping must.
-    /// They were last changed in epoch `changed`.
-    pub fn pages(&mut self, first: u64, changed: Epoch, bytes: Vec<u8>) -> Vec<u8> {
+    /// What goes before the content of a run of pages, `bytes`, to be sent next: whole pages from
+    /// page number `first` on, at most one window. Zero pages of anonymous memory need not be sent;
+    /// those of a file mapping must. They were last changed in epoch `changed`.
+    pub fn pages(&mut self, first: u64, changed: Epoch, bytes: &[u8]) -> Vec<u8> {
         debug_assert!(bytes.len().is_multiple_of(limits::PAGE) && bytes.len() <= limits::WINDOW);
-        self.record(&Record::Pages { first, changed, hash: hash(&bytes), bytes })
+        let hash = hash(bytes);
+        let head = pages_head(first, changed, hash, bytes.len());
+        self.totals.count_pages(hash, bytes.len(), payload(&head).len() + bytes.len());
+        head
     }
 
     /// The frame of a run of pages that are as the target remembers them.
-    pub fn same(&mut self, first: u64, changed: Epoch, count: usize) -> Vec<u8> {
+    pub fn same(&mut self, first: u64, changed: Epoch, count: usize) -> Frame {
         debug_assert!(count <= limits::SAME_PAGES);
         self.record(&Record::Same { first, count: count as u64, changed })
     }
@@ -165,4 +166,10 @@ impl ImageWriter {
     pub const fn totals(&self) -> &Totals {
         &self.totals
     }
+}
+
+/// What follows the length of a frame: the totals are counted over that.
+fn payload(frame: &[u8]) -> &[u8] {
+    let prefix = frame.iter().take_while(|byte| **byte & 0x80 != 0).count() + 1;
+    &frame[prefix..]
 }

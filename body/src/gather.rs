@@ -44,10 +44,10 @@ pub struct Wanted {
 }
 
 /// What was found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Supply<'a> {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Supply {
     /// The bytes that could be read, from the beginning on.
-    Read(&'a [u8]),
+    Read(Vec<u8>),
     /// How many bytes could be written, from the beginning on.
     Writable(usize),
 }
@@ -156,8 +156,9 @@ impl Gather {
     /// Arguments whose extent no row can tell.
     fn plan_opaque(&mut self, sysno: Sysno) {
         match sysno {
-            Sysno::execve => {
-                for index in [1, 2] {
+            Sysno::execve | Sysno::execveat => {
+                let argv = if sysno == Sysno::execve { 1 } else { 2 };
+                for index in [argv, argv + 1] {
                     let left = limits::STRINGS;
                     let addr = UserAddr(self.args.get(index));
                     self.want(addr, POINTERS * POINTER, Kind::Pointers { left });
@@ -215,7 +216,7 @@ impl Gather {
     }
 
     /// Takes what was found of the piece last wanted.
-    pub fn supply(&mut self, supply: Supply<'_>) {
+    pub fn supply(&mut self, supply: Supply) {
         let Some(wanted) = self.wanted() else { return };
         let Some(item) = self.items.pop_front() else { return };
         match supply {
@@ -225,13 +226,14 @@ impl Gather {
                 let fault = len < wanted.len;
                 self.outs.push(OutWindow { addr: item.addr, len: len as u32, fault });
             }
-            Supply::Read(bytes) => {
-                let bytes = &bytes[..bytes.len().min(wanted.len)];
-                let (bytes, ended) = cut(bytes, item.kind);
-                self.follow(item, bytes, ended);
-                self.in_budget -= bytes.len();
-                let fault = bytes.len() < wanted.len && !ended;
-                self.ins.push(InWindow { addr: item.addr, bytes: bytes.to_vec(), fault });
+            Supply::Read(mut bytes) => {
+                bytes.truncate(wanted.len);
+                let (length, ended) = cut(&bytes, item.kind);
+                bytes.truncate(length);
+                self.follow(item, &bytes, ended);
+                self.in_budget -= length;
+                let fault = length < wanted.len && !ended;
+                self.ins.push(InWindow { addr: item.addr, bytes, fault });
             }
         }
     }
@@ -284,8 +286,8 @@ impl Gather {
     }
 }
 
-/// Cuts text after its NUL and a pointer array after its NULL; whether it was there.
-fn cut(bytes: &[u8], kind: Kind) -> (&[u8], bool) {
+/// How long text is with its NUL and a pointer array with its NULL; whether that was there.
+fn cut(bytes: &[u8], kind: Kind) -> (usize, bool) {
     let end = match kind {
         Kind::Text => bytes.iter().position(|byte| *byte == 0).map(|at| at + 1),
         Kind::Pointers { .. } => {
@@ -294,7 +296,7 @@ fn cut(bytes: &[u8], kind: Kind) -> (&[u8], bool) {
         }
         _ => None,
     };
-    end.map_or((bytes, false), |end| (&bytes[..end], true))
+    end.map_or((bytes.len(), false), |end| (end, true))
 }
 
 /// Word `index` of little-endian memory.
@@ -317,7 +319,7 @@ mod tests {
             let start = usize::try_from(addr.0 - BASE).unwrap().min(memory.len());
             let end = memory.len().min(start + len);
             gather.supply(match how {
-                Memory::Read | Memory::Text => Supply::Read(&memory[start..end]),
+                Memory::Read | Memory::Text => Supply::Read(memory[start..end].to_vec()),
                 Memory::Write => Supply::Writable(end - start),
             });
         }

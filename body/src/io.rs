@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use wayfarer_proto::codec::Frame;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, Epoch, MapId, NodeId, Tid};
 use wayfarer_proto::image::Record;
@@ -134,9 +135,9 @@ pub enum Output {
     /// Nothing more until an input, or until this time.
     Timeout(Instant),
     /// Bytes for the deputy.
-    Transmit(Vec<u8>),
+    Transmit(Frame),
     /// The last bytes of the image.
-    TransmitImage(Vec<u8>),
+    TransmitImage(Frame),
     /// A message for the deputy session of this node.
     Here(Envelope<BodyMessage>),
     /// Something to do.

@@ -12,8 +12,8 @@
 //! ```text
 //! session.handle_input(now, input)        or one of: request(), page_in()
 //! loop { match session.poll_output() {
-//!     Output::Transmit(bytes)      -> write to the channel to the deputy, in order
-//!     Output::TransmitImage(bytes) -> write to the image connection, after what you wrote to it
+//!     Output::Transmit(frame)      -> write to the channel to the deputy, in order
+//!     Output::TransmitImage(frame) -> write to the image connection, after what you wrote to it
 //!     Output::Here(envelope)       -> hand to the deputy session of this same node
 //!     Output::Event(event)         -> do it (below); inputs it causes wait until the drain is over
 //!     Output::Timeout(at)          -> drained: call again with Input::Timeout at this time
@@ -65,7 +65,7 @@
 //!         // Fault the pages in, then say what is there. Here: all of it, all zero.
 //!         let len = wanted.len.min(memory.len());
 //!         gather.supply(match wanted.memory {
-//!             Memory::Read | Memory::Text => Supply::Read(&memory[..len]),
+//!             Memory::Read | Memory::Text => Supply::Read(memory[..len].to_vec()),
 //!             Memory::Write => Supply::Writable(len),
 //!         });
 //!     }

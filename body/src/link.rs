@@ -39,14 +39,11 @@ impl Session {
         self.transmit(bytes);
     }
 
-    pub(crate) fn received(&mut self, now: Instant, bytes: &[u8]) {
-        if let Link::Asked(reader) | Link::Up(reader) = &mut self.link {
-            reader.push(bytes);
-        }
+    pub(crate) fn received(&mut self, now: Instant, mut bytes: &[u8]) {
         while !matches!(self.life, Life::Ended) {
             let step = match &mut self.link {
-                Link::Asked(_) => self.next_answer(),
-                Link::Up(_) => self.next_message(now),
+                Link::Asked(_) => self.next_answer(&mut bytes),
+                Link::Up(_) => self.next_message(now, &mut bytes),
                 _ => Ok(false),
             };
             match step {
@@ -58,9 +55,9 @@ impl Session {
     }
 
     /// Reads the answer to the hello; whether there was one.
-    fn next_answer(&mut self) -> Result<bool, DecodeError> {
+    fn next_answer(&mut self, bytes: &mut &[u8]) -> Result<bool, DecodeError> {
         let Link::Asked(reader) = &mut self.link else { return Ok(false) };
-        let Some(answer) = reader.next_frame::<Answer>()? else { return Ok(false) };
+        let Some(answer) = reader.next_frame::<Answer>(bytes)? else { return Ok(false) };
         let Link::Asked(mut reader) = core::mem::replace(&mut self.link, Link::Down) else {
             return Ok(false);
         };
@@ -85,9 +82,9 @@ impl Session {
         }
     }
 
-    fn next_message(&mut self, now: Instant) -> Result<bool, DecodeError> {
+    fn next_message(&mut self, now: Instant, bytes: &mut &[u8]) -> Result<bool, DecodeError> {
         let Link::Up(reader) = &mut self.link else { return Ok(false) };
-        let Some(envelope) = reader.next_frame::<Envelope<DeputyMessage>>()? else {
+        let Some(envelope) = reader.next_frame::<Envelope<DeputyMessage>>(bytes)? else {
             return Ok(false);
         };
         self.handle_message(now, envelope);

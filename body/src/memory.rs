@@ -1,11 +1,12 @@
 //! Memory requests: those of one call are done one after the other.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, Tid};
 use wayfarer_proto::limits;
 use wayfarer_proto::message::{BodyMessage, Envelope, MemoryReply, MemoryRequest};
+use wayfarer_proto::sorted::SortedMap;
 
 use crate::io::{Event, MemoryOp};
 use crate::session::{Life, Session};
@@ -21,7 +22,7 @@ struct Waiting {
 /// The requests of each thread's call; the first of each is being done.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryQueue {
-    queues: BTreeMap<Tid, VecDeque<Waiting>>,
+    queues: SortedMap<Tid, VecDeque<Waiting>>,
 }
 
 impl MemoryQueue {
@@ -40,7 +41,7 @@ impl Session {
             let reply = MemoryReply::Failed { errno: Errno::ESRCH };
             return self.answer_memory(thread, seq, id, reply);
         }
-        let queue = self.memory.queues.entry(thread).or_default();
+        let queue = self.memory.queues.get_or_default(thread);
         if queue.len() >= limits::LIST {
             return self.violation();
         }

@@ -1,11 +1,13 @@
 //! The session's state and the one door into it.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 
+use wayfarer_proto::codec::{Frame, FrameReader};
 use wayfarer_proto::handshake::{Purpose, accept};
 use wayfarer_proto::id::{CallSeq, Epoch, NodeId, ProcessKey, Tid};
 use wayfarer_proto::message::{BodyMessage, DeputyMessage, Envelope, Ticket, Usage};
 use wayfarer_proto::session::{Config, Mark, Marks};
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::time::Instant;
 
 use crate::ahead::Loan;
@@ -59,7 +61,7 @@ pub struct Session {
     pub(crate) epoch: Epoch,
     pub(crate) life: Life,
     pub(crate) link: Link,
-    pub(crate) threads: BTreeMap<Tid, Thread>,
+    pub(crate) threads: SortedMap<Tid, Thread>,
     pub(crate) last: CallSeq,
     pub(crate) memory: MemoryQueue,
     pub(crate) pages: Pages,
@@ -108,7 +110,7 @@ impl Session {
             epoch,
             life,
             link,
-            threads: BTreeMap::new(),
+            threads: SortedMap::new(),
             last: CallSeq(0),
             memory: MemoryQueue::default(),
             pages: Pages::default(),
@@ -189,10 +191,13 @@ impl Session {
         if matches!(self.life, Life::Dying(_) | Life::Ended) {
             return;
         }
-        self.return_loan();
+        if !matches!(envelope.message, DeputyMessage::Lend { .. }) {
+            self.return_loan();
+        }
         let Envelope { thread, seq, message } = envelope;
         match message {
             D::Reply { reply } => self.on_reply(thread, seq, reply),
+            D::ReplyAhead { reply, next } => self.on_reply_ahead(thread, seq, reply, next),
             D::Attention => self.on_attention(thread),
             D::Lend { fd, room } => self.on_lend(now, seq, fd, room),
             D::Memory { id, request } => self.on_memory(thread, seq, id, request),
@@ -209,6 +214,7 @@ impl Session {
             D::Abort { stopped } => self.on_abort(stopped),
             D::Commit { epoch, stopped } => self.on_commit(epoch, stopped),
             D::Bye { reason } => self.on_bye(reason),
+            D::Recall => {}
         }
     }
 
@@ -267,15 +273,15 @@ impl Session {
     }
 
     /// Sends bytes to the deputy, if the connection is up.
-    pub(crate) fn transmit(&mut self, bytes: alloc::vec::Vec<u8>) {
+    pub(crate) fn transmit(&mut self, frame: Frame) {
         if self.link.is_up() {
-            self.outputs.push_back(Output::Transmit(bytes));
+            self.outputs.push_back(Output::Transmit(frame));
         }
     }
 
     /// Sends the last bytes of the image.
-    pub(crate) fn transmit_image(&mut self, bytes: alloc::vec::Vec<u8>) {
-        self.outputs.push_back(Output::TransmitImage(bytes));
+    pub(crate) fn transmit_image(&mut self, frame: Frame) {
+        self.outputs.push_back(Output::TransmitImage(frame));
     }
 
     pub(crate) fn event(&mut self, event: Event) {
@@ -295,5 +301,5 @@ pub struct Arrival {
     /// Whether this node is its home, so that deputy and body are joined without a channel.
     pub home: bool,
     /// What the acceptor read after the hello; empty at home.
-    pub reader: wayfarer_proto::codec::FrameReader,
+    pub reader: FrameReader,
 }

@@ -97,12 +97,18 @@ impl Session {
         let Some(open) = state.and_then(|state| state.open.take_if(|open| open.seq == seq)) else {
             // The thread is dead, or the body is (decision D3).
             self.marks.reach(Mark::DeadReply);
+            self.next = None;
             return;
         };
         let outs = open.windows.into_written();
         self.mark_reply(result, outs.is_empty(), &actions);
         let reply = Reply { result: RawResult(result), outs, actions };
-        self.post(Envelope { thread, seq, message: DeputyMessage::Reply { reply } });
+        let Some(next) = self.next_for(seq) else {
+            return self.post(Envelope { thread, seq, message: DeputyMessage::Reply { reply } });
+        };
+        let (fd, lent) = (next.fd, next.bytes.len());
+        self.post(Envelope { thread, seq, message: DeputyMessage::ReplyAhead { reply, next } });
+        self.lent(fd, lent);
     }
 
     fn mark_reply(&mut self, result: Result<u64, Errno>, no_outs: bool, actions: &[Action]) {
@@ -124,7 +130,7 @@ impl Session {
         if self.is_dead() {
             return;
         }
-        let state = self.threads.entry(thread).or_default();
+        let state = self.threads.get_or_default(thread);
         if state.open.is_some() || state.attention {
             return;
         }

@@ -1,6 +1,5 @@
 //! The control stream: page-ins and page-outs, queries, stop and continue, timers.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
@@ -8,6 +7,7 @@ use wayfarer_proto::id::MapId;
 use wayfarer_proto::limits;
 use wayfarer_proto::message::{DeputyMessage, FilePages, Query};
 use wayfarer_proto::session::Mark;
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::time::Instant;
 
 use crate::io::{Event, LostReason, PageOp};
@@ -18,7 +18,7 @@ use crate::session::{Place, Session};
 pub(crate) struct Control {
     /// Raised when a body freezes: what it asked before is void.
     generation: u32,
-    queries: BTreeMap<u32, Query>,
+    queries: SortedMap<u32, Query>,
     /// Whether the process is stopped, and what its body was told of it.
     stopped: bool,
     told: bool,

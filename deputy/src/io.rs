@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use wayfarer_proto::codec::FrameReader;
+use wayfarer_proto::codec::{Frame, FrameReader};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, Fd, MapId, NodeId, Tid};
 use wayfarer_proto::linux::signal::SigInfo;
@@ -149,6 +149,11 @@ pub enum Input<'a> {
         /// How many bytes.
         room: usize,
     },
+    /// What was lent is wanted back, by somebody who waits until [`Session::has_lent_bytes`] says
+    /// that it is.
+    ///
+    /// [`Session::has_lent_bytes`]: crate::Session::has_lent_bytes
+    WantBack,
     /// An asynchronous event waits for this thread. Say it whenever it does: if a call is open
     /// the event is taken along at its end.
     Attention {
@@ -209,12 +214,12 @@ pub enum Input<'a> {
 pub enum Output {
     /// Nothing more until an input, or until this time.
     Timeout(Instant),
-    /// Bytes to be sent.
+    /// To be sent.
     Transmit {
         /// Where.
         channel: ChannelId,
-        /// Which.
-        bytes: Vec<u8>,
+        /// What.
+        frame: Frame,
     },
     /// A message for the body session of this node: the one that departs or lives here, or, while
     /// the body is away and comes home, the one that arrives.
@@ -241,6 +246,17 @@ pub enum Event {
         fd: Fd,
         /// What.
         bytes: Vec<u8>,
+    },
+    /// The body has read what was lent by [`Session::lend_bytes`].
+    ///
+    /// [`Session::lend_bytes`]: crate::Session::lend_bytes
+    Took {
+        /// By this descriptor.
+        fd: Fd,
+        /// How many bytes.
+        bytes: u32,
+        /// By how many calls.
+        calls: u32,
     },
     /// A memory request is done.
     MemoryDone {

@@ -13,7 +13,7 @@
 //! ```text
 //! session.handle_input(now, input)        or: memory()
 //! loop { match session.poll_output() {
-//!     Output::Transmit { channel, bytes } -> write to that connection, in order
+//!     Output::Transmit { channel, frame } -> write to that connection, in order
 //!     Output::Here(envelope)              -> hand to the body session of this node, if any
 //!     Output::Event(event)                -> do it (below); inputs wait until the drain is over
 //!     Output::Timeout(at)                 -> drained: call again with Input::Timeout at this time

@@ -1,8 +1,6 @@
 //! The connections of a deputy: handshakes, frames, Bye, loss.
 
-use alloc::vec::Vec;
-
-use wayfarer_proto::codec::{DecodeError, FrameReader};
+use wayfarer_proto::codec::{DecodeError, Frame, FrameReader};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::{Answer, accept};
 use wayfarer_proto::id::ChannelId;
@@ -25,7 +23,7 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 enum Stage {
     /// It is being made; then this hello is sent.
-    Dialing(Vec<u8>),
+    Dialing(Frame),
     /// The hello was sent.
     Asked,
     /// Messages flow.
@@ -39,7 +37,7 @@ enum Stage {
 
 impl Channel {
     /// To be made, to say `hello`.
-    pub(crate) const fn dialing(hello: Vec<u8>) -> Self {
+    pub(crate) const fn dialing(hello: Frame) -> Self {
         Self { reader: FrameReader::new(limits::HELLO), stage: Stage::Dialing(hello) }
     }
 
@@ -47,23 +45,29 @@ impl Channel {
     pub(crate) const fn open(reader: FrameReader) -> Self {
         Self { reader, stage: Stage::Open }
     }
+
+    /// Gives back the room of what was read.
+    pub(crate) fn shrink(&mut self) {
+        self.reader.shrink();
+    }
 }
 
 impl Session {
     pub(crate) fn connected(&mut self, channel: ChannelId) {
-        let Some(Channel { stage, .. }) = self.channels.get_mut(&channel) else { return };
-        if let Stage::Dialing(hello) = stage {
-            let hello = core::mem::take(hello);
-            *stage = Stage::Asked;
+        let Some(Channel { stage, .. }) = self.channels.get_mut(&channel) else {
+            // It was given up before it was there.
+            return self.event(Event::Close { channel });
+        };
+        if matches!(stage, Stage::Dialing(_))
+            && let Stage::Dialing(hello) = core::mem::replace(stage, Stage::Asked)
+        {
             self.transmit(channel, hello);
         }
     }
 
-    pub(crate) fn received(&mut self, now: Instant, channel: ChannelId, bytes: &[u8]) {
-        let Some(Channel { reader, .. }) = self.channels.get_mut(&channel) else { return };
-        reader.push(bytes);
+    pub(crate) fn received(&mut self, now: Instant, channel: ChannelId, mut bytes: &[u8]) {
         loop {
-            match self.next_step(now, channel) {
+            match self.next_step(now, channel, &mut bytes) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(_) => return self.violation(now, Place::Away(channel)),
@@ -72,17 +76,22 @@ impl Session {
     }
 
     /// Takes one frame of a connection; whether there was one.
-    fn next_step(&mut self, now: Instant, channel: ChannelId) -> Result<bool, DecodeError> {
+    fn next_step(
+        &mut self,
+        now: Instant,
+        channel: ChannelId,
+        bytes: &mut &[u8],
+    ) -> Result<bool, DecodeError> {
         let Some(Channel { reader, stage }) = self.channels.get_mut(&channel) else {
             return Ok(false);
         };
         if matches!(stage, Stage::Dialing(_) | Stage::Asked) {
-            let Some(answer) = reader.next_frame::<Answer>()? else { return Ok(false) };
+            let Some(answer) = reader.next_frame::<Answer>(bytes)? else { return Ok(false) };
             *stage = Stage::Open;
             reader.set_limit(limits::FRAME);
             self.on_answer(now, channel, answer);
         } else {
-            let Some(envelope) = reader.next_frame::<Envelope<BodyMessage>>()? else {
+            let Some(envelope) = reader.next_frame::<Envelope<BodyMessage>>(bytes)? else {
                 return Ok(false);
             };
             self.on_message(now, channel, envelope);
@@ -216,7 +225,8 @@ impl Session {
             Stage::Closing { until } if until <= now => Some(*id),
             _ => None,
         };
-        while let Some(channel) = self.channels.iter().find_map(expired) {
+        loop {
+            let Some(channel) = self.channels.iter().find_map(expired) else { return };
             self.forget(channel);
             self.ended(Place::Away(channel), None);
         }

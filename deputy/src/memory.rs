@@ -1,14 +1,14 @@
 //! Memory requests: served from what came with the call, or asked of the body.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use wayfarer_proto::id::{CallSeq, Tid};
+use wayfarer_proto::id::{CallSeq, Tid, UserAddr};
 use wayfarer_proto::limits;
 use wayfarer_proto::message::{
     DeputyMessage, Envelope, Expected, MemoryReply, MemoryRequest, OutBytes,
 };
 use wayfarer_proto::session::Mark;
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::time::Instant;
 
 use crate::io::{Event, MemoryOp, MemoryStart};
@@ -18,7 +18,7 @@ use crate::session::Session;
 #[derive(Debug, Default)]
 pub(crate) struct Ops {
     last: u32,
-    open: BTreeMap<u32, Op>,
+    open: SortedMap<u32, Op>,
 }
 
 #[derive(Debug)]
@@ -63,10 +63,13 @@ impl Session {
     pub fn memory(&mut self, thread: Tid, seq: CallSeq, request: MemoryRequest) -> MemoryStart {
         let state = self.threads.get_mut(&thread).and_then(|state| state.open.as_mut());
         let Some(open) = state.filter(|open| open.seq == seq) else { return MemoryStart::Lost };
-        if let Some(reply) = open.windows.serve(&request) {
-            self.marks.reach(Mark::ServedEarly);
-            return MemoryStart::Ready(reply);
-        }
+        let request = match open.windows.serve(request) {
+            Ok(reply) => {
+                self.marks.reach(Mark::ServedEarly);
+                return MemoryStart::Ready(reply);
+            }
+            Err(request) => request,
+        };
         if let MemoryRequest::CopyOut { addr, bytes } = &request {
             debug_assert!(bytes.len() <= limits::WINDOW, "the kernel splits");
             open.windows.patch(*addr, bytes);
@@ -76,6 +79,21 @@ impl Session {
             self.ask(thread, seq, MemoryRequest::CopyOut { addr, bytes }, true);
         }
         MemoryStart::Asked(self.ask(thread, seq, request, false))
+    }
+
+    /// What came with an open call of the `len` bytes at `addr`, perhaps nothing. The kernel asks
+    /// for what comes after it.
+    pub fn early(&self, thread: Tid, seq: CallSeq, addr: UserAddr, len: usize) -> &[u8] {
+        let state = self.threads.get(&thread).and_then(|state| state.open.as_ref());
+        let open = state.filter(|open| open.seq == seq);
+        open.map_or(&[], |open| open.windows.first(addr, len))
+    }
+
+    /// As [`early`](Self::early), for a handler that reads them once: a second time it has to ask.
+    pub fn take_early(&mut self, thread: Tid, seq: CallSeq, addr: UserAddr, len: usize) -> Vec<u8> {
+        let state = self.threads.get_mut(&thread).and_then(|state| state.open.as_mut());
+        let open = state.filter(|open| open.seq == seq);
+        open.map_or_else(Vec::new, |open| open.windows.take_first(addr, len))
     }
 
     fn ask(&mut self, thread: Tid, seq: CallSeq, request: MemoryRequest, silent: bool) -> MemoryOp {

@@ -233,7 +233,7 @@ impl Session {
     /// A message of the body.
     pub(crate) fn heard_body(&mut self, now: Instant, envelope: Envelope<BodyMessage>) {
         use BodyMessage as B;
-        if !matches!(envelope.message, B::Post { .. }) {
+        if !matches!(envelope.message, B::Post { .. } | B::Took { .. }) {
             self.loan = None;
         }
         match envelope.message {
@@ -243,6 +243,7 @@ impl Session {
             B::Post { fd, bytes } => {
                 self.on_post(now, (envelope.thread, envelope.seq), fd, bytes);
             }
+            B::Took { fd, bytes, calls } => self.on_took(now, fd, bytes, calls),
             B::Memory { id, reply } => {
                 self.on_memory(now, envelope.thread, envelope.seq, id, reply);
             }

@@ -1,11 +1,13 @@
 //! The session's state and the one door into it.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use wayfarer_proto::codec::Frame;
 use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, ProcessKey, Tid};
-use wayfarer_proto::message::{ByeReason, DeputyMessage, Envelope, Usage};
+use wayfarer_proto::message::{ByeReason, DeputyMessage, Envelope, FileBytes, Usage};
 use wayfarer_proto::session::{Config, Mark, Marks};
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::time::Instant;
 
 use crate::ahead::Loan;
@@ -40,8 +42,8 @@ pub struct Session {
     pub(crate) process: ProcessKey,
     pub(crate) epoch: Epoch,
     pub(crate) place: Place,
-    pub(crate) channels: BTreeMap<ChannelId, Channel>,
-    pub(crate) threads: BTreeMap<Tid, Thread>,
+    pub(crate) channels: SortedMap<ChannelId, Channel>,
+    pub(crate) threads: SortedMap<Tid, Thread>,
     pub(crate) last: CallSeq,
     pub(crate) ops: Ops,
     pub(crate) control: Control,
@@ -51,6 +53,8 @@ pub struct Session {
     pub(crate) movement: Option<Move>,
     pub(crate) cost: MoveCost,
     pub(crate) loan: Option<Loan>,
+    /// What goes with the reply to this call.
+    pub(crate) next: Option<(CallSeq, FileBytes)>,
     /// The process has ended and the body that was here has not acknowledged it yet.
     pub(crate) ending: Option<Place>,
     outputs: VecDeque<Output>,
@@ -80,8 +84,8 @@ impl Session {
             process,
             epoch,
             place,
-            channels: BTreeMap::new(),
-            threads: BTreeMap::new(),
+            channels: SortedMap::new(),
+            threads: SortedMap::new(),
             last: CallSeq(0),
             ops: Ops::default(),
             control: Control::default(),
@@ -89,6 +93,7 @@ impl Session {
             movement: None,
             cost: MoveCost::default(),
             loan: None,
+            next: None,
             ending: None,
             outputs: VecDeque::new(),
         }
@@ -161,6 +166,7 @@ impl Session {
                 self.finish(thread, seq, result, actions);
             }
             Input::Lend { thread, seq, fd, room } => self.lend(thread, seq, fd, room),
+            Input::WantBack => self.want_back(),
             Input::Attention { thread } => self.attention(thread),
             Input::ThreadGone { thread } => self.thread_gone(thread),
             Input::PageData { op, result } => self.page_data(op, result),
@@ -178,6 +184,15 @@ impl Session {
             Input::End => self.end(now),
         }
         self.expire(now);
+    }
+
+    /// Gives back the room that a move took: between moves there is little to hear and to say at
+    /// a time.
+    pub fn shrink(&mut self) {
+        self.outputs.shrink_to(1);
+        for channel in self.channels.values_mut() {
+            channel.shrink();
+        }
     }
 
     /// The next output; [`Output::Timeout`] when there is nothing more.
@@ -214,8 +229,8 @@ impl Session {
         }
     }
 
-    pub(crate) fn transmit(&mut self, channel: ChannelId, bytes: Vec<u8>) {
-        self.outputs.push_back(Output::Transmit { channel, bytes });
+    pub(crate) fn transmit(&mut self, channel: ChannelId, frame: Frame) {
+        self.outputs.push_back(Output::Transmit { channel, frame });
     }
 
     pub(crate) fn event(&mut self, event: Event) {
@@ -254,7 +269,7 @@ impl Session {
         }
         let place = core::mem::replace(&mut self.place, Place::Nowhere);
         self.held = None;
-        self.loan = None;
+        (self.loan, self.next) = (None, None);
         self.threads.clear();
         for op in self.ops.take_all() {
             self.event(Event::MemoryDone { op, result: Err(BodyLost) });

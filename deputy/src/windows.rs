@@ -24,6 +24,10 @@ fn offset(start: UserAddr, len: usize, addr: UserAddr) -> Option<usize> {
     (offset <= len).then_some(offset)
 }
 
+fn counted(bytes: usize) -> MemoryReply {
+    MemoryReply::Count { bytes: bytes as u32 }
+}
+
 impl Windows {
     /// The windows of a request; `None` if they are larger than a body may send.
     pub(crate) fn new(ins: Vec<InWindow>, outs: Vec<OutWindow>) -> Option<Self> {
@@ -33,25 +37,24 @@ impl Windows {
         fits.then(|| Self { ins, outs, ..Self::default() })
     }
 
-    /// Does a request, if the windows cover it or show where it faults.
-    pub(crate) fn serve(&mut self, request: &MemoryRequest) -> Option<MemoryReply> {
-        match request {
-            MemoryRequest::CopyIn { addr, len } => {
-                let bytes = self.read(*addr, *len as usize)?.to_vec();
-                Some(MemoryReply::Bytes { bytes })
+    /// Does a request, if the windows cover it or show where it faults; else it comes back.
+    pub(crate) fn serve(&mut self, request: MemoryRequest) -> Result<MemoryReply, MemoryRequest> {
+        let reply = match request {
+            MemoryRequest::CopyOut { addr, bytes } => {
+                let kept = self.write(addr, bytes);
+                return kept.map_err(|bytes| MemoryRequest::CopyOut { addr, bytes });
             }
-            MemoryRequest::CopyInStr { addr, max } => self.read_text(*addr, *max as usize),
-            MemoryRequest::CopyOut { addr, bytes } => self.write(*addr, bytes),
+            MemoryRequest::CopyIn { addr, len } => self
+                .read(addr, len as usize)
+                .map(|bytes| MemoryReply::Bytes { bytes: bytes.to_vec() }),
+            MemoryRequest::CopyInStr { addr, max } => self.read_text(addr, max as usize),
             MemoryRequest::ProbeIn { addr, len } => {
-                let bytes = self.read(*addr, *len as usize)?.len() as u32;
-                Some(MemoryReply::Count { bytes })
+                self.read(addr, len as usize).map(|bytes| counted(bytes.len()))
             }
-            MemoryRequest::ProbeOut { addr, len } => {
-                let bytes = self.writable(*addr, *len as usize)? as u32;
-                Some(MemoryReply::Count { bytes })
-            }
+            MemoryRequest::ProbeOut { addr, len } => self.writable(addr, len as usize).map(counted),
             _ => None,
-        }
+        };
+        reply.ok_or(request)
     }
 
     /// The bytes at `addr`: all `len`, or as many as there are before a fault.
@@ -61,6 +64,26 @@ impl Windows {
             let there = &window.bytes[from..];
             if there.len() >= len { Some(&there[..len]) } else { window.fault.then_some(there) }
         })
+    }
+
+    /// The bytes at `addr` that came early: at most `len`, and perhaps fewer than can be read.
+    pub(crate) fn first(&self, addr: UserAddr, len: usize) -> &[u8] {
+        let there = self.ins.iter().find_map(|window| {
+            let from = offset(window.addr, window.bytes.len(), addr)?;
+            Some(&window.bytes[from..]).filter(|there| !there.is_empty())
+        });
+        there.map_or(&[], |there| &there[..there.len().min(len)])
+    }
+
+    /// As [`first`](Self::first), for who needs them once: all that came is handed over, not
+    /// copied.
+    pub(crate) fn take_first(&mut self, addr: UserAddr, len: usize) -> Vec<u8> {
+        let is_all =
+            |window: &InWindow| window.addr == addr && window.bytes.len() == len && !window.fault;
+        match self.ins.iter().position(is_all) {
+            Some(index) => self.ins.remove(index).bytes,
+            None => self.first(addr, len).to_vec(),
+        }
     }
 
     fn read_text(&self, addr: UserAddr, max: usize) -> Option<MemoryReply> {
@@ -86,22 +109,22 @@ impl Windows {
         })
     }
 
-    /// Keeps a write for the reply.
-    fn write(&mut self, addr: UserAddr, bytes: &[u8]) -> Option<MemoryReply> {
-        let len = self.writable(addr, bytes.len())?;
+    /// Keeps a write for the reply, or gives its bytes back.
+    fn write(&mut self, addr: UserAddr, mut bytes: Vec<u8>) -> Result<MemoryReply, Vec<u8>> {
+        let Some(len) = self.writable(addr, bytes.len()) else { return Err(bytes) };
         if self.pending + len > limits::EAGER || self.written.len() >= limits::LIST {
-            return None;
+            return Err(bytes);
         }
-        let bytes = &bytes[..len];
+        bytes.truncate(len);
         self.pending += len;
-        self.patch(addr, bytes);
+        self.patch(addr, &bytes);
         match self.written.last_mut() {
             Some(last) if last.addr.offset(last.bytes.len() as u64) == addr => {
-                last.bytes.extend_from_slice(bytes);
+                last.bytes.append(&mut bytes);
             }
-            _ => self.written.push(OutBytes { addr, bytes: bytes.to_vec() }),
+            _ => self.written.push(OutBytes { addr, bytes }),
         }
-        Some(MemoryReply::Count { bytes: len as u32 })
+        Ok(counted(len))
     }
 
     /// What was read early must not be older than what is written since.

@@ -1,6 +1,5 @@
 //! What one node is made of. There is no global "current": whoever needs the kernel is given it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
@@ -13,6 +12,7 @@ use wayfarer_proto::limits;
 use wayfarer_proto::linux::time::Timespec;
 use wayfarer_proto::roam::Roam;
 use wayfarer_proto::session::MovePhase;
+use wayfarer_proto::sorted::{SortedMap, SortedSet};
 use wayfarer_proto::time::Instant;
 
 use crate::console::Console;
@@ -29,7 +29,7 @@ use crate::net::Network;
 use crate::process::{Clocks, Home, ProcessTable, make_init};
 use crate::random::Random;
 use crate::socket::Sockets;
-use crate::split::{BodyDriver, DeputyDriver, Remnants, Returns};
+use crate::split::{Berths, BodyDriver, DeputyDriver, Remnants, Returns};
 use crate::stdio::Stdin;
 
 /// How long user code runs while others wait.
@@ -76,9 +76,11 @@ pub struct Kernel {
     /// How long a silent link is believed in.
     pub keep_alive: Duration,
     /// Bodies whose image is to come, by the token that announces it.
-    pub(crate) arrivals: RefCell<BTreeMap<u64, Rc<BodyDriver>>>,
+    pub(crate) arrivals: RefCell<SortedMap<u64, Rc<BodyDriver>>>,
+    /// Room for the images of bodies that come.
+    pub(crate) berths: Rc<Berths>,
     /// Deputies that await the body of a child, by the token it will show.
-    pub(crate) children: RefCell<BTreeMap<u64, Weak<DeputyDriver>>>,
+    pub(crate) children: RefCell<SortedMap<u64, Weak<DeputyDriver>>>,
     /// When processes move without being told.
     pub roam: Roam,
     /// The phase that moves are held in, for a test.
@@ -93,6 +95,8 @@ pub struct Kernel {
     pub returns: Returns,
     /// The runner wants the machine off; its last output goes out first.
     pub shut_down: Cell<bool>,
+    /// How often the node has rested and gone on.
+    pub wakes: Cell<u64>,
     /// When the time slice of the user thread that runs ends.
     slice_end: Cell<Instant>,
     /// When the tick comes that was not seen to come.
@@ -108,7 +112,7 @@ pub struct Kernel {
     /// Calls without a row in the table that programs have made.
     pub unknown_calls: Cell<u64>,
     /// The numbers of calls without a row that were reported.
-    missing_calls: RefCell<BTreeSet<u64>>,
+    missing_calls: RefCell<SortedSet<u64>>,
     /// What the processor can do, as user code sees it.
     pub cpu: CpuFeatures,
     clock: Clock,
@@ -189,6 +193,7 @@ impl Kernel {
             nodes: parts.nodes,
             keep_alive: parts.keep_alive,
             arrivals: RefCell::default(),
+            berths: Rc::default(),
             children: RefCell::default(),
             roam: parts.roam,
             hold: Cell::new(None),
@@ -197,6 +202,7 @@ impl Kernel {
             ahead: parts.ahead,
             returns: Returns::default(),
             shut_down: Cell::new(false),
+            wakes: Cell::new(0),
             slice_end: Cell::new(Instant(0)),
             tick_due: Cell::new(None),
             stale_tick: Cell::new(false),

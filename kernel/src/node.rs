@@ -47,6 +47,8 @@ struct Node {
     network: Option<Network>,
     outside: Option<Rc<Outside>>,
     patience: Patience,
+    /// Whether the runner believes that bulk data is on its way from here.
+    sends_bulk: bool,
     shares: Shares,
     /// Where input from the runner is put.
     piece: Vec<u8>,
@@ -160,6 +162,7 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         network,
         outside,
         patience: Patience::default(),
+        sends_bulk: false,
         shares,
         piece: alloc::vec![0; CONSOLE_PIECE],
     })
@@ -311,6 +314,7 @@ impl Node {
                 self.kernel.laps.mark(Stage::Resting);
                 self.wait(deadline.map(|deadline| deadline.0));
                 self.kernel.laps.mark(Stage::Waiting);
+                self.kernel.wakes.set(self.kernel.wakes.get() + 1);
                 self.kernel.end_slice();
             }
         }
@@ -364,7 +368,17 @@ impl Node {
             }
         }
         progress |= self.poll_outside();
+        self.tell_of_bulk();
         self.transmit() || progress
+    }
+
+    /// Has the runner place the node as what it sends needs it.
+    fn tell_of_bulk(&mut self) {
+        let sends_bulk = self.network.as_ref().is_some_and(Network::sends_bulk);
+        if sends_bulk != self.sends_bulk {
+            self.sends_bulk = sends_bulk;
+            self.kernel.console.send(&FromNode::Bulk(sends_bulk));
+        }
     }
 
     /// Moves what goes to the outside and comes from there; whether there was something.

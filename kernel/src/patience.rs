@@ -1,16 +1,16 @@
 //! How long an idle node waits awake before it halts.
 //!
 //! A frame through shared memory is there within a microsecond, and the bell that wakes a halted
-//! node takes some fifty: so a node that has just heard of a peer looks for a while. Where that is
-//! in vain, since the peer waits for something else or shares this node's processor, it would only
-//! take time from others; then the node halts at once for the next few times, twice as many after
-//! each failure.
+//! node takes a hundred or two: so a node that has just heard of a peer looks for a while. Where
+//! that is in vain, since the peer waits for something else or shares this node's processor, it
+//! would only take time from others; then the node halts at once for the next few times, twice as
+//! many after each failure.
 
 use core::cell::Cell;
 
-/// How long to look, in nanoseconds: what the peer needs that has to be woken first, and more, lest
-/// each of the two halts while the other is on its way.
-const LONGEST: u64 = 200_000;
+/// How long to look, in nanoseconds: what the peer needs that has to be woken first, twice over,
+/// lest each of the two halts while the other is on its way.
+const LONGEST: u64 = 500_000;
 
 /// How many waits at most pass between two attempts.
 const MOST_SKIPPED: u32 = 64;

@@ -146,6 +146,8 @@ pub fn counts(kernel: &Kernel) -> Counts {
         longest_poll_us: kernel.meter.longest().as_micros() as u64,
         heap_used: wayfarer_machine::memory::heap::usage().0 as u64,
         heap_frames: wayfarer_machine::memory::heap::frames_taken() as u64,
+        polls: kernel.meter.polls(),
+        wakes: kernel.wakes.get(),
     }
 }
 
@@ -189,6 +191,6 @@ fn of_guest(kernel: &Kernel, cell: &ProcessCell, body: Option<&Body>) -> Half {
         local: body.map_or(0, |body| body.local_calls.get()),
         remote: 0,
         special: 0,
-        cpu_us: body.map_or(0, |body| body.cpu.get() / 1000),
+        cpu_us: body.map_or(0, |body| body.cpu.get().total() / 1000),
     }
 }

@@ -74,7 +74,7 @@ pub fn start(kernel: &Rc<Kernel>, order: Start, pid: Pid, input: Reader) -> Resu
     let directory = kernel.vfs.resolve_directory(&home.files.directory(), &order.cwd, &asker)?;
     home.files.set_directory(directory);
 
-    let request = ExecRequest { path: order.path, arguments: order.argv, environment: order.envp };
+    let request = ExecRequest::of_path(order.path, order.argv, order.envp);
     let mut credentials = Credentials::default();
     let program = kernel.read_program(&asker, request, &mut credentials)?;
     let space = program.image.apply(kernel.memory())?;
@@ -152,5 +152,5 @@ fn open_terminal(
 
 fn insert(home: &Home, fd: i32, file: Rc<OpenFile>) -> Result<(), Errno> {
     let descriptor = Descriptor { file, close_on_exec: false };
-    home.files.descriptors.insert(descriptor, Fd(fd), u64::MAX).map(|_| ())
+    home.files.descriptors().insert(descriptor, Fd(fd), u64::MAX).map(|_| ())
 }

@@ -12,9 +12,8 @@
 //! message repeats them (decisions D6 and D13).
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use crate::codec::{DecodeError, FrameReader, frame, wire_enum, wire_struct};
+use crate::codec::{DecodeError, Frame, FrameReader, frame, wire_enum, wire_struct};
 use crate::errno::Errno;
 use crate::id::{Epoch, ProcessKey};
 use crate::limits;
@@ -125,17 +124,17 @@ impl From<DecodeError> for HandshakeError {
 }
 
 /// The frame that opens a connection.
-pub fn hello(purpose: Purpose) -> Vec<u8> {
+pub fn hello(purpose: Purpose) -> Frame {
     frame(&Hello { magic: MAGIC, version: VERSION, features: FEATURES, purpose })
 }
 
 /// The frame that accepts; `ticket` as in [`Answer::Accept`].
-pub fn accept(ticket: Ticket) -> Vec<u8> {
+pub fn accept(ticket: Ticket) -> Frame {
     frame(&Answer::Accept { version: VERSION, features: FEATURES, ticket })
 }
 
 /// The frame that refuses.
-pub fn refuse(errno: Errno, reason: &str) -> Vec<u8> {
+pub fn refuse(errno: Errno, reason: &str) -> Frame {
     frame(&Answer::Refuse { errno, reason: reason.into() })
 }
 
@@ -158,9 +157,9 @@ impl Acceptor {
     ///
     /// # Errors
     /// [`HandshakeError`]: drop the connection.
-    pub fn receive(&mut self, bytes: &[u8]) -> Result<Option<Purpose>, HandshakeError> {
+    pub fn receive(&mut self, mut bytes: &[u8]) -> Result<Option<Purpose>, HandshakeError> {
+        let Some(hello) = self.reader.next_frame::<Hello>(&mut bytes)? else { return Ok(None) };
         self.reader.push(bytes);
-        let Some(hello) = self.reader.next_frame::<Hello>()? else { return Ok(None) };
         if hello.magic != MAGIC {
             return Err(HandshakeError::Magic);
         }

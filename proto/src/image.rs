@@ -11,12 +11,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::codec::{wire_enum, wire_struct};
-use crate::errno::Errno;
+use crate::codec::{Wire, put_number, wire_enum, wire_struct};
 use crate::id::{CallSeq, Epoch, MapId, ProcessKey, Tid, UserAddr};
 use crate::limits;
 use crate::linux::signal::SigAltStack;
-use crate::message::{Args, Requirements, Totals, Usage};
+use crate::message::{Args, CpuTime, Requirements, Totals, Usage};
 use crate::time::Instant;
 
 /// How many registers a thread has: rax rbx rcx rdx rsi rdi rbp rsp r8 to r15 rip rflags fs_base
@@ -155,20 +154,20 @@ wire_struct! {
         pub clear_tid: UserAddr,
         /// set_robust_list(2): head and length.
         pub robust_list: (UserAddr, u64),
-        /// CPU time of this thread in user mode, nanoseconds.
-        pub cpu_ns: u64,
+        /// CPU time of this thread.
+        pub cpu: CpuTime,
         /// Where it stands.
         pub state: ThreadState,
     }
 
-    /// A local call that waits: its arguments are in the registers.
+    /// A local call that waits. It may have become another than the registers say.
     pub struct LocalWait {
         /// The call's number.
         pub number: u16,
+        /// Its arguments.
+        pub args: Args,
         /// When it ends, on the body's CLOCK_MONOTONIC; [`Instant::NEVER`] for never.
         pub deadline: Instant,
-        /// Whether a passed deadline is success (nanosleep) or ETIMEDOUT (futex).
-        pub timeout: Result<u64, Errno>,
     }
 }
 
@@ -193,28 +192,62 @@ const fn step(state: u64, word: u64) -> u64 {
     (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
+/// The beginning of the frame of a [`Record::Pages`] with `length` bytes of content, which follow
+/// it: so they need not be copied to be sent.
+pub fn pages_head(first: u64, changed: Epoch, hash: u64, length: usize) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(32);
+    Record::Pages { first, changed, hash, bytes: Vec::new() }.encode(&mut payload);
+    // The content is last, after its length, which is 0 here.
+    payload.pop();
+    put_number(&mut payload, length as u64);
+    let mut head = Vec::with_capacity(payload.len() + 3);
+    put_number(&mut head, (payload.len() + length) as u64);
+    head.append(&mut payload);
+    head
+}
+
 impl Totals {
     /// Nothing yet.
     pub const EMPTY: Self = Self { records: 0, pages: 0, bytes: 0, hash: 0 };
 
     /// Counts one record and the payload it travels as.
     pub fn count(&mut self, record: &Record, payload: &[u8]) {
-        self.records += 1;
-        self.bytes += payload.len() as u64;
-        let content = match record {
+        match record {
             Record::Pages { hash, bytes, .. } => {
-                self.pages += (bytes.len() / limits::PAGE) as u64;
-                *hash
+                self.count_pages(*hash, bytes.len(), payload.len());
             }
-            _ => hash(payload),
-        };
-        self.hash = step(self.hash, content);
+            _ => self.count_one(hash(payload), payload.len()),
+        }
+    }
+
+    /// Counts a record of pages with `content` bytes and this hash, in a payload of `length` bytes.
+    pub fn count_pages(&mut self, hash: u64, content: usize, length: usize) {
+        self.pages += (content / limits::PAGE) as u64;
+        self.count_one(hash, length);
+    }
+
+    fn count_one(&mut self, hash: u64, length: usize) {
+        self.records += 1;
+        self.bytes += length as u64;
+        self.hash = step(self.hash, hash);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_travel_as_their_record() {
+        for pages in [1, 16] {
+            let bytes = alloc::vec![3; pages * limits::PAGE];
+            let (first, changed, hash) = (0x1234_5678, Epoch(9), hash(&bytes));
+            let mut frame = pages_head(first, changed, hash, bytes.len());
+            frame.extend(&bytes);
+            let record = Record::Pages { first, changed, hash, bytes };
+            assert_eq!(frame, crate::codec::frame(&record).to_vec());
+        }
+    }
 
     #[test]
     fn the_hash_sees_every_bit_and_every_swap() {

@@ -24,5 +24,6 @@ pub mod roam;
 pub mod session;
 pub mod share;
 pub mod shared;
+pub mod sorted;
 pub mod table;
 pub mod time;

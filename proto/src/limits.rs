@@ -11,8 +11,15 @@ pub const PAGE: usize = 4096;
 /// One socket buffer of a call channel holds them.
 pub const EAGER: usize = 16 * 1024;
 
-/// Bytes of one memory request or page-in: what a deputy holds at most for one call.
+/// Bytes of one memory request or page-in.
 pub const WINDOW: usize = 64 * 1024;
+
+/// Bytes of a transfer to or from a file that are on the way at once, a window each: what a deputy
+/// holds at most for one call. For anything else it holds one window.
+pub const STRETCH: usize = 4 * WINDOW;
+
+/// Bytes of a memory request that no call of its process makes: its answer is that of a question.
+pub const QUERIED: usize = WINDOW - PAGE;
 
 /// Bytes of a frame without its length prefix: one window and the fields around it.
 pub const FRAME: usize = WINDOW + 8 * 1024;
@@ -53,8 +60,11 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Bytes that a deputy lends its body at most (decision 0016).
 pub const LOAN: usize = WINDOW;
 
-/// How long a loan is good at the body: what happens at home, as the end of a reader, is noticed
-/// by then even by a program that only writes.
+/// Bytes of a file that a deputy lends its body at most (decision 0018).
+pub const AHEAD: usize = WINDOW - EAGER;
+
+/// How long a loan of room is good at the body: what happens at home, as the end of a reader, is
+/// noticed by then even by a program that only writes.
 pub const LOAN_SPAN: Duration = Duration::from_millis(10);
 
 /// Pause between two questions of a body in doubt.
@@ -67,6 +77,7 @@ pub const CALL_RETRY: Duration = Duration::from_millis(100);
 pub const BYE: Duration = Duration::from_secs(5);
 
 const _: () = assert!(EAGER <= WINDOW, "what travels early is at most one window");
+const _: () = assert!(EAGER + AHEAD <= WINDOW, "a reply fits a frame with what comes next");
 const _: () = assert!(EAGER + LIST * 10 < FRAME, "a full request fits a frame");
 const _: () = assert!(RUN_PAGES * PAGE == WINDOW, "a run of pages is one window");
 const _: () = assert!(WINDOW + FILE_VERSIONS * 15 + 16 <= FRAME, "pages and versions fit a frame");

@@ -184,6 +184,14 @@ marks! {
     Returned,
     /// 0016: a write was posted.
     Posted,
+    /// 0018: a body was lent what comes next of a file.
+    LentBytes,
+    /// 0018: such a loan came when it was void already.
+    LentBytesInVain,
+    /// 0018: bytes that were lent have been read.
+    Took,
+    /// 0018: what was lent is wanted back.
+    Recalled,
     /// 0016: a write was posted before its deputy's Freeze was heard.
     PostCrossedFreeze,
 }

@@ -11,9 +11,10 @@ use wayfarer_proto::image::{Header, LocalWait, Record, Region, Thread, ThreadSta
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::{SigAction, SigAltStack, SigDetail, SigInfo, Signal};
 use wayfarer_proto::message::{
-    Action, Args, BodyMessage, ByeReason, Call, DeputyMessage, Envelope, ExecImage, FilePages,
-    FileVersion, InWindow, Lack, MemoryReply, MemoryRequest, OutBytes, OutWindow, Query, RawResult,
-    Refusal, Remembered, Reply, Requirements, StringEnd, Ticket, Totals, Usage,
+    Action, Args, BodyMessage, ByeReason, Call, CpuTime, DeputyMessage, Envelope, ExecImage,
+    FileBytes, FilePages, FileVersion, InWindow, IoCounts, Lack, MemoryReply, MemoryRequest,
+    OutBytes, OutWindow, Query, RawResult, Refusal, Remembered, Reply, Requirements, StringEnd,
+    Ticket, Totals, Usage,
 };
 use wayfarer_proto::time::Instant;
 
@@ -24,7 +25,13 @@ const TICKET: Ticket =
 const TOTALS: Totals = Totals { records: 9, pages: 300, bytes: 1 << 20, hash: u64::MAX };
 
 fn requirements() -> Requirements {
-    Requirements { frames: 300, features: vec![u32::MAX, 7, 0], xcr0: 7, xsave_bytes: 832 }
+    Requirements {
+        frames: 300,
+        shared_frames: 0,
+        features: vec![u32::MAX, 7, 0],
+        xcr0: 7,
+        xsave_bytes: 832,
+    }
 }
 
 fn region() -> Region {
@@ -70,7 +77,11 @@ fn body_messages() -> Vec<BodyMessage> {
         B::Exit {
             status: -1,
             group: true,
-            usage: Usage { cpu_ns: 12_345_678_901, local_calls: 7 },
+            usage: Usage {
+                cpu: CpuTime { user: 12_345_678_901, system: 5 },
+                io: IoCounts { bytes_read: 1, bytes_written: 2, reads: 3, writes: 4 },
+                local_calls: 7,
+            },
         },
         memory(MemoryReply::Bytes { bytes: vec![0xff; 300] }),
         memory(MemoryReply::Text { bytes: b"ls".to_vec(), end: StringEnd::Nul }),
@@ -80,6 +91,7 @@ fn body_messages() -> Vec<BodyMessage> {
         B::Surveyed { requirements: requirements() },
         B::Unmovable { refusal: Refusal { errno: Errno::EBUSY, reason: "shared".into() } },
         B::Post { fd: Fd(1), bytes: b"ahead".to_vec() },
+        B::Took { fd: Fd(3), bytes: 48_000, calls: 12 },
         B::Returned,
         B::Frozen { last: CallSeq(9) },
         B::Departed { totals: TOTALS },
@@ -128,6 +140,11 @@ fn deputy_messages() -> Vec<DeputyMessage> {
         memory(MemoryRequest::KillOthers),
         memory(MemoryRequest::Exec { image }),
         D::Lend { fd: Fd(1), room: 65_536 },
+        D::ReplyAhead {
+            reply: Reply { result: RawResult(Ok(2)), outs: vec![], actions: vec![] },
+            next: FileBytes { fd: Fd(3), bytes: b"next".to_vec(), end: true },
+        },
+        D::Recall,
         D::Survey,
         D::Freeze,
         D::Depart { node: NodeId(3), ticket: TICKET },
@@ -139,6 +156,12 @@ fn deputy_messages() -> Vec<DeputyMessage> {
         D::Continue,
         D::Query { id: 1, query: Query::Maps },
         D::Query { id: 1, query: Query::Status },
+        D::Query {
+            id: 2,
+            query: Query::Memory {
+                request: MemoryRequest::CopyOut { addr: UserAddr(4096), bytes: vec![1, 2] },
+            },
+        },
         D::ClockStep { realtime_offset_ns: i64::MIN },
         D::Bye { reason: ByeReason::Ended },
         D::Bye { reason: ByeReason::Moved },
@@ -153,7 +176,7 @@ fn thread(state: ThreadState) -> Record {
         alt_stack: SigAltStack { base: 1, flags: 2, padding: 0, size: 8192 },
         clear_tid: ADDR,
         robust_list: (ADDR, 24),
-        cpu_ns: 17,
+        cpu: CpuTime { user: 17, system: 4 },
         state,
     };
     Record::Thread { thread }
@@ -177,8 +200,8 @@ fn records() -> Vec<Record> {
         regions: 1,
         threads: 3,
     };
-    let wait = LocalWait { number: 202, deadline: Instant::NEVER, timeout: Err(Errno::ETIMEDOUT) };
     let args = Args::new(&[1, 2, 3]);
+    let wait = LocalWait { number: 202, args, deadline: Instant::NEVER };
     vec![
         Record::Header { header },
         Record::Region { region: region() },
@@ -212,13 +235,13 @@ fn envelopes<M: Clone>(messages: Vec<M>) -> Vec<Envelope<M>> {
 #[track_caller]
 fn survives<T: Wire + PartialEq + Debug>(values: &[T]) {
     let mut reader = FrameReader::new(limits::FRAME);
+    let stream: Vec<u8> = values.iter().flat_map(|value| frame(value).to_vec()).collect();
+    let mut bytes = &stream[..];
     for value in values {
-        reader.push(&frame(value));
+        let read = reader.next_frame::<T>(&mut bytes).expect("what was written is read");
+        assert_eq!(read, Some(clone(value)));
     }
-    for value in values {
-        assert_eq!(reader.next_frame::<T>().expect("what was written is read"), Some(clone(value)));
-    }
-    assert_eq!(reader.next_frame::<T>(), Ok(None));
+    assert_eq!(reader.next_frame::<T>(&mut bytes), Ok(None));
 }
 
 fn clone<T: Wire>(value: &T) -> T {
@@ -270,8 +293,8 @@ fn a_close_is_smaller_than_the_thesis_had_it() {
 #[test]
 fn an_oversized_field_is_refused_before_it_is_read() {
     let mut reader = FrameReader::new(limits::FRAME);
-    reader.push(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
-    assert_eq!(reader.next_frame::<Hello>(), Err(DecodeError::TooLong));
+    let mut bytes = &[0xff, 0xff, 0xff, 0xff, 0x0f][..];
+    assert_eq!(reader.next_frame::<Hello>(&mut bytes), Err(DecodeError::TooLong));
     // A list of 2^20 elements in a message of few bytes.
     let bytes = [3, 0, 0, 0x80, 0x80, 0x40];
     assert_eq!(decode::<Call>(&bytes), Err(DecodeError::TooLong));
@@ -311,8 +334,8 @@ fn samples() -> Vec<Vec<u8>> {
     frames.extend(envelopes(deputy_messages()).iter().map(Envelope::to_frame));
     frames.extend(records().iter().map(frame));
     frames.extend(hellos().iter().map(frame));
-    frames.retain(|bytes| bytes.len() < 2000);
-    frames
+    frames.retain(|frame| frame.len() < 2000);
+    frames.iter().map(|frame| frame.to_vec()).collect()
 }
 
 proptest! {

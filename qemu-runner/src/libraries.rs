@@ -3,6 +3,9 @@
 //! For a name without a slash: the `DT_RPATH` of the object and of those that led to it, unless the
 //! object has a `DT_RUNPATH`; then that; then the directories of `/etc/ld.so.conf`; then the usual
 //! ones. The environment is the node's, so `LD_LIBRARY_PATH` has no say.
+//!
+//! musl's linker is its C library too, whatever name of its parts a program needs, and has a list
+//! of directories of its own instead of the configured ones.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -10,16 +13,25 @@ use std::path::{Path, PathBuf};
 
 use crate::elf::{self, Needs};
 
-/// Where glibc and musl look in the end.
-const USUAL: [&str; 7] = [
+/// Where glibc looks in the end.
+const USUAL: [&str; 6] = [
     "/lib/x86_64-linux-gnu",
     "/usr/lib/x86_64-linux-gnu",
     "/lib64",
     "/usr/lib64",
     "/lib",
-    "/usr/local/lib",
     "/usr/lib",
 ];
+
+/// Where musl looks instead, unless there is its list.
+const MUSL_USUAL: [&str; 3] = ["/lib", "/usr/local/lib", "/usr/lib"];
+
+/// musl's list of directories.
+const MUSL_LIST: &str = "/etc/ld-musl-x86_64.path";
+
+/// How the names of libraries begin that are part of musl's linker.
+const MUSL_PARTS: [&str; 7] =
+    ["libc.", "libpthread.", "librt.", "libm.", "libdl.", "libutil.", "libxnet."];
 
 /// What glibc itself loads when a thread is cancelled; no program names it.
 const UNNAMED: &str = "libgcc_s.so.1";
@@ -43,6 +55,8 @@ struct Object {
     needs: Needs,
     /// The `DT_RPATH`s that led here, the nearest first.
     inherited: Vec<PathBuf>,
+    /// Whether musl's linker loads it.
+    by_musl: bool,
 }
 
 /// The dynamic linker and all libraries that these programs and libraries need, as paths that the
@@ -51,46 +65,68 @@ struct Object {
 /// # Errors
 /// [`MissingLibrary`].
 pub fn closure(files: &[PathBuf]) -> Result<BTreeSet<PathBuf>, MissingLibrary> {
-    let configured = configured();
+    let mut glibc = configured();
+    glibc.extend(USUAL.map(PathBuf::from));
+    let musl = musl_directories();
     let mut found = BTreeSet::new();
     let mut waiting: VecDeque<Object> =
-        files.iter().filter_map(|path| object(path, Vec::new())).collect();
+        files.iter().filter_map(|path| object(path, Vec::new(), false)).collect();
     while let Some(object) = waiting.pop_front() {
+        let by_musl = object.by_musl || object.needs.names_musl();
         if let Some(interpreter) = &object.needs.interpreter {
             found.insert(PathBuf::from(interpreter));
+        }
+        if by_musl && Path::new(MUSL_LIST).is_file() {
+            found.insert(PathBuf::from(MUSL_LIST));
         }
         let rpath = directories(object.needs.rpath.as_deref(), &object.path);
         let runpath = directories(object.needs.runpath.as_deref(), &object.path);
         let chain = [rpath, object.inherited.clone()].concat();
         let by_rpath = if runpath.is_empty() { chain.clone() } else { Vec::new() };
-        let places = [&by_rpath[..], &runpath, &configured].concat();
-        for name in &object.needs.libraries {
+        let places = [&by_rpath[..], &runpath, if by_musl { &musl } else { &glibc }].concat();
+        let is_part = |name: &str| MUSL_PARTS.iter().any(|part| name.starts_with(part));
+        for name in object.needs.libraries.iter().filter(|name| !by_musl || !is_part(name)) {
             let missing = || MissingLibrary { needed_by: object.path.clone(), name: name.clone() };
             let path = find(name, &places).ok_or_else(missing)?;
             if name.starts_with("libc.so") {
                 found.extend(find(UNNAMED, &places));
             }
             if found.insert(path.clone()) {
-                waiting.extend(self::object(&path, chain.clone()));
+                waiting.extend(self::object(&path, chain.clone(), by_musl));
             }
         }
     }
     Ok(found)
 }
 
-fn object(path: &Path, inherited: Vec<PathBuf>) -> Option<Object> {
+fn object(path: &Path, inherited: Vec<PathBuf>, by_musl: bool) -> Option<Object> {
     let needs = elf::needs(&fs::read(path).ok()?).ok()?;
-    Some(Object { path: path.to_owned(), needs, inherited })
+    Some(Object { path: path.to_owned(), needs, inherited, by_musl })
+}
+
+impl Needs {
+    /// Whether the program asks for musl's linker.
+    fn names_musl(&self) -> bool {
+        let name = self.interpreter.as_deref().and_then(|path| path.rsplit('/').next());
+        name.is_some_and(|name| name.starts_with("ld-musl-"))
+    }
+}
+
+/// The directories in which musl's linker looks.
+fn musl_directories() -> Vec<PathBuf> {
+    let Ok(list) = fs::read_to_string(MUSL_LIST) else {
+        return MUSL_USUAL.map(PathBuf::from).to_vec();
+    };
+    list.split(['\n', ':']).filter(|place| !place.is_empty()).map(PathBuf::from).collect()
 }
 
 /// The first file of this name for this processor.
 fn find(name: &str, places: &[PathBuf]) -> Option<PathBuf> {
-    let fits = |path: &PathBuf| object(path, Vec::new()).is_some();
+    let fits = |path: &PathBuf| object(path, Vec::new(), false).is_some();
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(fits);
     }
-    let usual = USUAL.iter().map(PathBuf::from);
-    places.iter().cloned().chain(usual).map(|place| place.join(name)).find(fits)
+    places.iter().map(|place| place.join(name)).find(fits)
 }
 
 /// The directories of a `DT_RPATH` or `DT_RUNPATH`, with what stands for others replaced.
@@ -164,7 +200,7 @@ mod tests {
     #[test]
     fn closure_is_what_the_dynamic_linker_loads() {
         let this = std::env::current_exe().unwrap();
-        let interpreter = object(&this, Vec::new()).unwrap().needs.interpreter.unwrap();
+        let interpreter = object(&this, Vec::new(), false).unwrap().needs.interpreter.unwrap();
         let output = Command::new(&interpreter).arg("--list").arg(&this).output().unwrap();
         let listed = String::from_utf8(output.stdout).unwrap();
         let expected: BTreeSet<PathBuf> = listed
@@ -187,6 +223,24 @@ mod tests {
             directories(Some("$ORIGIN/../lib:${ORIGIN}:/x/$LIB:"), Path::new("/no/such/file"));
         let expected = ["/no/such/../lib", "/no/such", "/x/lib/x86_64-linux-gnu"];
         assert_eq!(list, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn musl_is_its_own_linker_and_library() {
+        let compiler = Path::new("/usr/bin/musl-gcc");
+        if !compiler.exists() {
+            eprintln!("skipped: no {} on this host", compiler.display());
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let (source, program) = (directory.path().join("it.c"), directory.path().join("it"));
+        fs::write(&source, "int main(void) { return 0; }").unwrap();
+        assert!(
+            Command::new(compiler).arg("-o").args([&program, &source]).status().unwrap().success()
+        );
+        let found = closure(&[program]).unwrap();
+        assert!(found.contains(Path::new("/lib/ld-musl-x86_64.so.1")), "{found:?}");
+        assert!(!found.iter().any(|path| path.ends_with("libc.so")), "{found:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use wayfarer_proto::id::NodeId;
 
 use crate::cluster::Notice;
 use crate::console::Event;
+use crate::placement::Confinement;
 
 /// A frame and the node it came from.
 pub(crate) type Report = (NodeId, FromNode);
@@ -18,15 +19,27 @@ pub(crate) type Report = (NodeId, FromNode);
 pub(crate) struct Reporter {
     owner: Sender<Notice>,
     listeners: Arc<Mutex<Vec<Sender<Report>>>>,
+    confinement: Option<Arc<Confinement>>,
 }
 
 impl Reporter {
-    pub(crate) fn new(owner: Sender<Notice>) -> Self {
-        Self { owner, listeners: Arc::default() }
+    pub(crate) fn new(owner: Sender<Notice>, confinement: Option<Arc<Confinement>>) -> Self {
+        Self { owner, listeners: Arc::default(), confinement }
     }
 
-    /// Tells one event; whether the owner still wants to hear.
+    /// Tells one event; whether the owner still wants to hear. What a node says for the sake of
+    /// its placement goes no further.
     pub(crate) fn tell(&self, node: NodeId, event: Event) -> bool {
+        match (&self.confinement, &event) {
+            (Some(confinement), Event::Frame(FromNode::Bulk(sends))) => {
+                confinement.note_bulk(node, *sends);
+            }
+            (Some(confinement), Event::Closed) => confinement.remove(node),
+            _ => {}
+        }
+        if matches!(event, Event::Frame(FromNode::Bulk(_))) {
+            return true;
+        }
         if let Event::Frame(frame) = &event
             && is_report(frame)
         {
@@ -64,7 +77,7 @@ mod tests {
     #[test]
     fn reports_are_copied_and_output_is_not() {
         let (owner, notices) = mpsc::channel();
-        let reporter = Reporter::new(owner);
+        let reporter = Reporter::new(owner, None);
         let (first, second) = (reporter.listen(), reporter.listen());
         drop(second);
         let refused =

@@ -97,13 +97,13 @@ fn a_directory_is_the_file_system() {
 fn missing_calls_are_named_at_the_end_and_in_the_trace() {
     let directory = tempfile::tempdir().unwrap();
     let source = "#include <unistd.h>\n#include <sys/syscall.h>\n\
-                  int main(void) { syscall(425, 1, 0); return syscall(425, 1, 0) != -1; }\n";
+                  int main(void) { syscall(426, 1, 0); return syscall(426, 1, 0) != -1; }\n";
     std::fs::write(directory.path().join("rings.c"), source).unwrap();
     let output = run(directory.path(), &["--trace", "./rings.c"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    let traced = said.lines().filter(|line| line.contains("io_uring_setup(?) = -1 ENOSYS"));
+    let traced = said.lines().filter(|line| line.contains("io_uring_enter(?) = -1 ENOSYS"));
     assert_eq!(traced.count(), 2, "{said}");
-    let end = "wayfarer: system calls that are missing (ENOSYS): io_uring_setup (rings)\n";
+    let end = "wayfarer: system calls that are missing (ENOSYS): io_uring_enter (rings)\n";
     assert!(said.ends_with(end), "{said}");
 }

@@ -146,9 +146,9 @@ impl Pair {
         loop {
             match self.body.poll_output() {
                 body::Output::Timeout(_) => break,
-                body::Output::Transmit(bytes) => {
-                    self.to_deputy.push(bytes.len());
-                    self.wire_to_deputy.push_back(bytes);
+                body::Output::Transmit(frame) => {
+                    self.to_deputy.push(frame.len());
+                    self.wire_to_deputy.push_back(frame.to_vec());
                 }
                 body::Output::Event(event) => self.body_events.push_back(event),
                 other => panic!("{other:?} in a pair"),
@@ -157,9 +157,9 @@ impl Pair {
         loop {
             match self.deputy.poll_output() {
                 deputy::Output::Timeout(_) => break,
-                deputy::Output::Transmit { channel: CHANNEL, bytes } => {
-                    self.to_body.push(bytes.len());
-                    self.wire_to_body.push_back(bytes);
+                deputy::Output::Transmit { channel: CHANNEL, frame } => {
+                    self.to_body.push(frame.len());
+                    self.wire_to_body.push_back(frame.to_vec());
                 }
                 deputy::Output::Event(event) => self.deputy_events.push_back(event),
                 other => panic!("{other:?} in a pair"),

@@ -28,6 +28,8 @@ struct Compiler {
 }
 
 const COMPILERS: &[Compiler] = &[
+    // Dynamic, with musl's loader: what is linked with glibc is all else.
+    Compiler { extension: "c", command: &["/usr/bin/musl-gcc", "-O1", "-pthread", "-o"] },
     Compiler {
         extension: "cpp",
         command: &["/usr/bin/g++", "-std=c++20", "-O1", "-pthread", "-o"],

@@ -6,15 +6,16 @@ use wayfarer_body as body;
 use wayfarer_deputy as deputy;
 use wayfarer_deputy::{BodyLost, MemoryStart};
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{CallSeq, MapId, Tid, UserAddr};
+use wayfarer_proto::id::{CallSeq, ChannelId, MapId, NodeId, Tid, UserAddr};
 use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::{SigAction, SigInfo, Signal};
 use wayfarer_proto::message::{
     Action, Args, ByeReason, Call, InWindow, MemoryReply, MemoryRequest, OutBytes, OutWindow,
-    Query, RawResult, Reply, StringEnd,
+    Query, RawResult, Refusal, Reply, Requirements, StringEnd,
 };
 use wayfarer_proto::message::{FilePages, FileVersion, Usage};
 use wayfarer_proto::session::Mark;
+use wayfarer_proto::time::Instant;
 use wayfarer_tests::pair::{CHANNEL, LEADER, Pair};
 
 const BUFFER: UserAddr = UserAddr(0x1000);
@@ -117,6 +118,20 @@ fn a_fault_is_found_at_its_offset_without_asking() {
     let bytes = b"terminated".to_vec();
     let reply = MemoryReply::Text { bytes, end: StringEnd::Fault };
     assert_eq!(pair.deputy.memory(LEADER, seq, text), MemoryStart::Ready(reply));
+}
+
+#[test]
+fn what_came_early_of_a_large_write_is_not_asked_again() {
+    let mut pair = Pair::default();
+    pair.request(LEADER, write(b"hello", false));
+    let (_, seq, _) = executed(&mut pair);
+    assert_eq!(pair.deputy.early(LEADER, seq, BUFFER, 100), b"hello");
+    assert_eq!(pair.deputy.early(LEADER, seq, BUFFER.offset(1), 3), b"ell");
+    assert_eq!(pair.deputy.early(LEADER, seq, BUFFER.offset(5), 3), b"");
+    assert_eq!(pair.deputy.early(LEADER, CallSeq(seq.0 + 1), BUFFER, 100), b"");
+    pair.deputy.memory(LEADER, seq, copy_out(1, b"a"));
+    let now = pair.deputy.early(LEADER, seq, BUFFER, 100);
+    assert_eq!(now, b"hallo", "with what was written since");
 }
 
 #[test]
@@ -319,6 +334,35 @@ fn a_broken_channel_ends_both_halves() {
         actions: vec![],
     });
     assert!(pair.to_body.is_empty());
+}
+
+/// However many processes sleep away, their sessions are nobody's work.
+#[test]
+fn sessions_of_a_process_that_sleeps_ask_for_no_timer() {
+    let mut pair = Pair::default();
+    pair.request(LEADER, call(3, &[3]));
+    executed(&mut pair);
+    pair.finish(LEADER, Ok(0));
+    replied(&mut pair);
+    let (body, deputy) = (pair.body.poll_output(), pair.deputy.poll_output());
+    assert!(matches!(body, body::Output::Timeout(Instant::NEVER)), "{body:?}");
+    assert!(matches!(deputy, deputy::Output::Timeout(Instant::NEVER)), "{deputy:?}");
+}
+
+#[test]
+fn a_connection_to_a_target_that_is_given_up_meanwhile_is_closed() {
+    let mut pair = Pair::default();
+    let channel = ChannelId(7);
+    pair.tell_deputy(deputy::Input::Move {
+        target: deputy::Target::Away { node: NodeId(3), channel },
+    });
+    let little =
+        Requirements { frames: 1, shared_frames: 0, features: vec![], xcr0: 0, xsave_bytes: 0 };
+    pair.tell_body(body::Input::Surveyed(Ok(little)));
+    pair.tell_deputy(deputy::Input::CallOff(Refusal { errno: Errno::EAGAIN, reason: "".into() }));
+    pair.deputy_events.clear();
+    pair.tell_deputy(deputy::Input::Connected { channel });
+    assert_eq!(pair.deputy_events, [deputy::Event::Close { channel }]);
 }
 
 #[test]

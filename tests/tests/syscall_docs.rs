@@ -29,10 +29,10 @@ it is made.
 
 const COLUMNS: &str = "
 Support is full (what the manual page says, as far as it means something here), partly (what is
-missing or different is named), or refused (for the reason named). The guests under `tests/guest/`
-that show a call make it with success: they are traced at home, and a call that none of its guests
-makes fails the test `vm_guests`. Each runs on the host's Linux, at home, moved once and roaming,
-and must say the same.
+missing or different is named), or refused (with the error and for the reason named). The guests
+under `tests/guest/` that show a call make it with success: they are traced at home, and a call that
+none of its guests makes fails the test `vm_guests`. Each runs on the host's Linux, at home, moved
+once and roaming, and must say the same.
 
 | number | name | class | support | shown by |
 |---|---|---|---|---|
@@ -82,7 +82,7 @@ fn a_guest_shows_almost_every_call() {
 }
 
 fn is_there(row: &Row) -> bool {
-    !matches!(row.sysno.support(), Support::Refused(_))
+    !matches!(row.sysno.support(), Support::Refused(..))
 }
 
 fn page() -> String {
@@ -116,7 +116,9 @@ fn describe(row: &Row) -> (&'static str, String) {
     let support = match row.sysno.support() {
         Support::Full => "full".to_owned(),
         Support::Partly(missing) => format!("partly: {missing}"),
-        Support::Refused(reason) => format!("refused: {reason}"),
+        Support::Refused(errno, reason) => {
+            format!("refused: {}: {reason}", errno.name().unwrap_or_default())
+        }
     };
     (row.class.name(), support)
 }

@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 const BOOT_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Moves of one seed below which nothing was shown.
-const MOVES: usize = 30;
+const MOVES: usize = 10;
 
 fn argv<'a>(program: &'a str, script: &'a str, seed: &'a str) -> [&'a str; 6] {
     [program, "sh", "-c", script, "chaos", seed]

@@ -17,6 +17,9 @@ use wayfarer_tests::vm::{Nodes, Way};
 /// How long a guest may take on a node.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// A node's memory: all guests lie in it twice, in the initrd and as files that have been read.
+const MEMORY_MIB: u32 = 256;
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -58,7 +61,7 @@ fn run_all(way: Way, guests: &[Guest]) -> Observed {
     let guests = || guests.iter().filter(|guest| guest.name.contains(&wanted));
     guests().for_each(|guest| guest.pack(&mut initrd).unwrap());
     // Some move themselves, whatever the way.
-    let cluster = way.cluster().nodes(3);
+    let cluster = way.cluster().nodes(3).memory_mib(MEMORY_MIB);
     // What is seen at home shows which calls which guest makes.
     let cluster = if way == Way::Home { cluster.words("trace") } else { cluster };
     let mut stage = Stage::new(cluster, initrd);

@@ -82,6 +82,35 @@ fn a_thousand_moves_leave_nothing_behind() {
     println!("median of the first 100 moves {first} us, of the last 100 {last} us");
 }
 
+/// Children of `leavers` end while it sends them to other nodes.
+#[test]
+fn what_ends_while_it_is_told_to_move_leaves_nothing_behind() {
+    let mut initrd = Initrd::new().unwrap();
+    initrd.add_program("/bin/leavers", &artifacts::c_guest("leavers").unwrap()).unwrap();
+    let mut nodes = Nodes::boot(&three(), &initrd).unwrap();
+    // At home, the pages of a file that ran stay in memory.
+    nodes.run(&command(&["leavers"]), LIMIT).unwrap();
+    let before = nodes.idle(&NODES).unwrap();
+    let outcome = nodes.run(&command(&["leavers"]), LIMIT).unwrap();
+    assert_eq!(outcome.status, ExitStatus::Exited(0), "{}", text(&outcome.stderr));
+    let holdings = nodes.settle(&before).unwrap();
+    assert_eq!(holdings, before, "{:?}", outcome.log);
+}
+
+/// Many more at once than a small node has room for: some arrive, the others are told why not.
+#[test]
+fn a_crowd_that_comes_at_once_is_taken_in_or_refused() {
+    let crowd = "i=0; while [ $i -lt 150 ]; do i=$((i + 1)); (echo 2 >/proc/self/goto) & done
+        wait; echo 1 >/proc/self/goto; echo over";
+    let mut nodes = Nodes::boot(&three().memory_mib(96), &Initrd::new().unwrap()).unwrap();
+    let run = |nodes: &mut Nodes| nodes.run(&command(&["sh", "-c", crowd]), LIMIT).unwrap();
+    run(&mut nodes);
+    let before = nodes.idle(&NODES).unwrap();
+    let outcome = run(&mut nodes);
+    assert_eq!(text(&outcome.stdout), "over\n", "{}", text(&outcome.stderr));
+    assert_eq!(nodes.settle(&before).unwrap(), before, "{:?}", outcome.log);
+}
+
 /// Orders a move and waits for its refusal.
 fn refusal(nodes: &mut Nodes, outcome: &mut Outcome, pid: Pid, node: NodeId) -> Refused {
     nodes.cluster.node(HOME).send(&ToNode::Move(MoveOrder { pid, node })).unwrap();
@@ -181,6 +210,26 @@ fn places(nodes: &mut Nodes, outcome: &mut Outcome, command: &str) -> Vec<NodeId
     };
     nodes.watch(LIMIT, outcome, collect).unwrap();
     places
+}
+
+/// Three share much memory: it needs room where they go, but only once.
+#[test]
+fn what_a_group_shares_is_counted_once() {
+    let mut initrd = Initrd::new().unwrap();
+    initrd.add_program("/bin/choir", &artifacts::c_guest("choir").unwrap()).unwrap();
+    let mut nodes = Nodes::boot(&three().memory_mib(96), &initrd).unwrap();
+    fill(&mut nodes);
+    let pid = nodes.begin(&command(&["choir", "3", "2", "0", "3000", "9500"])).unwrap();
+    let mut outcome = nothing_yet();
+    until_said(&mut nodes, &mut outcome, "beat 2\n");
+    let refused = refusal(&mut nodes, &mut outcome, pid, NodeId(2));
+    assert_eq!(refused.errno, Errno::ENOMEM, "{}", refused.reason);
+    until_said(&mut nodes, &mut nothing_yet(), "beat ");
+    for place in [NodeId(3), HOME] {
+        order(&mut nodes, &mut outcome, pid, place);
+        until_said(&mut nodes, &mut nothing_yet(), "beat ");
+        assert_eq!(places(&mut nodes, &mut outcome, "choir"), [place; 3]);
+    }
 }
 
 /// Three share memory, and one of them does not fit.

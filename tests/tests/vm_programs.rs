@@ -93,7 +93,7 @@ fn run(way: Way, wanted: impl Fn(usize, &str) -> bool) {
 const LONG: &str = "sqlite-large.sh";
 
 /// Programs that are quick even when they move before every 7th call.
-const QUICK: &[&str] = &["gawk.sh", "lua.lua", "m4.sh", "shells.sh", "threads.cpp"];
+const QUICK: &[&str] = &["gawk.sh", "lua.lua", "m4.sh", "musl.c", "shells.sh", "threads.cpp"];
 
 #[test]
 fn programs_at_home_do_what_they_do_natively() {

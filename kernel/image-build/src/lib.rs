@@ -20,7 +20,7 @@ use std::{env, fs, io};
 const LINKER_SCRIPT: &str = include_str!("image.ld");
 
 /// The arguments every image is linked with: no C runtime, no libraries, fixed addresses.
-const ARGUMENTS: [&str; 8] = [
+const ARGUMENTS: [&str; 9] = [
     "-nostartfiles",
     "-nostdlib",
     "-static",
@@ -29,6 +29,8 @@ const ARGUMENTS: [&str; 8] = [
     "-Wl,-z,max-page-size=0x1000",
     "-Wl,-z,noexecstack",
     "-Wl,--no-relax",
+    // Of functions with the same code, one stays: of lld, which is Rust's own linker here.
+    "-Wl,--icf=all",
 ];
 
 /// Makes Cargo link every binary of the calling package as a microVM image.

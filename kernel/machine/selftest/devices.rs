@@ -38,7 +38,8 @@ pub(crate) fn test(machine: Machine) -> ! {
 
     println!("test frames arrive whole and in order");
     for size in [60, 61, 1000, 1514] {
-        for count in [1, 2, 100] {
+        // The hub drops what a card has no buffer for, and the second has 58.
+        for count in [1, 2, 50] {
             exchange(clock, &mut one, &mut two, size, count);
             exchange(clock, &mut two, &mut one, size, count);
         }

@@ -7,7 +7,7 @@ use crate::memory::kernel_map::DirectMap;
 use crate::memory::page_table::KernelHalf;
 use crate::memory::pool::FramePool;
 use crate::memory::shared::SharedMemory;
-use crate::time::Clock;
+use crate::time::{Calibration, Clock};
 
 /// The machine, as the image's `main` receives it. There is one; take it apart.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Machine {
         initial_files: &'static [u8],
         frames: FramePool,
         kernel_half: KernelHalf,
-        clock: Clock,
+        calibration: Calibration,
         mut interrupts: IoApic,
         map: DirectMap,
     ) -> Machine {
@@ -46,7 +46,7 @@ impl Machine {
             initial_files,
             frames,
             kernel_half,
-            clock,
+            clock: calibration.end(),
             cpu: CpuFeatures::read(),
             devices,
             shared: None,

@@ -19,26 +19,45 @@ pub struct Clock {
     hertz: u64,
 }
 
-/// How long the counter is compared with the timer at start. The error of one comparison is some
-/// 100 ns at each end, so 5 ms give about 40 parts in a million.
+/// How long the counter is compared with the timer at start, at least. The error of one comparison
+/// is some 100 ns at each end, so 5 ms give about 40 parts in a million.
 const CALIBRATION_NS: u64 = 5_000_000;
 
 /// Readings from which the closest pair is taken at each end.
 const READINGS: usize = 24;
 
-impl Clock {
-    /// Measures the time-stamp counter; time 0 is now. Takes [`CALIBRATION_NS`].
-    pub(crate) fn calibrate() -> Clock {
+/// A comparison of the counter with the timer that has begun. Until it ends nothing else may use
+/// the timer; the machine is set up meanwhile.
+#[derive(Debug)]
+pub(crate) struct Calibration {
+    first_count: u64,
+    first_ns: u64,
+}
+
+impl Calibration {
+    /// Begins; the time of the clock to come is 0 now.
+    pub(crate) fn begin() -> Calibration {
         local::start_counting();
         let (first_count, first_ns) = closest_pair();
-        while local::counted_ns() < first_ns + CALIBRATION_NS {
+        Calibration { first_count, first_ns }
+    }
+
+    /// Ends, [`CALIBRATION_NS`] after the beginning at the earliest. If the host let us wait so
+    /// long that the timer has run out, the comparison is made again.
+    pub(crate) fn end(self) -> Clock {
+        let again = (local::counted_ns() >= local::LONGEST_NS).then(Calibration::begin);
+        let compared = again.as_ref().unwrap_or(&self);
+        while local::counted_ns() < compared.first_ns + CALIBRATION_NS {
             core::hint::spin_loop();
         }
         let (last_count, last_ns) = closest_pair();
         local::stop_counting();
-        Clock::from_pairs(first_count, last_count - first_count, last_ns - first_ns)
+        let (counts, ns) = (last_count - compared.first_count, last_ns - compared.first_ns);
+        Clock::from_pairs(self.first_count, counts, ns)
     }
+}
 
+impl Clock {
     /// The clock that starts at `start` and gains `counts` in `ns`.
     fn from_pairs(start: u64, counts: u64, ns: u64) -> Clock {
         let (counts, ns) = (counts.max(1), ns.max(1));

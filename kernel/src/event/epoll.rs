@@ -1,6 +1,6 @@
 //! epoll(7): a set of files, and the list of those that have become ready.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
@@ -12,6 +12,7 @@ use wayfarer_proto::linux::event::{
     EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, EPOLLWAKEUP, EpollEvent,
 };
 use wayfarer_proto::linux::poll::PollEvents;
+use wayfarer_proto::sorted::SortedMap;
 
 use crate::executor::{Listener, WaitQueue};
 use crate::fs::{FileObject, OpenFile};
@@ -26,7 +27,7 @@ type Key = (Fd, u64);
 /// The object behind an epoll descriptor.
 pub struct Epoll {
     me: Weak<Self>,
-    items: RefCell<BTreeMap<Key, Rc<Item>>>,
+    items: RefCell<SortedMap<Key, Rc<Item>>>,
     /// Entries that may be ready, each once.
     ready: RefCell<VecDeque<Key>>,
     /// Epoll descriptors that watch this one, or have.

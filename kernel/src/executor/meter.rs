@@ -1,13 +1,13 @@
 //! How long tasks hold the processor (decision D2: about 100 us a poll).
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::panic::Location;
 use core::time::Duration;
 
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::time::Instant;
 
 /// Polls longer than this are remembered with the kind of their task.
@@ -17,7 +17,7 @@ const LONG_POLL: Duration = Duration::from_micros(100);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct PollKind {
     /// Where in the source its task was started.
-    started: Location<'static>,
+    started: &'static Location<'static>,
     /// What the task said it was about to do; empty if it said nothing.
     subject: &'static str,
 }
@@ -45,8 +45,9 @@ pub struct Meter {
     now: Box<dyn Fn() -> Instant>,
     excused: Cell<Duration>,
     subject: Cell<&'static str>,
+    polls: Cell<u64>,
     longest: Cell<Duration>,
-    long: RefCell<BTreeMap<PollKind, LongPolls>>,
+    long: RefCell<SortedMap<PollKind, LongPolls>>,
 }
 
 impl Default for Meter {
@@ -63,6 +64,7 @@ impl Meter {
             now: Box::new(now),
             excused: Cell::default(),
             subject: Cell::default(),
+            polls: Cell::default(),
             longest: Cell::default(),
             long: RefCell::default(),
         }
@@ -78,6 +80,11 @@ impl Meter {
         self.subject.set(subject);
     }
 
+    /// How many polls there were.
+    pub fn polls(&self) -> u64 {
+        self.polls.get()
+    }
+
     /// The longest poll since this was last asked.
     pub fn take_longest(&self) -> Duration {
         self.longest.take()
@@ -90,16 +97,21 @@ impl Meter {
 
     /// What was longer than a poll should be, the longest first.
     pub fn long_polls(&self) -> Vec<(PollKind, LongPolls)> {
-        let mut all: Vec<_> =
-            self.long.borrow().iter().map(|(kind, polls)| (*kind, *polls)).collect();
-        all.sort_by_key(|(_, polls)| core::cmp::Reverse(polls.longest));
-        all
+        let long = self.long.borrow();
+        let by_length: SortedMap<_, _> =
+            long.iter().map(|(kind, polls)| ((polls.longest, *kind), *polls)).collect();
+        by_length.into_iter().rev().map(|((_, kind), polls)| (kind, polls)).collect()
     }
 
     /// Measures one poll of a task that was started at `started`.
-    pub(super) fn measure<T>(&self, started: Location<'static>, poll: impl FnOnce() -> T) -> T {
+    pub(super) fn measure<T>(
+        &self,
+        started: &'static Location<'static>,
+        poll: impl FnOnce() -> T,
+    ) -> T {
         self.excused.set(Duration::ZERO);
         self.subject.set("");
+        self.polls.set(self.polls.get() + 1);
         let before = (self.now)();
         let result = poll();
         let taken = (self.now)().since(before).saturating_sub(self.excused.get());
@@ -107,7 +119,7 @@ impl Meter {
         if taken > LONG_POLL {
             let kind = PollKind { started, subject: self.subject.get() };
             let mut long = self.long.borrow_mut();
-            let polls = long.entry(kind).or_default();
+            let polls = long.get_or_default(kind);
             polls.count += 1;
             polls.longest = polls.longest.max(taken);
         }

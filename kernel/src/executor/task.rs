@@ -1,11 +1,12 @@
 //! Tasks, their queue and the round that runs them.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::rc::{Rc, Weak};
 use alloc::sync::Arc;
 use alloc::task::Wake;
-use core::cell::{Cell, RefCell};
+use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -28,18 +29,72 @@ pub enum Priority {
     User,
 }
 
-/// Names a task; never reused.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct TaskId(u64);
+/// Names a task: a place among all, and how many tasks had it before. Never reused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskId {
+    place: u32,
+    turn: u32,
+}
 
 type BoxedTask = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Task {
     /// `None` while the task is being polled.
     future: Option<BoxedTask>,
-    waker: Waker,
+    notice: Arc<TaskWaker>,
     /// Where in the source it was started: what kind of task it is.
-    started: Location<'static>,
+    started: &'static Location<'static>,
+}
+
+/// All tasks, each in a place that it leaves to another when it ends.
+#[derive(Default)]
+struct Tasks {
+    places: Vec<Place>,
+    free: Vec<u32>,
+}
+
+#[derive(Default)]
+struct Place {
+    /// How many tasks have left it.
+    turn: u32,
+    task: Option<Task>,
+}
+
+impl Tasks {
+    /// Takes a place for a task that may come to it.
+    fn reserve(&mut self) -> TaskId {
+        let place = self.free.pop().unwrap_or_else(|| {
+            if self.places.len() == self.places.capacity() {
+                // Doubled it would be half empty, with thousands of processes that sleep.
+                self.places.reserve_exact(self.places.len() / 8 + 8);
+            }
+            self.places.push(Place::default());
+            u32::try_from(self.places.len() - 1).expect("memory ends before the numbers do")
+        });
+        TaskId { place, turn: self.places[place as usize].turn }
+    }
+
+    fn place(&mut self, id: TaskId) -> Option<&mut Place> {
+        self.places.get_mut(id.place as usize).filter(|place| place.turn == id.turn)
+    }
+
+    fn get_mut(&mut self, id: TaskId) -> Option<&mut Task> {
+        self.place(id)?.task.as_mut()
+    }
+
+    /// How many tasks there are.
+    fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Leaves a place, with the task that is there.
+    fn remove(&mut self, id: TaskId) -> Option<Task> {
+        let place = self.place(id)?;
+        place.turn = place.turn.wrapping_add(1);
+        let task = place.task.take();
+        self.free.push(id.place);
+        task
+    }
 }
 
 /// The ready queues: the only part that wakers share, hence the lock.
@@ -82,9 +137,8 @@ impl Wake for TaskWaker {
 
 #[derive(Default)]
 struct Inner {
-    tasks: RefCell<BTreeMap<TaskId, (Task, Arc<TaskWaker>)>>,
+    tasks: RefCell<Tasks>,
     ready: Arc<Mutex<Ready>>,
-    next: Cell<u64>,
     meter: Rc<Meter>,
 }
 
@@ -150,27 +204,46 @@ impl Executor {
 }
 
 impl Inner {
+    fn new_waker(&self, priority: Priority) -> Arc<TaskWaker> {
+        let id = self.tasks.borrow_mut().reserve();
+        let ready = Arc::clone(&self.ready);
+        Arc::new(TaskWaker { id, priority, queued: Mutex::new(false), ready })
+    }
+
+    fn insert(
+        &self,
+        notice: Arc<TaskWaker>,
+        future: BoxedTask,
+        started: &'static Location<'static>,
+    ) {
+        if let Some(place) = self.tasks.borrow_mut().place(notice.id) {
+            place.task = Some(Task { future: Some(future), notice, started });
+        }
+    }
+
     fn poll(&self, id: TaskId) {
         let Some((mut future, waker, started)) = self.take(id) else { return };
         let poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
         let done = matches!(self.meter.measure(started, poll), Poll::Ready(()));
         let mut tasks = self.tasks.borrow_mut();
-        if done {
-            tasks.remove(&id);
-        } else if let Some((task, _)) = tasks.get_mut(&id) {
-            task.future = Some(future);
-            return;
-        }
+        let ended = match tasks.get_mut(id) {
+            Some(task) if !done => {
+                task.future = Some(future);
+                return;
+            }
+            _ => tasks.remove(id),
+        };
         // The future may own anything, even a `TaskHandle`: it is dropped without the borrow.
         drop(tasks);
-        drop(future);
+        drop((future, ended));
     }
 
-    fn take(&self, id: TaskId) -> Option<(BoxedTask, Waker, Location<'static>)> {
+    fn take(&self, id: TaskId) -> Option<(BoxedTask, Waker, &'static Location<'static>)> {
         let mut tasks = self.tasks.borrow_mut();
-        let (task, waker) = tasks.get_mut(&id)?;
-        *waker.queued.lock() = false;
-        Some((task.future.take()?, task.waker.clone(), task.started))
+        let task = tasks.get_mut(id)?;
+        *task.notice.queued.lock() = false;
+        let waker = Waker::from(Arc::clone(&task.notice));
+        Some((task.future.take()?, waker, task.started))
     }
 }
 
@@ -182,31 +255,36 @@ impl Spawner {
         priority: Priority,
         future: impl Future<Output = ()> + 'static,
     ) -> TaskHandle {
-        self.spawn_boxed(priority, Box::pin(future))
+        let Some(inner) = self.inner.upgrade() else {
+            return TaskHandle { id: TaskId { place: 0, turn: 0 }, inner: Weak::new() };
+        };
+        let notice = inner.new_waker(priority);
+        let id = notice.id;
+        inner.insert(Arc::clone(&notice), Box::pin(future), Location::caller());
+        notice.wake();
+        TaskHandle { id, inner: Weak::clone(&self.inner) }
     }
 
-    /// Starts a task that is boxed already (a handler that was polled once on the spot).
+    /// Polls a future on the spot, and makes a task of it only if it has to wait: `None` then, and
+    /// the task does `then` with what it gives.
     #[track_caller]
-    pub fn spawn_boxed(&self, priority: Priority, future: BoxedTask) -> TaskHandle {
-        let id = TaskId(
-            self.inner.upgrade().map_or(0, |inner| inner.next.replace(inner.next.get() + 1)),
-        );
-        if let Some(inner) = self.inner.upgrade() {
-            let waker = Arc::new(TaskWaker {
-                id,
-                priority,
-                queued: Mutex::new(false),
-                ready: Arc::clone(&inner.ready),
-            });
-            let task = Task {
-                future: Some(future),
-                waker: Waker::from(Arc::clone(&waker)),
-                started: *Location::caller(),
-            };
-            inner.tasks.borrow_mut().insert(id, (task, Arc::clone(&waker)));
-            waker.wake_by_ref();
+    pub fn run<T: 'static>(
+        &self,
+        priority: Priority,
+        mut future: impl Future<Output = T> + Unpin + 'static,
+        then: impl FnOnce(T) + 'static,
+    ) -> Option<T> {
+        let inner = self.inner.upgrade()?;
+        let notice = inner.new_waker(priority);
+        let waker = Waker::from(Arc::clone(&notice));
+        let polled = Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
+        if let Poll::Ready(value) = polled {
+            inner.tasks.borrow_mut().remove(notice.id);
+            return Some(value);
         }
-        TaskHandle { id, inner: Weak::clone(&self.inner) }
+        let task = Box::pin(async move { then(future.await) });
+        inner.insert(notice, task, Location::caller());
+        None
     }
 
     /// How many tasks exist.
@@ -219,12 +297,13 @@ impl TaskHandle {
     /// Ends the task where it waits; one that is being polled ends when that poll returns.
     pub fn cancel(&self) {
         let Some(inner) = self.inner.upgrade() else { return };
-        let task = inner.tasks.borrow_mut().remove(&self.id);
+        let task = inner.tasks.borrow_mut().remove(self.id);
         drop(task);
     }
 
     /// Whether the task has ended.
     pub fn is_done(&self) -> bool {
-        self.inner.upgrade().is_none_or(|inner| !inner.tasks.borrow().contains_key(&self.id))
+        let inner = self.inner.upgrade();
+        inner.is_none_or(|inner| inner.tasks.borrow_mut().get_mut(self.id).is_none())
     }
 }

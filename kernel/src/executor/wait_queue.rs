@@ -1,6 +1,5 @@
 //! Where tasks wait for a condition that other tasks change.
 
-use alloc::collections::BTreeMap;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -19,7 +18,8 @@ pub trait Listener {
 /// Tasks that wait for something to change. Whoever changes it wakes them all; each looks again.
 #[derive(Default)]
 pub struct WaitQueue {
-    waiters: RefCell<BTreeMap<u64, Waker>>,
+    /// By ascending key.
+    waiters: RefCell<Vec<(u64, Waker)>>,
     next: Cell<u64>,
     listeners: RefCell<Vec<Weak<dyn Listener>>>,
 }
@@ -28,7 +28,7 @@ impl WaitQueue {
     /// A queue in which nobody waits.
     pub const fn new() -> Self {
         Self {
-            waiters: RefCell::new(BTreeMap::new()),
+            waiters: RefCell::new(Vec::new()),
             next: Cell::new(0),
             listeners: RefCell::new(Vec::new()),
         }
@@ -47,7 +47,7 @@ impl WaitQueue {
             return;
         }
         let waiters = core::mem::take(&mut *self.waiters.borrow_mut());
-        waiters.into_values().for_each(Waker::wake);
+        waiters.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Tells `listener` of every wake from now on, as long as it exists.
@@ -111,21 +111,41 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     fn enter(&mut self, waker: &Waker) {
-        let key =
-            *self.key.get_or_insert_with(|| self.queue.next.replace(self.queue.next.get() + 1));
-        self.queue.waiters.borrow_mut().insert(key, waker.clone());
+        let mut waiters = self.queue.waiters.borrow_mut();
+        match self.key.map(|key| (key, find(&waiters, key))) {
+            Some((_, Ok(place))) => waiters[place].1.clone_from(waker),
+            Some((key, Err(place))) => waiters.insert(place, (key, waker.clone())),
+            None => {
+                // The next key is the largest: it goes to the end.
+                let key = self.queue.next.replace(self.queue.next.get() + 1);
+                if waiters.is_empty() {
+                    // Most queues never have two.
+                    waiters.reserve_exact(1);
+                }
+                waiters.push((key, waker.clone()));
+                self.key = Some(key);
+            }
+        }
     }
 
     /// Whether it was entered, and has left with a wake.
     fn was_woken(&self) -> bool {
-        self.key.is_some_and(|key| !self.queue.waiters.borrow().contains_key(&key))
+        self.key.is_some_and(|key| find(&self.queue.waiters.borrow(), key).is_err())
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.queue.waiters.borrow_mut().remove(&key);
-        }
+        let Some(key) = self.key else { return };
+        let mut waiters = self.queue.waiters.borrow_mut();
+        let left = find(&waiters, key).map(|place| waiters.remove(place));
+        // A waker may own anything: it is dropped without the borrow.
+        drop(waiters);
+        drop(left);
     }
+}
+
+/// Where the waiter with this key is, or would be.
+fn find(waiters: &[(u64, Waker)], key: u64) -> Result<usize, usize> {
+    waiters.binary_search_by_key(&key, |(key, _)| *key)
 }

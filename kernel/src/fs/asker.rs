@@ -1,11 +1,13 @@
 //! Who asks for something: all that file systems and terminals need to know of a process.
 
+use alloc::rc::Rc;
+
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Pid, Tid};
 use wayfarer_proto::linux::fcntl::X_OK;
 use wayfarer_proto::linux::signal::Signal;
 
-use super::{Inode, may_execute};
+use super::{Dentry, Inode, may_execute};
 
 /// The process on whose behalf a file operation runs.
 pub trait Asker {
@@ -41,6 +43,11 @@ pub trait Asker {
     /// User and group of what it makes.
     fn makes_as(&self) -> (u32, u32) {
         (0, 0)
+    }
+
+    /// The directory that its absolute paths begin at, if that is not the topmost (chroot(2)).
+    fn root(&self) -> Option<Rc<Dentry>> {
+        None
     }
 
     /// Fails unless it may do this.

@@ -183,7 +183,12 @@ impl Dentry {
     /// The path from the topmost root, `" (deleted)"` behind it if the name is no more; for
     /// something in no directory its name (`pipe:[7]`).
     pub fn path(self: &Rc<Self>) -> Vec<u8> {
-        let mut path = match self.path_in_tree() {
+        self.path_from(None)
+    }
+
+    /// The same from `root`, if it lies below that.
+    pub fn path_from(self: &Rc<Self>, root: Option<&Rc<Self>>) -> Vec<u8> {
+        let mut path = match self.path_in_tree(root) {
             Some(path) => path,
             None => return self.name.borrow().clone(),
         };
@@ -193,11 +198,11 @@ impl Dentry {
         path
     }
 
-    /// The path from the topmost root; `None` for something in no directory.
-    fn path_in_tree(self: &Rc<Self>) -> Option<Vec<u8>> {
+    /// The path from `root` or the topmost one; `None` for something in no directory.
+    fn path_in_tree(self: &Rc<Self>, root: Option<&Rc<Self>>) -> Option<Vec<u8>> {
         let mut names = Vec::new();
         let mut at = self.clone();
-        loop {
+        while !root.is_some_and(|root| at.is(root)) {
             let covered = at.covers.borrow().clone();
             if let Some(below) = covered {
                 at = below;
@@ -208,7 +213,8 @@ impl Dentry {
             names.push(at.name.borrow().clone());
             at = above;
         }
-        if at.name.borrow().as_slice() != b"/" {
+        let is_root = root.is_some_and(|root| at.is(root)) || *at.name.borrow() == b"/";
+        if !is_root {
             return None;
         }
         if names.is_empty() {

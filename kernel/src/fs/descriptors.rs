@@ -1,12 +1,12 @@
 //! A process's descriptor table (dup(2), fcntl(2), close_range(2)).
 
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Fd;
+use wayfarer_proto::sorted::SortedMap;
 
 use super::OpenFile;
 
@@ -26,13 +26,15 @@ pub struct Descriptor {
 /// A map and not a vector, so that the memory it takes follows the files and not the numbers.
 #[derive(Default)]
 pub struct Descriptors {
-    slots: RefCell<BTreeMap<u32, Descriptor>>,
+    slots: RefCell<SortedMap<u32, Descriptor>>,
+    /// All numbers below are in use: a free one is looked for from here.
+    full_below: Cell<u32>,
 }
 
 impl Descriptors {
     /// An empty table.
     pub const fn new() -> Self {
-        Self { slots: RefCell::new(BTreeMap::new()) }
+        Self { slots: RefCell::new(SortedMap::new()), full_below: Cell::new(0) }
     }
 
     /// The open file that `fd` refers to.
@@ -74,12 +76,17 @@ impl Descriptors {
     /// # Errors
     /// `EMFILE` if there is none below `limit`; `EINVAL` for a negative `from`.
     pub fn lowest_free(&self, from: Fd, limit: u64) -> Result<Fd, Errno> {
-        let mut free = number(from).map_err(|_| Errno::EINVAL)?;
+        let from = number(from).map_err(|_| Errno::EINVAL)?;
+        let full_below = self.full_below.get();
+        let mut free = from.max(full_below);
         for (used, _) in self.slots.borrow().range(free..) {
             if *used != free {
                 break;
             }
             free += 1;
+        }
+        if from <= full_below {
+            self.full_below.set(free);
         }
         let fd = i32::try_from(free).map_err(|_| Errno::EMFILE)?;
         if u64::from(free) < limit { Ok(Fd(fd)) } else { Err(Errno::EMFILE) }
@@ -107,7 +114,9 @@ impl Descriptors {
     /// # Errors
     /// `EBADF`.
     pub fn remove(&self, fd: Fd) -> Result<Rc<OpenFile>, Errno> {
-        let removed = self.slots.borrow_mut().remove(&number(fd)?);
+        let number = number(fd)?;
+        self.full_below.set(self.full_below.get().min(number));
+        let removed = self.slots.borrow_mut().remove(&number);
         removed.map(|old| old.file).ok_or(Errno::EBADF)
     }
 
@@ -142,7 +151,8 @@ impl Descriptors {
     /// The table of a new process: the same files (fork(2)).
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self { slots: RefCell::new(self.slots.borrow().clone()) }
+        let slots = RefCell::new(self.slots.borrow().clone());
+        Self { slots, full_below: self.full_below.clone() }
     }
 
     /// Frees all; what they referred to is returned, for the caller to drop.
@@ -169,6 +179,7 @@ impl Descriptors {
         self.slots.borrow_mut().retain(|number, descriptor| {
             let keep = !wanted(*number, descriptor);
             if !keep {
+                self.full_below.set(self.full_below.get().min(*number));
                 removed.push(descriptor.file.clone());
             }
             keep

@@ -1,6 +1,5 @@
 //! Filling a RAM file system from an archive.
 
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -8,6 +7,7 @@ use core::any::Any;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType, PERMISSIONS};
 use wayfarer_proto::linux::time::Timespec;
+use wayfarer_proto::sorted::SortedMap;
 
 use super::cpio::{Cpio, CpioEntry, CpioError};
 use super::ramfs::RamInode;
@@ -40,7 +40,7 @@ type Identity = (u32, [u32; 3]);
 struct Filler<'a> {
     vfs: &'a Vfs,
     asker: &'a dyn Asker,
-    linked: BTreeMap<Identity, Rc<dyn Inode>>,
+    linked: SortedMap<Identity, Rc<dyn Inode>>,
 }
 
 /// Unpacks an archive into the tree, below the root; how many entries it had. File contents are
@@ -52,7 +52,7 @@ struct Filler<'a> {
 /// # Errors
 /// [`FillError`]; what came before the error stays.
 pub fn fill(vfs: &Vfs, archive: &'static [u8], asker: &dyn Asker) -> Result<usize, FillError> {
-    let mut filler = Filler { vfs, asker, linked: BTreeMap::new() };
+    let mut filler = Filler { vfs, asker, linked: SortedMap::new() };
     let mut count = 0;
     for entry in Cpio::new(archive) {
         let entry = entry?;

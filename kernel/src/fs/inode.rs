@@ -12,7 +12,7 @@ use wayfarer_proto::linux::stat::{DeviceNumber, FileType, Statfs};
 use wayfarer_proto::linux::time::Timespec;
 
 use super::share::Fetches;
-use super::{Asker, Dentry, FileObject};
+use super::{Asker, Dentry, FileObject, Leases};
 
 /// The wall clock that file times are taken from.
 pub trait Clock {
@@ -411,6 +411,11 @@ pub trait Inode: Any {
     /// Notes that programs may store to the frames of [`Inode::page`], now or later: changes of
     /// the content cannot be noticed from now on.
     fn share_pages(&self) {}
+
+    /// Who can change the content, and who relies on it; `None` if others than this kernel can.
+    fn leases(&self) -> Option<&Leases> {
+        None
+    }
 
     /// The name of what the file holds now; `fresh` makes one if it has none. It loses its name
     /// when it changes. `None` if changes cannot be noticed.

@@ -1,11 +1,12 @@
-//! Advisory locks: record locks of fcntl(2), by process or by open file description, and flock(2).
+//! Advisory locks: record locks of fcntl(2), by table of descriptors or by open file description,
+//! and flock(2).
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Pid;
+use wayfarer_proto::sorted::SortedMap;
 
 use super::Metadata;
 use crate::executor::WaitQueue;
@@ -13,8 +14,8 @@ use crate::executor::WaitQueue;
 /// Who holds a lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LockOwner {
-    /// A process (`F_SETLK`).
-    Process(Pid),
+    /// A table of descriptors, by its address (`F_SETLK`): most are of one process each.
+    Table(usize),
     /// An open file description, by its number (`F_OFD_SETLK`).
     Description(u64),
     /// An open file description, by flock(2): these locks see only each other.
@@ -82,6 +83,8 @@ pub struct Lock {
     pub kind: LockKind,
     /// Which bytes.
     pub range: LockRange,
+    /// The process that set it.
+    pub pid: Pid,
 }
 
 /// A file, whatever it is called: device and inode number.
@@ -100,7 +103,7 @@ const LOCKS_MAX: usize = 4096;
 /// All locks of a node. There is no search for deadlocks: `EDEADLK` is never given.
 #[derive(Default)]
 pub struct Locks {
-    files: RefCell<BTreeMap<FileKey, Vec<Lock>>>,
+    files: RefCell<SortedMap<FileKey, Vec<Lock>>>,
     changes: WaitQueue,
 }
 
@@ -129,7 +132,7 @@ impl Locks {
         if files.values().map(Vec::len).sum::<usize>() >= LOCKS_MAX {
             return Err(Errno::ENOLCK);
         }
-        let locks = files.entry(file).or_default();
+        let locks = files.get_or_default(file);
         carve(locks, wanted.owner, wanted.range);
         locks.push(wanted);
         drop(files);
@@ -151,7 +154,7 @@ impl Locks {
         }
     }
 
-    /// Releases what these owners hold on any file: an open file description is gone, or a process.
+    /// Releases what these owners hold on any file: an open file description is gone, or a table.
     pub fn release(&self, owners: &[LockOwner]) {
         let mut files = self.files.borrow_mut();
         files.retain(|_, locks| {
@@ -201,11 +204,11 @@ mod tests {
     use super::*;
 
     const FILE: FileKey = FileKey(1, 2);
-    const ONE: LockOwner = LockOwner::Process(Pid(1));
-    const TWO: LockOwner = LockOwner::Process(Pid(2));
+    const ONE: LockOwner = LockOwner::Table(1);
+    const TWO: LockOwner = LockOwner::Table(2);
 
     fn lock(owner: LockOwner, kind: LockKind, start: u64, last: u64) -> Lock {
-        Lock { owner, kind, range: LockRange { start, last } }
+        Lock { owner, kind, range: LockRange { start, last }, pid: Pid(1) }
     }
 
     #[test]
@@ -247,7 +250,7 @@ mod tests {
     #[test]
     fn flock_and_fcntl_do_not_meet() {
         let locks = Locks::default();
-        let flock = |id, kind| Lock { owner: LockOwner::Flock(id), kind, range: LockRange::WHOLE };
+        let flock = |id, kind| lock(LockOwner::Flock(id), kind, 0, LockRange::WHOLE.last);
         locks.set(FILE, lock(ONE, LockKind::Exclusive, 0, 9)).unwrap();
         assert_eq!(locks.set(FILE, flock(1, LockKind::Exclusive)), Ok(()));
         assert_eq!(locks.set(FILE, flock(2, LockKind::Shared)), Err(Errno::EAGAIN));

@@ -30,6 +30,7 @@ mod asker;
 mod dentry;
 mod descriptors;
 mod inode;
+mod lease;
 mod object;
 mod open_file;
 mod path;
@@ -44,6 +45,7 @@ pub use inode::{
     AttributeChange, Attributes, Clock, DirectoryEntry, Inode, LinkTarget, Metadata, Names,
     NewContent, NewInode,
 };
+pub use lease::{Lease, Leases};
 pub use object::{FileObject, Io, OpenDirectory, seek_within};
 pub use open_file::{OpenFile, OpenFiles};
 pub use path::FollowLast;

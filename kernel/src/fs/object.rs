@@ -35,6 +35,9 @@ pub trait FileObject: Any {
         Err(Errno::EINVAL)
     }
 
+    /// Notes that something was read.
+    fn accessed(&self) {}
+
     /// Writes at `offset`; may write less than all.
     ///
     /// # Errors

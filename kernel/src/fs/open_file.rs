@@ -14,7 +14,7 @@ use super::dirent::{DirentBuffer, DirentFormat};
 use super::locks::{LockOwner, Locks};
 use super::notify::{Inotify, Watches};
 use super::turns::{Turn, Turns};
-use super::{Asker, Dentry, DirectoryEntry, FileObject, Inode, Io, Metadata};
+use super::{Asker, Dentry, DirectoryEntry, FileObject, Inode, Io, Lease, Leases, Metadata};
 
 /// What all open file descriptions of a node share: how many there are, and the locks.
 #[derive(Clone, Default)]
@@ -71,6 +71,9 @@ impl OpenFile {
         if !flags.contains(OpenFlags::PATH) {
             all.watches().happened(&dentry, Notice::OPEN);
         }
+        if let Some(leases) = dentry.inode().leases().filter(|_| flags.access().writes()) {
+            leases.change_writers(true);
+        }
         let flags = Cell::new(flags - OpenFlags::CREATION);
         let (offset, has_locked) = (Cell::new(0), Cell::new(false));
         let (turns, all) = (Turns::default(), all.clone());
@@ -81,6 +84,11 @@ impl OpenFile {
     pub fn lock_owner(&self, make: fn(u64) -> LockOwner) -> LockOwner {
         self.has_locked.set(true);
         make(self.number)
+    }
+
+    /// The locks of all files.
+    pub fn locks(&self) -> &Locks {
+        self.all.locks()
     }
 
     /// Its number, which no other description of this node has or had.
@@ -253,6 +261,37 @@ impl OpenFile {
         self.offset.get()
     }
 
+    /// The offset, for others than the process that has the file alone.
+    ///
+    /// # Errors
+    /// `ELENT` if a body may have moved it; see [`Leases::require_returned`](super::Leases).
+    pub fn settled_offset(&self) -> Result<u64, Errno> {
+        self.inode().leases().map_or(Ok(()), Leases::require_returned)?;
+        Ok(self.offset.get())
+    }
+
+    /// What comes next, at most so many bytes, if it is a regular file of this kernel that is open
+    /// for reading and that nobody can change; whether the file ends behind it. Nothing is noted:
+    /// [`advance`](Self::advance) does that.
+    pub fn next_bytes(&self, most: usize) -> Option<(Vec<u8>, bool, Lease)> {
+        self.require_reads().ok()?;
+        let lease = Lease::new(self.inode()).filter(|_| !self.all.watches().knows(&self.dentry))?;
+        let left = self.object.size().saturating_sub(self.offset.get());
+        let length = most.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).ok()?;
+        bytes.resize(length, 0);
+        let count = self.inode().read_at(self.offset.get(), &mut bytes).ok()?;
+        (count == length).then_some((bytes, length as u64 == left, lease))
+    }
+
+    /// read(2) of bytes that came from [`next_bytes`](Self::next_bytes).
+    pub fn advance(&self, count: usize) {
+        self.object.accessed();
+        self.offset.set(self.offset.get().saturating_add(count as u64));
+        self.transferred(count, Notice::ACCESS);
+    }
+
     /// Moves the offset, for sendfile(2), which reads at positions of its own.
     pub fn set_offset(&self, offset: u64) {
         self.offset.set(offset);
@@ -352,6 +391,9 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         self.all.0.count.set(self.all.0.count.get() - 1);
         let flags = self.flags.get();
+        if let Some(leases) = self.inode().leases().filter(|_| flags.access().writes()) {
+            leases.change_writers(false);
+        }
         if !flags.contains(OpenFlags::PATH) {
             let writes = flags.access().writes();
             let closed = if writes { Notice::CLOSE_WRITE } else { Notice::CLOSE_NOWRITE };

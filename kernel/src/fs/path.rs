@@ -53,7 +53,8 @@ pub(super) struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    /// Begins at `start`, or at `root` for an absolute path.
+    /// Begins at `start`, or for an absolute path at the asker's root, which is `root` unless it
+    /// has another.
     ///
     /// # Errors
     /// `ENOENT` for an empty path; `ENAMETOOLONG` for one longer than `PATH_MAX`.
@@ -68,8 +69,9 @@ impl<'a> Walker<'a> {
             path if path.len() >= PATH_MAX => return Err(Errno::ENAMETOOLONG),
             _ => {}
         }
+        let root = asker.root().unwrap_or_else(|| root.clone());
         let at = if path[0] == b'/' { root.clone() } else { start.clone() };
-        let (root, start, resolve) = (root.clone(), start.clone(), Resolve::empty());
+        let (start, resolve) = (start.clone(), Resolve::empty());
         Ok(Self { root, start, resolve, asker, at, rest: path.to_vec(), links: 0 })
     }
 

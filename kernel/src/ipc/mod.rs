@@ -10,16 +10,20 @@ mod sem;
 mod shm;
 mod table;
 
-pub use mqueue::{Message as PosixMessage, MessageQueue, QueueLimits, Registration};
+pub use mqueue::{
+    COOKIE, Message as PosixMessage, MessageNotice, MessageQueue, QueueLimits, Registration,
+    WOKEN_UP,
+};
 pub use msg::{Queue, Wanted};
 pub use sem::{Operation, SemaphoreSet, Undo};
 pub use shm::Segment;
 pub use table::{Key, Object, Permission, Table};
 
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+
+use wayfarer_proto::sorted::SortedMap;
 
 /// All of it, of one node.
 #[derive(Default)]
@@ -31,5 +35,5 @@ pub struct Ipc {
     /// System V message queues.
     pub queues: Table<Queue>,
     /// POSIX message queues, by name.
-    pub posix_queues: RefCell<BTreeMap<Vec<u8>, Rc<MessageQueue>>>,
+    pub posix_queues: RefCell<SortedMap<Vec<u8>, Rc<MessageQueue>>>,
 }

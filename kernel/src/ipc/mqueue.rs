@@ -1,6 +1,5 @@
 //! A POSIX message queue (mq_overview(7)): a file that messages are sent through.
 
-use alloc::collections::BTreeMap;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::rc::Rc;
@@ -12,10 +11,13 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::ipc::MqAttr;
 use wayfarer_proto::linux::poll::PollEvents;
+use wayfarer_proto::linux::process::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD};
 use wayfarer_proto::linux::signal::Signal;
+use wayfarer_proto::sorted::SortedMap;
 
 use crate::executor::WaitQueue;
-use crate::fs::{FileObject, Io};
+use crate::fs::{FileObject, Io, OpenFile};
+use crate::socket::Protocol;
 
 /// What a queue holds at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,14 +37,39 @@ impl QueueLimits {
 }
 
 /// Who is told of the next message that comes to an empty queue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone)]
 pub struct Registration {
     /// The process.
     pub pid: Pid,
-    /// The signal it gets; `None` for none.
-    pub signal: Option<Signal>,
-    /// The value sent along.
-    pub value: u64,
+    /// How.
+    pub notice: MessageNotice,
+}
+
+/// How somebody is told of a message.
+#[derive(Clone)]
+pub enum MessageNotice {
+    /// Not at all: he only keeps others from it.
+    Nothing,
+    /// By a signal, with this value.
+    Signal(Signal, u64),
+    /// By a message to this socket, which begins with these bytes.
+    Socket(Rc<dyn Protocol>, [u8; COOKIE]),
+}
+
+/// Bytes that come back to who gave them (`NOTIFY_COOKIE_LEN`), less the last, which says why.
+pub const COOKIE: usize = 31;
+/// `NOTIFY_WOKENUP`: a message has come.
+pub const WOKEN_UP: u8 = 1;
+/// `NOTIFY_REMOVED`: none will be told of any more.
+const REMOVED: u8 = 2;
+
+impl MessageNotice {
+    /// Gives the cookie back, if there is one, and says why. A socket that is full hears nothing.
+    pub fn give_back(&self, why: u8) {
+        if let Self::Socket(socket, cookie) = self {
+            let _ = socket.tell(&[&cookie[..], &[why]].concat());
+        }
+    }
 }
 
 /// A message, with its priority.
@@ -52,10 +79,10 @@ pub type Message = (u32, Vec<u8>);
 pub struct MessageQueue {
     /// What it holds at most.
     pub limits: QueueLimits,
-    messages: RefCell<BTreeMap<u32, VecDeque<Vec<u8>>>>,
+    messages: RefCell<SortedMap<u32, VecDeque<Vec<u8>>>>,
     waiting: Cell<usize>,
     /// Who wants to be told.
-    pub registered: Cell<Option<Registration>>,
+    pub registered: RefCell<Option<Registration>>,
     changes: WaitQueue,
 }
 
@@ -66,7 +93,7 @@ impl MessageQueue {
             limits,
             messages: RefCell::default(),
             waiting: Cell::new(0),
-            registered: Cell::new(None),
+            registered: RefCell::default(),
             changes: WaitQueue::new(),
         })
     }
@@ -75,6 +102,20 @@ impl MessageQueue {
     pub fn of(object: &dyn FileObject) -> Option<&Self> {
         let any: &dyn Any = object;
         any.downcast_ref()
+    }
+
+    /// A process has closed a descriptor of `file`: if that is a queue, it is told of nothing more.
+    pub fn closed(file: &OpenFile, pid: Pid) {
+        if let Some(queue) = Self::of(&**file.object()) {
+            queue.forget(pid);
+        }
+    }
+
+    /// Ends the registration of a process, if it has one.
+    pub fn forget(&self, pid: Pid) {
+        if let Some(known) = self.registered.borrow_mut().take_if(|known| known.pid == pid) {
+            known.notice.give_back(REMOVED);
+        }
     }
 
     fn count(&self) -> usize {
@@ -101,7 +142,7 @@ impl MessageQueue {
         if before >= self.limits.messages {
             return Err(Errno::EAGAIN);
         }
-        self.messages.borrow_mut().entry(priority).or_default().push_back(text.to_vec());
+        self.messages.borrow_mut().get_or_default(priority).push_back(text.to_vec());
         self.changes.wake(PollEvents::READABLE);
         let tell = before == 0 && self.waiting.get() == 0;
         Ok(if tell { self.registered.take() } else { None })
@@ -113,11 +154,10 @@ impl MessageQueue {
     /// `EAGAIN` if there is none.
     pub fn receive(&self) -> Result<Message, Errno> {
         let mut messages = self.messages.borrow_mut();
-        let mut last = messages.last_entry().ok_or(Errno::EAGAIN)?;
-        let priority = *last.key();
-        let text = last.get_mut().pop_front().unwrap_or_default();
-        if last.get().is_empty() {
-            last.remove();
+        let (&priority, last) = messages.last_key_value_mut().ok_or(Errno::EAGAIN)?;
+        let text = last.pop_front().unwrap_or_default();
+        if last.is_empty() {
+            messages.pop_last();
         }
         drop(messages);
         self.changes.wake(PollEvents::WRITABLE);
@@ -147,11 +187,16 @@ impl FileObject for MessageQueue {
     fn read(&self, offset: u64, buffer: &mut [u8], _io: &Io<'_>) -> Result<usize, Errno> {
         let bytes: usize =
             self.messages.borrow().values().flat_map(|queue| queue.iter().map(Vec::len)).sum();
-        let registered = self.registered.get();
-        let signal = registered.and_then(|one| one.signal).map_or(0, Signal::number);
-        let pid = registered.map_or(0, |one| one.pid.0);
+        let registered = self.registered.borrow();
+        let pid = registered.as_ref().map_or(0, |one| one.pid.0);
+        let (how, signal) = match registered.as_ref().map(|one| &one.notice) {
+            None => (0, 0),
+            Some(MessageNotice::Nothing) => (SIGEV_NONE, 0),
+            Some(MessageNotice::Signal(signal, _)) => (SIGEV_SIGNAL, signal.number()),
+            Some(MessageNotice::Socket(..)) => (SIGEV_THREAD, 0),
+        };
         let text =
-            format!("QSIZE:{bytes:<10} NOTIFY:0     SIGNO:{signal:<5} NOTIFY_PID:{pid:<6}\n");
+            format!("QSIZE:{bytes:<10} NOTIFY:{how:<5} SIGNO:{signal:<5} NOTIFY_PID:{pid:<6}\n");
         let rest = usize::try_from(offset).ok().and_then(|at| text.as_bytes().get(at..));
         let rest = rest.unwrap_or_default();
         let length = rest.len().min(buffer.len());
@@ -180,12 +225,12 @@ mod tests {
     fn the_highest_priority_comes_first_and_then_the_oldest() {
         let limits = QueueLimits { messages: 3, size: 8 };
         let queue = MessageQueue::new(limits);
-        let first = Registration { pid: Pid(4), signal: None, value: 0 };
-        queue.registered.set(Some(first));
-        assert_eq!(queue.send(1, &[1]), Ok(Some(first)));
-        assert_eq!(queue.send(7, &[2]), Ok(None), "told once");
+        let first = Registration { pid: Pid(4), notice: MessageNotice::Nothing };
+        *queue.registered.borrow_mut() = Some(first);
+        assert!(queue.send(1, &[1]).unwrap().is_some_and(|told| told.pid == Pid(4)));
+        assert!(queue.send(7, &[2]).unwrap().is_none(), "told once");
         queue.send(7, &[3]).unwrap();
-        assert_eq!(queue.send(0, &[]), Err(Errno::EAGAIN));
+        assert_eq!(queue.send(0, &[]).err(), Some(Errno::EAGAIN));
         let order: Vec<_> = core::iter::from_fn(|| queue.receive().ok()).collect();
         assert_eq!(order, [(7, alloc::vec![2]), (7, alloc::vec![3]), (1, alloc::vec![1])]);
         assert_eq!(queue.receive(), Err(Errno::EAGAIN));

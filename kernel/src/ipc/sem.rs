@@ -1,12 +1,12 @@
 //! A set of semaphores (semop(2)).
 
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::ipc::{IPC_NOWAIT, SEM_UNDO, SEMVMX, Sembuf, SemidDs};
+use wayfarer_proto::sorted::SortedMap;
 
 use super::{Object, Permission};
 use crate::executor::WaitQueue;
@@ -15,7 +15,7 @@ use crate::executor::WaitQueue;
 pub type Operation = Sembuf;
 
 /// What a process's end takes back, by set and semaphore.
-pub type Undo = BTreeMap<(i32, u16), i32>;
+pub type Undo = SortedMap<(i32, u16), i32>;
 
 /// One semaphore.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -154,7 +154,7 @@ impl SemaphoreSet {
     pub fn note_undo(id: i32, operations: &[Operation], undo: &mut Undo) {
         for operation in operations {
             if u32::from(operation.flags) & SEM_UNDO != 0 {
-                let entry = undo.entry((id, operation.number)).or_default();
+                let entry = undo.get_or_default((id, operation.number));
                 *entry = entry.saturating_sub(i32::from(operation.operation));
             }
         }
@@ -248,7 +248,7 @@ mod tests {
         let done = [operation(0, 3, SEM_UNDO), operation(1, 1, 0)];
         set.operate(&done, 5).unwrap();
         SemaphoreSet::note_undo(9, &done, &mut undo);
-        assert_eq!(undo, Undo::from([((9, 0), -3)]));
+        assert_eq!(undo, Undo::from_iter([((9, 0), -3)]));
         set.take_back(0, -3, 5);
         assert_eq!(set.values(), [0, 1]);
     }

@@ -1,11 +1,11 @@
 //! Objects by key and by id (svipc(7)).
 
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::ipc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, IpcPerm};
+use wayfarer_proto::sorted::SortedMap;
 
 /// How many objects of a kind there may be.
 const MOST: usize = 4096;
@@ -70,7 +70,7 @@ pub struct Key {
 
 /// The objects of a kind.
 pub struct Table<T> {
-    objects: RefCell<BTreeMap<i32, Rc<T>>>,
+    objects: RefCell<SortedMap<i32, Rc<T>>>,
     next: Cell<i32>,
 }
 

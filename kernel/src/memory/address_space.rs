@@ -1,11 +1,11 @@
 //! The address space itself: what it is made of, and the few ways a page changes.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use wayfarer_machine::{Frame, OutOfFrames, PageTable, UserPage};
 use wayfarer_proto::id::{MapId, NodeId, UserAddr};
+use wayfarer_proto::sorted::{SortedMap, SortedSet};
 
 use super::ages::Ages;
 use super::coherent::Attachment;
@@ -15,6 +15,9 @@ use super::page_set::PageSet;
 use super::region::{Backing, Region};
 use super::region_map::RegionMap;
 use super::source::MemorySource;
+
+/// How many pages are looked up at once that are then dropped.
+const BATCH: usize = 256;
 
 /// `RLIMIT_STACK` of a new program, bytes.
 pub const STACK_LIMIT: u64 = 8 << 20;
@@ -67,20 +70,22 @@ pub struct AddressSpace {
     pub(super) table: PageTable,
     pub(super) regions: RegionMap,
     pub(super) layout: Layout,
-    pub(super) files: BTreeMap<MapId, MappedFile>,
+    pub(super) files: SortedMap<MapId, MappedFile>,
     /// Present pages of file regions that hold what the file held when they were read. Never
     /// writable in the table: that is how a store is noticed.
     pub(super) clean: PageSet,
     /// What mapped files of another node held when they were paged in from last.
-    pub(super) contents: BTreeMap<MapId, u64>,
+    pub(super) contents: SortedMap<MapId, u64>,
     /// The home of the body, if that is another node.
     pub(super) guest_of: Option<NodeId>,
     /// Files of another node that it shows copies of.
-    pub(super) attached: BTreeMap<MapId, Attachment>,
+    pub(super) attached: SortedMap<MapId, Attachment>,
     /// How old the pages are that came with an image.
     pub(super) ages: Ages,
     /// Pages present that have a frame of their own, or share one that is not the zero frame.
     resident: usize,
+    /// The pages before this one have been [shed](Self::shed).
+    pub(super) shed_to: u64,
 }
 
 impl AddressSpace {
@@ -100,13 +105,14 @@ impl AddressSpace {
                 stack: UserAddr::NULL,
                 stack_limit: STACK_LIMIT,
             },
-            files: BTreeMap::new(),
+            files: SortedMap::new(),
             clean: PageSet::default(),
-            contents: BTreeMap::new(),
+            contents: SortedMap::new(),
             guest_of: None,
-            attached: BTreeMap::new(),
+            attached: SortedMap::new(),
             ages: Ages::default(),
             resident: 0,
+            shed_to: 0,
         })
     }
 
@@ -152,7 +158,7 @@ impl AddressSpace {
 
     /// The files that no region shows any more, each told once: home may close them.
     pub fn take_released_files(&mut self) -> Vec<MapId> {
-        let used: BTreeSet<MapId> = self
+        let used: SortedSet<MapId> = self
             .regions
             .iter()
             .filter_map(|region| match region.backing {
@@ -190,14 +196,16 @@ impl AddressSpace {
     /// Takes what the table shows in `range` away; returns nothing, the frames go home.
     pub(super) fn drop_pages(&mut self, range: PageRange) {
         let mut from = range.first();
-        while from < range.end()
-            && let Some((page, _)) = self.table.next_present(user_page(from))
-            && page.number() < range.end()
-        {
-            let frame = self.table.unmap(page);
-            let counted = frame.is_some_and(|frame| !self.source.is_zero(&frame));
-            self.resident -= usize::from(counted);
-            from = page.number() + 1;
+        loop {
+            let present = self.table.scan(from..range.end());
+            let pages: Vec<UserPage> = present.map(|present| present.page()).take(BATCH).collect();
+            let Some(last) = pages.last() else { break };
+            from = last.number() + 1;
+            for page in pages {
+                let frame = self.table.unmap(page);
+                let counted = frame.is_some_and(|frame| !self.source.is_zero(&frame));
+                self.resident -= usize::from(counted);
+            }
         }
         self.clean.remove_range(range.first(), range.end());
         self.ages.forget_range(range.first(), range.end());

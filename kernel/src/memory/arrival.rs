@@ -161,8 +161,9 @@ impl Arrival {
         self.remnant.take()
     }
 
-    /// The address space, whole. What is left of the promise returns to the pool.
-    pub fn finish(self) -> AddressSpace {
-        self.space
+    /// The address space, whole, and what is left of the promise: pages that are shared with others
+    /// have not come yet.
+    pub fn finish(self) -> (AddressSpace, FrameReservation) {
+        (self.space, self.promise)
     }
 }

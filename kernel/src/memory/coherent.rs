@@ -13,6 +13,7 @@ use core::fmt;
 
 use wayfarer_machine::{Frame, OutOfFrames};
 use wayfarer_proto::id::{MapId, NodeId, UserAddr};
+use wayfarer_proto::sorted::{SortedMap, SortedSet};
 
 use super::address_space::AddressSpace;
 use super::fault::PageRequest;
@@ -25,7 +26,7 @@ type FileKey = (NodeId, MapId);
 
 /// What a node holds of files of other nodes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CopiedFiles(Rc<RefCell<BTreeMap<FileKey, Weak<CopiedFile>>>>);
+pub(super) struct CopiedFiles(Rc<RefCell<SortedMap<FileKey, Weak<CopiedFile>>>>);
 
 impl CopiedFiles {
     /// Begins to use a file.
@@ -210,14 +211,14 @@ impl AddressSpace {
     /// with one that can.
     pub fn coherent_files(&self) -> Vec<MapId> {
         let coherent = self.regions.iter().filter(|region| region.is_coherent());
-        let maps: BTreeSet<MapId> = coherent.filter_map(Region::map).collect();
+        let maps: SortedSet<MapId> = coherent.filter_map(Region::map).collect();
         maps.into_iter().collect()
     }
 
     /// The files it maps shared, be it to read only.
     pub fn shared_files(&self) -> Vec<MapId> {
         let shared = self.regions.iter().filter(|region| region.is_shared());
-        let maps: BTreeSet<MapId> = shared.filter_map(Region::map).collect();
+        let maps: SortedSet<MapId> = shared.filter_map(Region::map).collect();
         maps.into_iter().collect()
     }
 
@@ -230,7 +231,7 @@ impl AddressSpace {
     fn copies(&mut self, map: MapId) -> Option<&Rc<CopiedFile>> {
         let key = (self.guest_of?, map);
         let files = &self.source.copied;
-        Some(&self.attached.entry(map).or_insert_with(|| files.attach(key)).0)
+        Some(&self.attached.get_or_insert_with(map, || files.attach(key)).0)
     }
 
     /// Shows the copy that there is of a page; `None` if there is none to be shown.
@@ -289,7 +290,7 @@ impl AddressSpace {
             return Vec::new();
         }
         let used = self.coherent_files();
-        let unused = self.attached.extract_if(.., |map, _| !used.contains(map));
+        let unused = self.attached.extract_if(|map, _| !used.contains(map));
         unused.filter_map(|(_, attachment)| attachment.end()).collect()
     }
 
@@ -297,7 +298,7 @@ impl AddressSpace {
     pub fn changes_in(&mut self, address: UserAddr, length: u64) -> Vec<Changes> {
         let Some(range) = PageRange::from_bytes(address, length) else { return Vec::new() };
         let shown = self.regions.overlapping(range).filter(|region| self.shows_copies(region));
-        let maps: BTreeSet<MapId> = shown.filter_map(|region| region.map()).collect();
+        let maps: SortedSet<MapId> = shown.filter_map(|region| region.map()).collect();
         if !maps.is_empty() {
             // The next store to a page is noted again.
             self.hide_copies();

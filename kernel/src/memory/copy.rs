@@ -25,6 +25,13 @@ pub struct Progress {
     pub blocked_on: Option<Blocked>,
 }
 
+impl Progress {
+    /// Whether all is done.
+    pub const fn is_complete(&self) -> bool {
+        self.blocked_on.is_none()
+    }
+}
+
 /// What stands in the way of a copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Blocked {
@@ -60,6 +67,13 @@ impl AddressSpace {
     pub fn read(&mut self, address: UserAddr, target: &mut [u8]) -> Progress {
         self.walk(address, target.len(), AccessKind::Read, |done, piece| {
             piece.frame.read(piece.offset, &mut target[done..done + piece.len]);
+        })
+    }
+
+    /// Appends `len` bytes of the program's memory to `target`.
+    pub fn append(&mut self, address: UserAddr, len: usize, target: &mut Vec<u8>) -> Progress {
+        self.walk(address, len, AccessKind::Read, |_, piece| {
+            piece.frame.append(piece.offset, piece.len, target);
         })
     }
 

@@ -11,6 +11,7 @@ use core::cell::{Cell, RefCell};
 
 use wayfarer_machine::{Frame, FramePool, OutOfFrames, Spare};
 use wayfarer_proto::id::NodeId;
+use wayfarer_proto::sorted::SortedMap;
 
 /// The cache takes at most this part of memory.
 const PART: usize = 8;
@@ -36,7 +37,7 @@ struct Kept {
 
 /// A cache of clean pages of files.
 pub struct FileCache {
-    files: RefCell<BTreeMap<FileContent, Kept>>,
+    files: RefCell<SortedMap<FileContent, Kept>>,
     /// Pages kept.
     count: Cell<usize>,
     limit: usize,
@@ -72,7 +73,7 @@ impl FileCache {
         let frame = make()?;
         if self.count.get() < self.limit || self.forget_oldest(file) {
             let mut files = self.files.borrow_mut();
-            files.entry(file).or_default().pages.insert(page, frame.clone());
+            files.get_or_default(file).pages.insert(page, frame.clone());
             self.count.set(self.count.get() + 1);
         }
         Ok(frame)

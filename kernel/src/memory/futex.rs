@@ -5,7 +5,7 @@ use wayfarer_proto::id::UserAddr;
 
 use super::address_space::AddressSpace;
 use super::page_range::{PAGE, user_page};
-use super::region::AccessKind;
+use super::region::{AccessKind, Backing};
 
 /// Tells the address spaces of a node apart, those that are gone included.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -35,11 +35,15 @@ impl AddressSpace {
     /// not to be shared.
     ///
     /// # Errors
-    /// EINVAL for an address that is not a multiple of 4; EFAULT where nothing can be read, and in
-    /// a shared mapping where nothing has been read yet: read the word first.
+    /// EINVAL for an address that is not a multiple of 4; EFAULT where nothing can be read, where
+    /// nothing but zeroes can ever be, and in a shared mapping where nothing has been read yet:
+    /// read the word first.
     pub fn futex_key(&self, address: UserAddr, private: bool) -> Result<FutexKey, Errno> {
         if !address.0.is_multiple_of(4) {
             return Err(Errno::EINVAL);
+        }
+        if private && address >= UserAddr::END {
+            return Err(Errno::EFAULT);
         }
         if private {
             return Ok(FutexKey::Private { space: self.id(), address });
@@ -50,6 +54,11 @@ impl AddressSpace {
             return Err(Errno::EFAULT);
         }
         if !region.is_shared() {
+            // Nobody could ever change it.
+            let constant = !region.permits(AccessKind::Write);
+            if constant && matches!(region.backing, Backing::Anonymous) {
+                return Err(Errno::EFAULT);
+            }
             return Ok(FutexKey::Private { space: self.id(), address });
         }
         let mapping = self.table.lookup(user_page(page)).ok_or(Errno::EFAULT)?;

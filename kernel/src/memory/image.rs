@@ -55,28 +55,34 @@ impl PageRun {
         self.first + self.frames.len() as u64
     }
 
-    /// The content of all pages.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = alloc::vec![0; self.frames.len() * PAGE as usize];
+    /// Puts the content of all pages into `bytes`, in place of what is there.
+    pub fn copy_to(&self, bytes: &mut Vec<u8>) {
+        bytes.resize(self.frames.len() * PAGE as usize, 0);
         for (frame, page) in self.frames.iter().zip(bytes.chunks_exact_mut(PAGE as usize)) {
             frame.read(0, page);
         }
-        bytes
     }
 }
 
-/// A page that has to travel.
+/// A page that a body has to have elsewhere.
 struct Found {
     page: u64,
     frame: Frame,
     /// The epoch in which it was changed last, if not in this one.
     unchanged_since: Option<Epoch>,
+    /// It does not travel: it is its file's, or its node's.
+    shared: bool,
 }
+
+/// A page, as parts that those who show it have of it.
+const WHOLE: u64 = 1 << 20;
 
 /// A [`Footprint`] that is being counted in steps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FootprintCount {
     pages: u64,
+    /// The space's part of shared pages, in parts of [`WHOLE`].
+    shared_parts: u64,
     tables: u64,
     last: Option<u64>,
     next: u64,
@@ -85,7 +91,9 @@ pub struct FootprintCount {
 impl FootprintCount {
     /// What was counted so far.
     pub const fn footprint(&self) -> Footprint {
-        Footprint { pages: self.pages, frames: TOP_TABLES + self.pages + self.tables }
+        let shared = self.shared_parts.div_ceil(WHOLE);
+        let frames = TOP_TABLES + self.pages + self.tables + shared;
+        Footprint { pages: self.pages, frames, shared }
     }
 }
 
@@ -94,8 +102,11 @@ impl FootprintCount {
 pub struct Footprint {
     /// Pages that travel.
     pub pages: u64,
-    /// Frames for them and for their page tables.
+    /// Frames for them, for shared pages, and for the page tables of both.
     pub frames: u64,
+    /// Of them, its part of the shared pages that it shows: who moves with it, showing them too,
+    /// needs the rest.
+    pub shared: u64,
 }
 
 /// Why regions that came from elsewhere make no address space.
@@ -188,7 +199,7 @@ impl AddressSpace {
     pub fn next_run(&self, from: u64, travel: &Travel) -> Option<PageRun> {
         let known = self.ages.known_to(travel.remembered);
         let mut pages = self.travelling(from, travel.clean);
-        let Found { page: first, frame, unchanged_since: age } = pages.next()?;
+        let Found { page: first, frame, unchanged_since: age, .. } = pages.next()?;
         let same = age.is_some() && age <= known;
         let changed = age.unwrap_or(travel.epoch);
         let mut run = PageRun { first, changed, same, frames: alloc::vec![frame] };
@@ -213,8 +224,14 @@ impl AddressSpace {
     /// two steps may be counted or not.
     pub fn count_footprint(&self, count: &mut FootprintCount, clean: CleanFilePages) -> bool {
         let mut left = STEP_PAGES;
-        for Found { page, .. } in self.travelling(count.next, clean).take(STEP_PAGES) {
-            count.pages += 1;
+        for Found { page, frame, shared, .. } in self.needed(count.next, clean).take(STEP_PAGES) {
+            match shared {
+                // The file has it, too, and so has this loop.
+                true => {
+                    count.shared_parts += WHOLE / u64::from(frame.owners().saturating_sub(2)).max(1)
+                }
+                false => count.pages += 1,
+            }
             count.tables += tables_between(count.last, page);
             (count.last, count.next) = (Some(page), page + 1);
             left -= 1;
@@ -224,11 +241,17 @@ impl AddressSpace {
 
     /// The pages at or after `from` that have to travel, in order.
     fn travelling(&self, from: u64, clean: CleanFilePages) -> impl Iterator<Item = Found> {
-        let regions = self.regions.iter_from(from);
-        regions.flat_map(move |region| self.travelling_of(region, from, clean))
+        self.needed(from, clean).filter(|found| !found.shared)
     }
 
-    fn travelling_of<'a>(
+    /// The pages at or after `from` that a body has to have elsewhere, in order: those that have to
+    /// travel, and shared ones, which come by themselves.
+    fn needed(&self, from: u64, clean: CleanFilePages) -> impl Iterator<Item = Found> {
+        let regions = self.regions.iter_from(from);
+        regions.flat_map(move |region| self.needed_of(region, from, clean))
+    }
+
+    fn needed_of<'a>(
         &'a self,
         region: &'a Region,
         from: u64,
@@ -243,10 +266,12 @@ impl AddressSpace {
             let skipped = if anonymous {
                 unchanged_since.is_none() && (self.source.is_zero(&frame) || frame.is_zero())
             } else {
-                // What is shared with a file is the file's business.
-                region.is_shared() || (clean == CleanFilePages::Skip && self.clean.contains(page))
+                let skips = clean == CleanFilePages::Skip && !region.is_shared();
+                skips && self.clean.contains(page)
             };
-            (!skipped).then_some(Found { page, frame, unchanged_since })
+            // What is shared with a file is the file's business.
+            let shared = !anonymous && region.is_shared();
+            (!skipped).then_some(Found { page, frame, unchanged_since, shared })
         })
     }
 

@@ -6,7 +6,7 @@
 use wayfarer_proto::id::UserAddr;
 
 use super::address_space::{AddressSpace, page_up};
-use super::page_range::{END_PAGE, PAGE, PageRange, user_page};
+use super::page_range::{END_PAGE, PAGE, PageRange};
 
 /// Present pages that one step touches at most.
 pub(super) const STEP_PAGES: usize = 64;
@@ -23,23 +23,21 @@ impl AddressSpace {
 
     /// The page after those of `range` that one step may touch.
     fn step_end(&self, range: PageRange) -> u64 {
-        let mut from = range.first();
-        for _ in 0..STEP_PAGES {
-            match self.table.next_present(user_page(from)) {
-                Some((page, _)) if page.number() + 1 < range.end() => from = page.number() + 1,
-                _ => return range.end(),
-            }
+        let mut present = self.table.scan(range.first()..range.end());
+        match present.nth(STEP_PAGES - 1) {
+            Some(last) => last.page().number() + 1,
+            None => range.end(),
         }
-        from
     }
 
     /// Gives up some of the pages of an address space that nobody runs in any more. Says whether
     /// there may be more.
     pub fn shed(&mut self) -> bool {
-        let Some((first, _)) = self.table.next_present(user_page(0)) else { return false };
-        let Some(all) = PageRange::new(first.number(), END_PAGE) else { return false };
+        // Tables stay when their pages go: they need not be looked through again.
+        let Some(all) = PageRange::new(self.shed_to, END_PAGE) else { return false };
         let Some(range) = PageRange::new(all.first(), self.step_end(all)) else { return false };
         self.drop_pages(range);
+        self.shed_to = range.end();
         true
     }
 }

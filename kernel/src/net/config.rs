@@ -12,8 +12,7 @@ use wayfarer_proto::node;
 
 use super::device::{self, Fabric, Peers};
 
-/// The IP packet size in bytes unless a port's is smaller. Measured over `dgram` and `stream`
-/// sockets, 9000 carries twice the bytes per second of 1500, and an 8 KiB message in one frame.
+/// The IP packet size in bytes unless a port's is smaller.
 pub const DEFAULT_MTU: usize = 9000;
 
 /// How long a node may take to answer the first segment of a connection.

@@ -1,22 +1,33 @@
 //! A connection as kernel tasks use it: an ordered, reliable stream of bytes to another node.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
-use core::time::Duration;
 
 use wayfarer_proto::id::NodeId;
+use wayfarer_proto::limits;
 
 use crate::executor::yield_now;
 
-use super::error::{End, ReadError, WriteError};
+use super::error::{ReadError, WriteError};
+use super::handle::ConnectionId;
 use super::network::Network;
-use super::slot::{Counters, Slot};
-use super::stack::Core;
-use super::table::SlotId;
+use super::slot::Counters;
+use super::stack::Stack;
 
 /// How many bytes are copied before other tasks get their turn (architecture.md, D2).
 const COPY_LIMIT: usize = 64 * 1024;
+
+/// How many bytes are read where they lie before other tasks get their turn: all that one call has
+/// on the way.
+const LEND_LIMIT: usize = limits::STRETCH;
+
+/// Bytes that have come: all of an inbox, or so many of a buffer.
+enum Piece {
+    Inbox(VecDeque<u8>),
+    Copy(Vec<u8>, usize),
+}
 
 /// One end of a connection. Several tasks may share it through an `Rc`; bytes of concurrent
 /// writes longer than the free buffer may interleave, so message writers take turns.
@@ -25,18 +36,18 @@ const COPY_LIMIT: usize = 64 * 1024;
 /// peer must not take what a dropped task left unfinished for the whole.
 pub struct Connection {
     network: Network,
-    id: SlotId,
+    id: ConnectionId,
     peer: NodeId,
 }
 
 impl Connection {
-    /// Takes over a slot that no other handle has.
-    pub(super) fn new(network: Network, id: SlotId) -> Self {
-        let tuple = network.with_core(|core| core.table.get(id).map(|slot| slot.tuple));
-        Self { network, id, peer: tuple.map_or(NodeId(0), |tuple| tuple.peer) }
+    /// Takes over a connection that no other handle has.
+    pub(super) fn new(network: Network, id: ConnectionId) -> Self {
+        let peer = network.with_core(|core| core.peer(id));
+        Self { network, id, peer }
     }
 
-    pub(super) fn id(&self) -> SlotId {
+    pub(super) fn id(&self) -> ConnectionId {
         self.id
     }
 
@@ -47,19 +58,7 @@ impl Connection {
 
     /// What the connection has carried so far.
     pub fn counters(&self) -> Counters {
-        self.with_slot(|slot| slot.counters).unwrap_or_default()
-    }
-
-    /// Ends the connection when the peer has been silent for `limit`, which probes at a third of
-    /// it keep a live peer from; `None` lets it be silent for ever.
-    pub fn set_limit(&self, limit: Option<Duration>) {
-        self.network.with_core(|core| {
-            let now = core.now;
-            if let Some(slot) = core.table.get_mut(self.id) {
-                slot.set_limit(limit, now);
-            }
-            core.table.enqueue(self.id);
-        });
+        self.network.with_core(|core| core.counters(self.id))
     }
 
     /// Reads what has arrived, waiting for the first byte: at least one, at most `buffer`'s
@@ -71,23 +70,35 @@ impl Connection {
         poll_fn(|context| self.poll_read(context, buffer)).await
     }
 
-    /// Waits for bytes and hands them to `take`, 32 KiB at most, in a buffer that all connections
-    /// of the node share: one that is idle has none.
+    /// Waits for bytes and hands them to `take`: where they lie, or at most 64 KiB in a buffer
+    /// that all connections of the node share. One that is idle has none.
     pub async fn read_piece<R>(&self, take: impl FnOnce(&[u8]) -> R) -> Result<R, ReadError> {
-        let filled = poll_fn(|context| {
+        let piece = poll_fn(|context| {
+            let lent = self.network.with_stack(|stack| stack.lend_inbox(self.id, LEND_LIMIT));
+            if let Some(inbox) = lent {
+                return Poll::Ready(Ok(Piece::Inbox(inbox)));
+            }
             let mut piece = self.network.borrow_piece();
             match self.poll_read(context, &mut piece) {
-                Poll::Ready(Ok(length)) => Poll::Ready(Ok((piece, length))),
+                Poll::Ready(Ok(length)) => Poll::Ready(Ok(Piece::Copy(piece, length))),
                 other => {
                     self.network.return_piece(piece);
-                    other.map_ok(|length| (Vec::new(), length))
+                    other.map_ok(|length| Piece::Copy(Vec::new(), length))
                 }
             }
         });
-        let (piece, length) = filled.await?;
-        let result = take(&piece[..length]);
-        self.network.return_piece(piece);
-        Ok(result)
+        Ok(match piece.await? {
+            Piece::Inbox(mut inbox) => {
+                let result = take(inbox.make_contiguous());
+                self.network.with_stack(|stack| stack.give_back(self.id, inbox));
+                result
+            }
+            Piece::Copy(piece, length) => {
+                let result = take(&piece[..length]);
+                self.network.return_piece(piece);
+                result
+            }
+        })
     }
 
     /// Fills the whole of `buffer`. [`ReadError::Closed`] if the peer closed just before it,
@@ -109,7 +120,7 @@ impl Connection {
 
     /// Reads what has arrived without waiting, up to 64 KiB: `None` if nothing has.
     pub fn try_read(&self, buffer: &mut [u8]) -> Result<Option<usize>, ReadError> {
-        self.network.with_core(|core| read(core, self.id, buffer))
+        self.network.with_stack(|stack| read(stack, self.id, buffer))
     }
 
     /// Writes all of `bytes`, waiting for room as the peer takes them. They are sent at the next
@@ -129,26 +140,20 @@ impl Connection {
 
     /// Writes what there is room for without waiting, up to 64 KiB; returns how much that was.
     pub fn try_write(&self, bytes: &[u8]) -> Result<usize, WriteError> {
-        self.network.with_core(|core| write(core, self.id, bytes))
+        self.network.with_stack(|stack| write(stack, self.id, bytes))
     }
 
     /// Closes this direction after what was written, and waits until the peer has acknowledged
     /// all of it. The other direction can still be read.
     pub async fn close(&self) -> Result<(), WriteError> {
-        self.network.with_core(|core| {
-            if let Some(slot) = core.table.get_mut(self.id) {
-                slot.close();
-            }
-            core.table.enqueue(self.id);
-        });
+        self.network.with_stack(|stack| stack.close(self.id));
         poll_fn(|context| self.poll_closed(context)).await
     }
 
     /// Drops the connection at once; the peer sees a reset, and tasks that wait here are woken
     /// with [`ReadError::Aborted`] and [`WriteError::Aborted`].
     pub fn abort(&self) {
-        self.with_slot(|slot| slot.abort(End::Aborted));
-        self.network.with_core(|core| core.table.enqueue(self.id));
+        self.network.with_stack(|stack| stack.abort(self.id));
     }
 
     fn poll_read(
@@ -156,24 +161,25 @@ impl Connection {
         context: &Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<Result<usize, ReadError>> {
-        self.network.with_core(|core| match read(core, self.id, buffer) {
+        self.network.with_stack(|stack| match read(stack, self.id, buffer) {
             Ok(Some(count)) => Poll::Ready(Ok(count)),
             Err(error) => Poll::Ready(Err(error)),
             Ok(None) => {
-                if let Some(slot) = core.table.get_mut(self.id) {
-                    slot.readers.register(context.waker());
-                }
+                stack.core().register_reader(self.id, context.waker());
                 Poll::Pending
             }
         })
     }
 
-    fn poll_write(&self, context: &Context<'_>, bytes: &[u8]) -> Poll<Result<usize, WriteError>> {
-        self.network.with_core(|core| match write(core, self.id, bytes) {
+    /// [`try_write`](Self::try_write), whose task is woken once there is room if there is none.
+    pub fn poll_write(
+        &self,
+        context: &Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, WriteError>> {
+        self.network.with_stack(|stack| match write(stack, self.id, bytes) {
             Ok(0) => {
-                if let Some(slot) = core.table.get_mut(self.id) {
-                    slot.writers.register(context.waker());
-                }
+                stack.core().register_writer(self.id, context.waker());
                 Poll::Pending
             }
             result => Poll::Ready(result),
@@ -181,46 +187,33 @@ impl Connection {
     }
 
     fn poll_closed(&self, context: &Context<'_>) -> Poll<Result<(), WriteError>> {
-        self.with_slot(|slot| match slot.is_delivered() {
+        self.network.with_core(|core| match core.is_delivered(self.id) {
             Some(result) => Poll::Ready(result),
             None => {
-                slot.writers.register(context.waker());
+                core.register_writer(self.id, context.waker());
                 Poll::Pending
             }
         })
-        .unwrap_or(Poll::Ready(Err(WriteError::Aborted)))
-    }
-
-    fn with_slot<R>(&self, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
-        self.network.with_core(|core| core.table.get_mut(self.id).map(f))
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.network.with_core(|core| core.release(self.id));
+        self.network.with_stack(|stack| stack.release(self.id));
     }
 }
 
-/// Reads, and queues the connection: there may be a larger window to tell the peer of.
-fn read(core: &mut Core, id: SlotId, buffer: &mut [u8]) -> Result<Option<usize>, ReadError> {
-    let slot = core.table.get_mut(id).ok_or(ReadError::Aborted)?;
-    let len = buffer.len().min(COPY_LIMIT);
-    let read = slot.read(&mut buffer[..len])?;
-    if let Some(count) = read {
-        core.totals.bytes_in += count as u64;
-        core.table.enqueue(id);
-    }
-    Ok(read)
+/// Reads a bounded number of bytes.
+fn read(
+    stack: &mut Stack,
+    id: ConnectionId,
+    buffer: &mut [u8],
+) -> Result<Option<usize>, ReadError> {
+    let length = buffer.len().min(COPY_LIMIT);
+    stack.read(id, &mut buffer[..length])
 }
 
-/// Writes, and queues the connection to be sent from.
-fn write(core: &mut Core, id: SlotId, bytes: &[u8]) -> Result<usize, WriteError> {
-    let slot = core.table.get_mut(id).ok_or(WriteError::Aborted)?;
-    let written = slot.write(&bytes[..bytes.len().min(COPY_LIMIT)])?;
-    if written > 0 {
-        core.totals.bytes_out += written as u64;
-        core.table.enqueue(id);
-    }
-    Ok(written)
+/// Writes a bounded number of bytes.
+fn write(stack: &mut Stack, id: ConnectionId, bytes: &[u8]) -> Result<usize, WriteError> {
+    stack.write(id, &bytes[..bytes.len().min(COPY_LIMIT)])
 }

@@ -14,8 +14,10 @@ use smoltcp::time::Instant;
 use wayfarer_proto::id::NodeId;
 
 use super::echo;
+use super::neighbours::Beat;
 use super::port::{Outlet, Port};
 use super::segment::{self, ETHERNET_HEADER, Incoming, Span};
+use super::shared::Link;
 
 /// Which port leads to which node.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub(super) enum Received<'a> {
     Segment(Incoming<'a>),
     /// An echo from this node.
     Echo(NodeId, echo::Frame),
+    /// A sign of life of this node.
+    Beat(NodeId, Beat),
     /// Something that is not for this node, or claims to come from a node that lies behind another
     /// port.
     Other,
@@ -71,6 +75,19 @@ impl Fabric {
         (peer != self.node && index < self.outlets.len()).then_some(index)
     }
 
+    /// The memory that port `index` shares with the node behind it, if it does.
+    pub(super) fn link(&mut self, index: usize) -> Option<&mut Link> {
+        self.outlets.get_mut(index)?.port_mut().link()
+    }
+
+    /// The one node behind port `index`.
+    pub(super) fn behind(&self, index: usize) -> Option<NodeId> {
+        match &self.peers {
+            Peers::All => None,
+            Peers::Each(peers) => peers.get(index).copied(),
+        }
+    }
+
     /// Reads the next frame of port `index` and hands it to `accept`.
     pub(super) fn receive(&mut self, index: usize, accept: &mut dyn FnMut(Received<'_>)) -> bool {
         let (node, peers) = (self.node, &self.peers);
@@ -82,8 +99,9 @@ impl Fabric {
             let received = match segment::parse_frame(frame, node) {
                 Some(incoming) if behind_port(incoming.tuple.peer) => Received::Segment(incoming),
                 Some(_) => Received::Other,
-                None => match echo::parse(frame, node) {
-                    Some((peer, echo)) if behind_port(peer) => Received::Echo(peer, echo),
+                None => match (echo::parse(frame, node), Beat::parse(frame, node)) {
+                    (Some((peer, echo)), _) if behind_port(peer) => Received::Echo(peer, echo),
+                    (_, Some((peer, beat))) if behind_port(peer) => Received::Beat(peer, beat),
                     _ => Received::Other,
                 },
             };
@@ -141,6 +159,15 @@ impl Fabric {
     ) -> bool {
         let node = self.node;
         self.outlets[index].send(echo.length(mtu), &mut |frame| echo.write(frame, node, peer))
+    }
+
+    /// Sends a sign of life to `peer`, or drops it if there is no room or no way.
+    pub(super) fn send_beat(&mut self, peer: NodeId, beat: Beat) -> bool {
+        let (node, index) = (self.node, self.route(peer));
+        let outlet = index.and_then(|index| self.outlets.get_mut(index));
+        outlet.is_some_and(|outlet| {
+            outlet.send(Beat::LENGTH, &mut |frame| beat.write(frame, node, peer))
+        })
     }
 
     /// The device through which one connection to `peer` transmits.

@@ -6,11 +6,14 @@
 use core::time::Duration;
 
 use wayfarer_proto::id::NodeId;
+use wayfarer_proto::time::Instant;
 
 use super::error::{ConnectError, End};
+use super::handle::ConnectionId;
 use super::segment::Tuple;
-use super::slot::{Dial, Kind, Owner, Role, Slot};
+use super::slot::{Kind, Owner, Role, Slot};
 use super::stack::Core;
+use super::streams::Ring;
 use super::table::SlotId;
 
 /// The first port handed out to connections made here (RFC 6335, section 6).
@@ -24,6 +27,32 @@ const RETRIES: u8 = 8;
 
 /// The time before the second attempt; it doubles each time, to a quarter of a second in all.
 const FIRST_BACKOFF: Duration = Duration::from_millis(1);
+
+/// An attempt to connect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dial {
+    /// How often a refusal is still answered by another attempt.
+    attempts_left: u8,
+    /// How long to wait before the next one; doubles each time.
+    backoff: Duration,
+    /// When the next attempt is due, if the last was refused.
+    pub(super) retry_at: Option<Instant>,
+}
+
+impl Dial {
+    /// The first attempt.
+    pub(super) fn new() -> Self {
+        Self { attempts_left: RETRIES, backoff: FIRST_BACKOFF, retry_at: None }
+    }
+
+    /// Answers a refusal by another attempt later, and tells when; `None` after the last one.
+    pub(super) fn put_off(&mut self, now: Instant) -> Option<Instant> {
+        self.attempts_left = self.attempts_left.checked_sub(1)?;
+        self.retry_at = Some(now + self.backoff);
+        self.backoff *= 2;
+        self.retry_at
+    }
+}
 
 /// Local ports in turn, from a random one, so that a restarted node does not meet what its peers
 /// remember of it.
@@ -45,27 +74,32 @@ impl Ports {
 }
 
 impl Core {
-    /// Begins to connect to `port` of `peer`, to which there is a route.
+    /// Begins to connect to `port` of `peer`, to which there is a route: through shared memory, by
+    /// its `ring`, or with TCP.
     pub(super) fn dial(
         &mut self,
-        peer: NodeId,
-        port: u16,
+        ring: Option<Ring>,
+        (peer, port): (NodeId, u16),
         kind: Kind,
-    ) -> Result<SlotId, ConnectError> {
+    ) -> Result<ConnectionId, ConnectError> {
         if !self.has_room() {
             return Err(ConnectError::NoBuffers);
         }
         let tuple = self.free_tuple(peer, port).ok_or(ConnectError::NoBuffers)?;
+        if let Some(ring) = ring {
+            let id = self.streams.dial((ring, tuple), kind, self.config.connect_limit, self.now);
+            return id.map(ConnectionId::Stream).ok_or(ConnectError::NoBuffers);
+        }
         let mut slot =
             Slot::new(tuple, kind, Role::Dialer, Owner::Handle).ok_or(ConnectError::NoBuffers)?;
-        slot.dial = Some(Dial { attempts_left: RETRIES, backoff: FIRST_BACKOFF, retry_at: None });
+        slot.dial = Some(Dial::new());
         slot.set_limit(Some(self.config.connect_limit), self.now);
         if !slot.connect(&mut self.interface) {
             return Err(ConnectError::Refused);
         }
         let id = self.table.insert(slot);
         self.table.enqueue(id);
-        Ok(id)
+        Ok(ConnectionId::Tcp(id))
     }
 
     /// Makes the attempt that follows a refusal.
@@ -97,24 +131,9 @@ impl Core {
         }
         if let Some(dial) = &mut slot.dial
             && slot.end == Some(End::Refused)
-            && dial.attempts_left > 0
+            && dial.put_off(now).is_some()
         {
-            dial.retry_at = Some(now + dial.backoff);
-            dial.backoff *= 2;
-            dial.attempts_left -= 1;
             slot.end = None;
-        }
-    }
-
-    /// What has become of an attempt: `None` if that is still open.
-    pub(super) fn dial_outcome(&self, id: SlotId) -> Option<Result<(), ConnectError>> {
-        match self.table.get(id) {
-            None => Some(Err(ConnectError::Refused)),
-            Some(slot) => match (slot.end, slot.dial) {
-                (Some(end), _) => Some(Err(end.into())),
-                (None, None) => Some(Ok(())),
-                (None, Some(_)) => None,
-            },
         }
     }
 

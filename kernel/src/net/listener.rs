@@ -4,16 +4,22 @@
 //! need a pool of them with all their buffers, and a burst larger than the pool would be refused.
 //! Here the stack sees the SYN first and makes the socket for it.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use core::future::poll_fn;
 use core::task::Poll;
 
+use wayfarer_proto::id::NodeId;
+use wayfarer_proto::shared::{Header, Op};
+use wayfarer_proto::sorted::SortedMap;
+
 use super::connection::Connection;
 use super::error::ListenError;
+use super::handle::ConnectionId;
 use super::network::Network;
 use super::segment::Tuple;
 use super::slot::{Kind, Owner, Role, Slot};
-use super::stack::Core;
+use super::stack::{Core, Stack};
+use super::streams::{Ring, StreamId};
 use super::table::SlotId;
 use super::waiters::Waiters;
 
@@ -28,12 +34,12 @@ pub struct Listener {
 }
 
 /// The ports listened on.
-pub(super) type Backlogs = BTreeMap<u16, Backlog>;
+pub(super) type Backlogs = SortedMap<u16, Backlog>;
 
 /// The connections of one port that nobody has accepted yet.
 pub(super) struct Backlog {
     kind: Kind,
-    waiting: VecDeque<SlotId>,
+    waiting: VecDeque<ConnectionId>,
     acceptors: Waiters,
 }
 
@@ -68,7 +74,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.network.with_core(|core| core.stop_listening(self.port));
+        self.network.with_stack(|stack| stack.stop_listening(self.port));
     }
 }
 
@@ -85,28 +91,58 @@ impl Core {
         Ok(())
     }
 
-    fn stop_listening(&mut self, port: u16) {
-        let Some(backlog) = self.backlogs.remove(&port) else { return };
-        backlog.waiting.into_iter().for_each(|id| self.release(id));
+    /// The backlog of a port that has room for one more connection.
+    fn open_backlog(&mut self, port: u16) -> Option<&mut Backlog> {
+        if !self.has_room() {
+            return None;
+        }
+        self.backlogs.get_mut(&port).filter(|backlog| backlog.waiting.len() < BACKLOG)
     }
 
     /// Makes the connection that a SYN asks for, if somebody listens and there is room.
     pub(super) fn admit(&mut self, tuple: Tuple) -> Option<SlotId> {
-        if !self.has_room() {
-            return None;
-        }
-        let backlog = self.backlogs.get_mut(&tuple.local_port)?;
-        if backlog.waiting.len() >= BACKLOG {
-            return None;
-        }
-        let mut slot = Slot::new(tuple, backlog.kind, Role::Listener, Owner::Backlog)?;
+        let kind = self.open_backlog(tuple.local_port)?.kind;
+        let mut slot = Slot::new(tuple, kind, Role::Listener, Owner::Backlog)?;
         slot.set_limit(self.config.limit, self.now);
         if !slot.listen() {
             return None;
         }
         let id = self.table.insert(slot);
-        backlog.waiting.push_back(id);
+        self.backlogs.get_mut(&tuple.local_port)?.waiting.push_back(ConnectionId::Tcp(id));
         Some(id)
+    }
+
+    /// Makes the stream that a peer opens through the ring of a port, or has it refused.
+    pub(super) fn admit_stream(
+        &mut self,
+        (ring, peer): (Ring, NodeId),
+        header: &Header,
+    ) -> Option<StreamId> {
+        let tuple = Tuple { peer, peer_port: 0, local_port: header.port };
+        let kind = self.open_backlog(header.port).map(|backlog| backlog.kind);
+        let now = self.now;
+        let id = kind.and_then(|kind| self.streams.open((ring, tuple), kind, header, now));
+        match (id, self.backlogs.get_mut(&header.port)) {
+            (Some(id), Some(backlog)) => {
+                backlog.waiting.push_back(ConnectionId::Stream(id));
+                backlog.acceptors.wake();
+            }
+            _ => self.streams.answer(ring.port, header, Op::Refuse),
+        }
+        id
+    }
+
+    /// Forgets a stream that waited in a backlog and came to nothing; whether it was one.
+    pub(super) fn forget_stillborn(&mut self, id: StreamId) -> bool {
+        let Some(stream) = self.streams.get(id) else { return false };
+        if stream.owner != Owner::Backlog || !stream.is_barren() {
+            return false;
+        }
+        let port = stream.tuple.local_port;
+        if let Some(backlog) = self.backlogs.get_mut(&port) {
+            backlog.waiting.retain(|&waiting| waiting != ConnectionId::Stream(id));
+        }
+        true
     }
 
     /// Sees whether a waiting connection can be accepted, or never will be.
@@ -117,19 +153,25 @@ impl Core {
         }
         let Some(backlog) = self.backlogs.get_mut(&slot.tuple.local_port) else { return };
         if slot.is_stillborn() {
-            backlog.waiting.retain(|&waiting| waiting != id);
+            backlog.waiting.retain(|&waiting| waiting != ConnectionId::Tcp(id));
             self.release(id);
         } else if slot.is_acceptable() {
             backlog.acceptors.wake();
         }
     }
 
-    fn accept(&mut self, port: u16) -> Option<SlotId> {
-        let (table, backlog) = (&mut self.table, self.backlogs.get_mut(&port)?);
-        let ready = |id: &SlotId| table.get(*id).is_some_and(Slot::is_acceptable);
-        let id =
-            backlog.waiting.iter().position(ready).and_then(|at| backlog.waiting.remove(at))?;
-        table.get_mut(id)?.owner = Owner::Handle;
+    fn accept(&mut self, port: u16) -> Option<ConnectionId> {
+        let backlog = self.backlogs.get(&port)?;
+        let at = backlog.waiting.iter().position(|id| self.is_acceptable(*id))?;
+        let id = self.backlogs.get_mut(&port)?.waiting.remove(at)?;
+        self.take_over(id);
         Some(id)
+    }
+}
+
+impl Stack {
+    fn stop_listening(&mut self, port: u16) {
+        let Some(backlog) = self.core().backlogs.remove(&port) else { return };
+        backlog.waiting.into_iter().for_each(|id| self.release(id));
     }
 }

@@ -20,6 +20,7 @@ use super::listener::Listener;
 use super::port::Port;
 use super::slot::{Counters, Kind, Slot};
 use super::stack::{Core, Stack, Totals};
+use super::stream::Stream;
 
 /// A handle to the network stack of this node.
 #[derive(Clone)]
@@ -118,9 +119,7 @@ impl Network {
             self.with_core(|core| match core.dial_outcome(connection.id()) {
                 Some(outcome) => Poll::Ready(outcome),
                 None => {
-                    if let Some(slot) = core.table.get_mut(connection.id()) {
-                        slot.writers.register(context.waker());
-                    }
+                    core.register_writer(connection.id(), context.waker());
                     Poll::Pending
                 }
             })
@@ -136,12 +135,20 @@ impl Network {
 
     /// How many connections there are, those that are closing or not yet accepted included.
     pub fn sockets(&self) -> usize {
-        self.with_core(|core| core.table.len())
+        self.with_core(|core| core.table.len() + core.streams.len())
+    }
+
+    /// Whether bulk data is on its way from here through a card.
+    pub fn sends_bulk(&self) -> bool {
+        self.with_core(Core::sends_bulk)
     }
 
     /// Bytes of the buffers of all connections.
     pub fn buffers(&self) -> usize {
-        self.with_core(|core| core.slots().map(Slot::buffers).sum())
+        self.with_core(|core| {
+            let streams: usize = core.streams.iter().map(Stream::buffered).sum();
+            core.slots().map(Slot::buffers).sum::<usize>() + streams
+        })
     }
 
     /// Every connection, in no particular order.
@@ -192,12 +199,17 @@ impl Network {
     fn dial(&self, node: NodeId, port: u16, kind: Kind) -> Result<Connection, ConnectError> {
         let mut stack = self.stack.borrow_mut();
         stack.fabric().route(node).ok_or(ConnectError::NoRoute(node))?;
-        let id = stack.core().dial(node, port, kind)?;
+        let id = stack.dial(node, port, kind)?;
         drop(stack);
         Ok(Connection::new(self.clone(), id))
     }
 
-    /// Runs `f` on the stack. It must not run tasks: wakers only queue them.
+    /// Runs `f` on the whole stack, as [`with_core`](Self::with_core).
+    pub(super) fn with_stack<R>(&self, f: impl FnOnce(&mut Stack) -> R) -> R {
+        f(&mut self.stack.borrow_mut())
+    }
+
+    /// Runs `f` on the stack but its ports. It must not run tasks: wakers only queue them.
     pub(super) fn with_core<R>(&self, f: impl FnOnce(&mut Core) -> R) -> R {
         f(self.stack.borrow_mut().core())
     }

@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::shared::Link;
+
 /// The transmit queue of a port is full: nothing was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct QueueFull;
@@ -27,6 +29,11 @@ pub trait Port {
 
     /// Sees to it that what was queued is sent, if the card waits to be told.
     fn announce(&mut self) {}
+
+    /// The memory that this port shares with the one node it leads to, if it does.
+    fn link(&mut self) -> Option<&mut Link> {
+        None
+    }
 
     /// Whether a frame waits to be received of which no interrupt tells.
     fn has_frame(&self) -> bool {

@@ -13,6 +13,7 @@ use wayfarer_proto::time::Instant;
 
 use super::clock;
 use super::device::{Arrival, Departure};
+use super::dial::Dial;
 use super::error::{End, ReadError, WriteError};
 use super::segment::{Span, Tuple};
 use super::waiters::Waiters;
@@ -45,6 +46,10 @@ const SMALL: usize = 2 * limits::EAGER;
 /// A buffer's size in bytes that keeps the sender of an image busy for a millisecond.
 const LARGE: usize = 1024 * 1024;
 
+/// After so many bytes an image is bulk data: what is left of a smaller one is there before the
+/// runner has done anything for it.
+const BULK: u64 = 4 << 20;
+
 impl Kind {
     /// The sizes in bytes of the receive and the send buffer.
     const fn buffers(self, role: Role) -> (usize, usize) {
@@ -53,6 +58,13 @@ impl Kind {
             (Self::Image, Role::Dialer) => (SMALL, LARGE),
             (Self::Image, Role::Listener) => (LARGE, SMALL),
         }
+    }
+
+    /// How many bytes that nobody has read yet this node takes of a stream, at most. They have room
+    /// only while they are there: all that is on the way for one call may be.
+    pub(super) const fn window(self, role: Role) -> usize {
+        let buffer = self.buffers(role).0;
+        if buffer > limits::STRETCH { buffer } else { limits::STRETCH }
     }
 }
 
@@ -65,17 +77,6 @@ pub(super) enum Owner {
     Backlog,
     /// Nobody any more: it goes once its last segment is sent, at the latest at `until`.
     Nobody { until: Instant },
-}
-
-/// An attempt to connect.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Dial {
-    /// How often a refusal is still answered by another attempt.
-    pub(super) attempts_left: u8,
-    /// How long to wait before the next one; doubles each time.
-    pub(super) backoff: Duration,
-    /// When the next attempt is due, if the last was refused.
-    pub(super) retry_at: Option<Instant>,
 }
 
 /// What a connection has carried.
@@ -109,10 +110,12 @@ pub(super) struct Slot {
     pub(super) counters: Counters,
     /// One past the highest sequence number sent.
     sent_to: Option<TcpSeqNumber>,
-    /// How long the peer may be silent.
+    /// How long the peer may be silent while this is not [kept](Self::is_kept).
     limit: Option<Duration>,
-    /// When the peer was last heard of.
+    /// When the peer was last heard of here.
     heard_at: Instant,
+    /// Whether it is counted among the connections with its peer, as those are that are kept.
+    pub(super) is_counted: bool,
 }
 
 /// What tasks can observe of a socket; a difference wakes them.
@@ -145,12 +148,19 @@ impl Slot {
             sent_to: None,
             limit: None,
             heard_at: Instant::default(),
+            is_counted: false,
         })
     }
 
     /// Bytes of both buffers.
     pub(super) fn buffers(&self) -> usize {
         self.socket().recv_capacity() + self.socket().send_capacity()
+    }
+
+    /// Whether a long image is on its way from here.
+    pub(super) fn is_bulk(&self) -> bool {
+        let is_image = self.socket().send_capacity() == LARGE;
+        is_image && self.counters.bytes_out > BULK && self.socket().may_send()
     }
 
     pub(super) fn socket(&self) -> &tcp::Socket<'static> {
@@ -161,23 +171,39 @@ impl Slot {
         self.set.get_mut(self.handle)
     }
 
-    /// Ends the connection when the peer has been silent for `limit` from `now` on, which probes
-    /// at a third of it keep a live peer from.
+    /// Ends the connection when the peer has been silent for `limit` from `now` on, unless it is
+    /// [kept](Self::is_kept).
     ///
-    /// smoltcp's own timeout is not used: it does not count a peer's probes as a sign of life, and
-    /// its probes of a closed window become rarer than the limit, so that a peer that is merely
-    /// slow to read would be given up.
+    /// smoltcp's own timeout is not used: its probes of a closed window become rarer than the
+    /// limit, so that a peer that is merely slow to read would be given up.
     pub(super) fn set_limit(&mut self, limit: Option<Duration>, now: Instant) {
         self.limit = limit;
         self.heard_at = now;
-        let interval = limit.map(|limit| clock::duration(limit / 3));
-        self.socket_mut().set_keep_alive(interval);
     }
 
     /// When the peer's silence becomes too long.
     pub(super) fn silence_ends_at(&self) -> Option<Instant> {
-        let limit = self.limit.filter(|_| self.end.is_none())?;
+        let limit = self.limit.filter(|_| self.end.is_none() && !self.is_counted)?;
         Some(self.heard_at + limit)
+    }
+
+    /// Whether it lasts as long as the peer lives, which its [`Neighbours`](super::neighbours)
+    /// know: both ends are in such a state, or will be soon.
+    pub(super) fn is_kept(&self) -> bool {
+        use State::{CloseWait, Established, FinWait1, FinWait2};
+        matches!(self.socket().state(), Established | CloseWait | FinWait1 | FinWait2)
+    }
+
+    /// The peer was heard of elsewhere.
+    pub(super) fn note_heard(&mut self, at: Instant) {
+        self.heard_at = self.heard_at.max(at);
+    }
+
+    /// Has an idle connection sent a probe, which the peer resets if it does not know it.
+    pub(super) fn probe(&mut self) {
+        // With an interval it is due at once; without one it is not repeated.
+        self.socket_mut().set_keep_alive(Some(clock::duration(Duration::from_secs(1))));
+        self.socket_mut().set_keep_alive(None);
     }
 
     /// Sends a SYN from the tuple's local port. False if the tuple is no address.

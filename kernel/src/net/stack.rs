@@ -13,6 +13,7 @@ use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Address};
 use wayfarer_machine::Clock;
 use wayfarer_proto::id::NodeId;
 use wayfarer_proto::node;
+use wayfarer_proto::shared::{self, Header, Op};
 use wayfarer_proto::time::Instant;
 
 use super::clock;
@@ -20,11 +21,14 @@ use super::config::{Config, ConfigError};
 use super::device::{Arrival, Fabric, Received};
 use super::dial::Ports;
 use super::echo::{self, Echo, EchoOrder};
-use super::error::End;
+use super::error::{ConnectError, End};
+use super::handle::ConnectionId;
 use super::listener::Backlogs;
+use super::neighbours::Neighbours;
 use super::port::Port;
 use super::segment::Incoming;
-use super::slot::{Owner, Slot};
+use super::slot::{Kind, Owner, Slot};
+use super::streams::{Ring, StreamId, Streams};
 use super::table::{SlotId, Table};
 
 /// What one poll may move in each direction, in bytes, so that no task waits long for the network
@@ -69,7 +73,7 @@ pub struct Totals {
 
 impl Totals {
     /// Counts a frame that was given to a port, or that it had no room for.
-    fn count_sent(&mut self, sent: bool) {
+    pub(super) fn count_sent(&mut self, sent: bool) {
         let counter = if sent { &mut self.frames_out } else { &mut self.dropped };
         *counter += 1;
     }
@@ -92,12 +96,16 @@ pub(super) struct Core {
     /// The empty set that sees segments of no connection.
     nobody: SocketSet<'static>,
     pub(super) table: Table,
+    pub(super) neighbours: Neighbours,
+    pub(super) streams: Streams,
     pub(super) backlogs: Backlogs,
     pub(super) ports: Ports,
     /// The time of the last poll.
     pub(super) now: Instant,
     pub(super) totals: Totals,
     pub(super) echo: Echo,
+    /// The last connection that sent bulk data.
+    pub(super) bulk: Option<SlotId>,
 }
 
 impl Stack {
@@ -120,21 +128,40 @@ impl Stack {
         });
         let core = Core {
             ports: Ports::new(config.seed),
+            neighbours: Neighbours::new(config.limit),
             config,
             interface,
             capabilities,
             nobody: SocketSet::new(Vec::new()),
             table: Table::default(),
+            streams: Streams::default(),
             backlogs: Backlogs::default(),
             now,
             totals: Totals::default(),
             echo: Echo::default(),
+            bulk: None,
         };
         Ok(Self { fabric, core, first_port: 0, frames_left: false })
     }
 
     pub(super) fn core(&mut self) -> &mut Core {
         &mut self.core
+    }
+
+    /// The ports, and the rest.
+    pub(super) fn parts(&mut self) -> (&mut Fabric, &mut Core) {
+        (&mut self.fabric, &mut self.core)
+    }
+
+    /// Begins to connect to `port` of `peer`, to which there is a route.
+    pub(super) fn dial(
+        &mut self,
+        peer: NodeId,
+        port: u16,
+        kind: Kind,
+    ) -> Result<ConnectionId, ConnectError> {
+        let ring = Ring::to(&mut self.fabric, peer);
+        self.core.dial(ring, (peer, port), kind)
     }
 
     pub(super) fn fabric(&self) -> &Fabric {
@@ -167,8 +194,42 @@ impl Stack {
         progress
     }
 
+    /// Takes a record of a stream from the memory of port `index`; false if none is there.
+    fn receive_stream(&mut self, index: usize, budget: &mut Budget) -> bool {
+        let (fabric, core) = (&mut self.fabric, &mut self.core);
+        let Some(peer) = fabric.behind(index) else { return false };
+        let Some(link) = fabric.link(index) else { return false };
+        let Some((shared::Kind::Stream, length)) = link.next() else { return false };
+        budget.spend(length);
+        core.totals.frames_in += 1;
+        let mut bytes = [0; Header::BYTES];
+        let payload = length.checked_sub(Header::BYTES);
+        let header = payload.and_then(|payload| {
+            link.copy(0, &mut bytes);
+            Some((Header::parse(&bytes)?, payload))
+        });
+        let changed = match header {
+            Some((header @ Header { op: Op::Open, .. }, _)) => {
+                core.admit_stream((Ring::of(index, link), peer), &header)
+            }
+            Some((header, payload)) => core.streams.hear((index, core.now), &header, link, payload),
+            None => {
+                core.totals.filtered += 1;
+                None
+            }
+        };
+        link.advance(length);
+        if let Some(id) = changed {
+            core.settle_stream(fabric, id);
+        }
+        true
+    }
+
     fn receive_frame(&mut self, index: usize, budget: &mut Budget, reply: &mut Vec<u8>) -> bool {
-        let (core, mut sender, mut echo) = (&mut self.core, None, None);
+        if self.receive_stream(index, budget) {
+            return true;
+        }
+        let (core, mut sender, mut echo, mut beat) = (&mut self.core, None, None, None);
         reply.clear();
         let received = self.fabric.receive(index, &mut |received| {
             core.totals.frames_in += 1;
@@ -182,6 +243,10 @@ impl Stack {
                     budget.spend(0);
                     let answer = core.echo.arrive(peer, frame);
                     echo = answer.map(|answer| (peer, answer));
+                }
+                Received::Beat(peer, heard) => {
+                    budget.spend(0);
+                    beat = core.hear_beat(peer, heard).map(|answer| (peer, answer));
                 }
                 Received::Other => {
                     budget.spend(0);
@@ -197,6 +262,10 @@ impl Stack {
         }
         if let Some((peer, frame)) = echo {
             self.send_echo(index, peer, &frame);
+        }
+        if let Some((peer, answer)) = beat {
+            let sent = self.fabric.send_beat(peer, answer);
+            self.core.totals.count_sent(sent);
         }
         received
     }
@@ -222,9 +291,10 @@ impl Stack {
         // Whoever transmits is about to look for answers, before it rests.
         self.fabric.watch();
         self.fabric.flush();
+        self.look_at_neighbours();
         self.core.table.enqueue_due(now);
         let (mut budget, mut full) = (Budget::new(), Vec::new());
-        let mut progress = false;
+        let mut progress = self.core.work_streams(&mut self.fabric);
         while !budget.is_spent()
             && let Some(id) = self.core.table.dequeue()
         {
@@ -247,7 +317,9 @@ impl Stack {
         } else {
             (self.frames_left || core.table.has_queued()).then_some(core.now)
         };
-        queued.into_iter().chain(core.table.next_timer()).min()
+        let streams = core.streams.poll_at(core.now);
+        let others = [core.table.next_timer(), core.neighbours.poll_at(), streams];
+        queued.into_iter().chain(others.into_iter().flatten()).min()
     }
 }
 
@@ -261,6 +333,7 @@ enum Visit {
 impl Core {
     /// Gives a packet to its connection, or to the listener that makes one for it.
     fn arrive(&mut self, incoming: &Incoming<'_>, reply: &mut Vec<u8>) {
+        self.neighbours.note(incoming.tuple.peer, self.now);
         let known = self.table.find(&incoming.tuple);
         let id = known.or_else(|| incoming.opens.then(|| self.admit(incoming.tuple)).flatten());
         let mut device =
@@ -340,6 +413,7 @@ impl Core {
     pub(super) fn settle(&mut self, id: SlotId) -> Option<Instant> {
         self.settle_dial(id);
         self.settle_backlog(id);
+        self.count(id);
         let now = self.now;
         let slot = self.table.get_mut(id)?;
         let next = slot.poll_at(&mut self.interface, now);
@@ -369,9 +443,30 @@ impl Core {
         self.table.enqueue(id);
     }
 
+    /// Has a stream say what it owes, and draws the conclusions from its new state.
+    pub(super) fn settle_stream(&mut self, fabric: &mut Fabric, id: StreamId) {
+        if self.forget_stillborn(id) {
+            self.streams.release(fabric, id, self.now);
+        } else {
+            self.totals.frames_out += self.streams.settle(fabric, id);
+        }
+    }
+
+    /// Does what streams wait to have done; true if there was something.
+    fn work_streams(&mut self, fabric: &mut Fabric) -> bool {
+        let mut touched = Vec::new();
+        let sent = self.streams.work(fabric, self.now, self.config.limit, &mut touched);
+        self.totals.frames_out += sent;
+        let progress = sent > 0 || !touched.is_empty();
+        for id in touched {
+            self.settle_stream(fabric, id);
+        }
+        progress
+    }
+
     /// Whether there is room for one more connection.
     pub(super) fn has_room(&self) -> bool {
-        self.table.len() < self.config.max_connections
+        self.table.len() + self.streams.len() < self.config.max_connections
     }
 
     /// Every connection, for `/proc`.

@@ -1,9 +1,11 @@
 //! Every connection of a node: found by its tuple, queued when it has something to send, and woken
-//! by its timer. Nothing here walks over all of them.
+//! by its timer. Nothing here walks over all of them, but where a node is lost or in doubt.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
+use wayfarer_proto::id::NodeId;
+use wayfarer_proto::sorted::SortedSet;
 use wayfarer_proto::time::Instant;
 
 use super::segment::Tuple;
@@ -28,7 +30,7 @@ pub(super) struct Table {
     free: Vec<SlotId>,
     by_tuple: BTreeMap<Tuple, SlotId>,
     queue: VecDeque<SlotId>,
-    timers: BTreeSet<(Instant, SlotId)>,
+    timers: SortedSet<(Instant, SlotId)>,
 }
 
 impl Table {
@@ -48,6 +50,15 @@ impl Table {
         self.entries.get_mut(id.0)?.as_mut().map(|entry| &mut entry.slot)
     }
 
+    /// The connections with a node: all are looked at.
+    pub(super) fn with(&self, peer: NodeId) -> Vec<SlotId> {
+        let is_with = |entry: &Option<Entry>| {
+            entry.as_ref().is_some_and(|entry| entry.slot.tuple.peer == peer)
+        };
+        let places = self.entries.iter().enumerate().filter(|(_, entry)| is_with(entry));
+        places.map(|(place, _)| SlotId(place)).collect()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
         self.entries.iter().flatten().map(|entry| &entry.slot)
     }
@@ -55,6 +66,10 @@ impl Table {
     /// Adds a connection whose tuple is in no other's use.
     pub(super) fn insert(&mut self, slot: Slot) -> SlotId {
         let id = self.free.pop().unwrap_or_else(|| {
+            if self.entries.len() == self.entries.capacity() {
+                // Doubled it would be half empty, with thousands of connections.
+                self.entries.reserve_exact(self.entries.len() / 8 + 8);
+            }
             self.entries.push(None);
             SlotId(self.entries.len() - 1)
         });

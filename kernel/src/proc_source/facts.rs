@@ -1,18 +1,17 @@
 //! What is known at home of a process, its threads and its sockets.
 
-use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
+use wayfarer_proto::sorted::SortedMap;
 
-use crate::fs::OpenFile;
 use crate::fs::proc::{IdentityFacts, ProcessFacts, ProcessState, SocketFacts, ThreadFacts};
 use crate::kernel::Kernel;
 use crate::process::{Home, HomeThread, Ids};
 use crate::signal::Disposition;
-use crate::socket::Socket;
+use crate::socket::{Protocol, Socket};
 
 /// What is known of a process.
 pub(super) fn process(kernel: &Kernel, home: &Home) -> ProcessFacts {
@@ -26,16 +25,17 @@ pub(super) fn process(kernel: &Kernel, home: &Home) -> ProcessFacts {
         terminal: terminal
             .map(|(number, terminal)| (number, terminal.foreground().unwrap_or(Pid(-1)))),
         threads: home.threads.borrow().len(),
-        children_cpu: Duration::from_nanos(home.children_cpu.get()),
+        children_cpu: home.children_cpu.get(),
         started: Duration::from_nanos(home.started.get().0),
         nice: leader.map_or(0, |thread| thread.schedule.get().nice),
         personality: home.personality.get(),
+        exit_signal: home.exit_signal.get().map_or(0, Signal::number),
         oom_adjustment: home.oom_adjustment.get(),
         shared_pending: home.pending.borrow().set(),
         ignored: signals_with(home, |disposition| *disposition == Disposition::Ignored),
         caught: signals_with(home, |disposition| matches!(disposition, Disposition::Caught(_))),
-        umask: home.files.umask.get(),
-        descriptors: home.files.descriptors.count(),
+        umask: home.files.umask(),
+        descriptors: home.files.descriptors().count(),
         identity: identity(home),
     }
 }
@@ -63,40 +63,45 @@ fn identity(home: &Home) -> IdentityFacts {
     }
 }
 
-/// The sockets among open files, each once.
+/// The sockets among open files, each once, and those that nobody has accepted yet.
 pub(super) fn sockets(kernel: &Kernel) -> Vec<SocketFacts> {
-    let mut found: Vec<SocketFacts> = Vec::new();
+    let mut files = SortedMap::new();
     for home in kernel.processes.homes() {
         let uid = home.credentials.borrow().user.effective;
-        for (_, descriptor) in home.files.descriptors.list() {
-            let facts = socket(&descriptor.file, uid);
-            found.extend(facts);
+        for (_, descriptor) in home.files.descriptors().list() {
+            if Socket::of(&**descriptor.file.object()).is_some() {
+                files.insert(descriptor.file.metadata().inode, (uid, descriptor.file));
+            }
         }
     }
-    found.sort_by_key(|socket| socket.inode);
-    found.dedup_by_key(|socket| socket.inode);
+    let mut found = Vec::new();
+    for (inode, (uid, file)) in files.iter() {
+        let Some(own) = Socket::of(&**file.object()) else { continue };
+        found.push(socket(own, own.protocol(), (*inode, *uid)));
+        let unaccepted = own.protocol().unaccepted();
+        found.extend(unaccepted.iter().map(|protocol| socket(own, &**protocol, (0, *uid))));
+    }
     found
 }
 
-fn socket(file: &Rc<OpenFile>, uid: u32) -> Option<SocketFacts> {
-    let socket = Socket::of(&**file.object())?;
-    let protocol = socket.protocol();
-    Some(SocketFacts {
-        inode: file.metadata().inode,
+/// What is known of a socket of the kind of `like` that does what `protocol` does.
+fn socket(like: &Socket, protocol: &dyn Protocol, (inode, uid): (u64, u32)) -> SocketFacts {
+    SocketFacts {
+        inode,
         uid,
-        family: socket.family,
-        kind: socket.kind,
+        family: like.family,
+        kind: like.kind,
         local: protocol.local(),
         peer: protocol.peer().ok(),
         listens: protocol.is_listening(),
         readable: protocol.bytes_readable(),
-    })
+    }
 }
 
 /// CPU time, as far as it is known at home.
 pub(crate) fn cpu(home: &Home) -> Duration {
     let body = home.cell().and_then(|cell| cell.body());
-    Duration::from_nanos(body.map_or_else(|| home.cpu.get(), |body| body.cpu.get()))
+    Duration::from_nanos(body.map_or_else(|| home.cpu.get(), |body| body.cpu.get()).total())
 }
 
 /// A process whose calls are all being served at home sleeps; what its body does alone counts as

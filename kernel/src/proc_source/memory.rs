@@ -9,7 +9,7 @@ use wayfarer_proto::image::Region;
 use wayfarer_proto::linux::mman::Protection;
 
 use crate::executor::yield_now;
-use crate::fs::proc::{Answer, BodyFacts, RegionUse, SmapsForm, smaps_text};
+use crate::fs::proc::{Answer, BodyFacts, RegionUse, SmapsForm, ThreadUse, smaps_text};
 use crate::memory::{PAGE, PageRange, maps_text};
 use crate::process::{Body, BodyThread, Home};
 
@@ -19,19 +19,24 @@ const STEP: usize = 4096;
 /// A region, and what is used of it.
 pub(crate) type UsedRegion = (Region, RegionUse);
 
-/// What a body has used, and which of its threads wait.
+/// What a body has used, and its threads.
 pub(crate) fn measure(body: &Body) -> BodyFacts {
     let threads = body.threads.borrow();
     let waits =
         |thread: &BodyThread| thread.in_call.get().is_some_and(|call| call.awaits.is_none());
-    let waiting = threads.values().filter(|thread| waits(thread)).map(|thread| thread.tid.get());
+    let used = |thread: &Rc<BodyThread>| ThreadUse {
+        tid: thread.tid.get(),
+        cpu: thread.cpu.get(),
+        waits: waits(thread),
+    };
     let memory = body.memory();
     let space = memory.space.borrow();
     BodyFacts {
-        cpu: core::time::Duration::from_nanos(body.cpu.get()),
+        cpu: body.cpu.get(),
+        io: body.io.get(),
         virtual_bytes: space.mapped_pages() * PAGE,
         resident_pages: space.resident_pages() as u64,
-        waiting: waiting.collect(),
+        threads: threads.values().map(used).collect(),
     }
 }
 

@@ -154,12 +154,13 @@ impl ProcSource for Source {
         Some(self.living(pid)?.files.directory())
     }
 
-    fn top_directory(&self) -> Rc<Dentry> {
-        Rc::clone(self.kernel().vfs.root())
+    fn top_directory(&self, pid: Pid) -> Option<Rc<Dentry>> {
+        let own = self.living(pid)?.files.root();
+        Some(own.unwrap_or_else(|| Rc::clone(self.kernel().vfs.root())))
     }
 
     fn descriptors(&self, pid: Pid) -> Vec<(Fd, Rc<OpenFile>)> {
-        let list = self.living(pid).map(|home| home.files.descriptors.list()).unwrap_or_default();
+        let list = self.living(pid).map(|home| home.files.descriptors().list()).unwrap_or_default();
         list.into_iter().map(|(fd, descriptor)| (fd, descriptor.file)).collect()
     }
 
@@ -288,6 +289,8 @@ impl ProcSource for Source {
             ("heap_bytes", counts.heap_used),
             ("heap_frames", counts.heap_frames),
             ("longest_poll_us", counts.longest_poll_us),
+            ("polls", counts.polls),
+            ("wakes", counts.wakes),
             ("unknown_calls", kernel.unknown_calls.get()),
             ("round_trips", homes.iter().map(|home| round_trips(home)).sum()),
             ("frames_in", network.frames_in),

@@ -30,7 +30,7 @@ impl Running {
             _ => None,
         });
         if let Some(call) = call {
-            set_result(&self.thread, call, reply.result, caught);
+            self.set_result(call, reply.result, caught);
         }
         self.thread.in_call.set(None);
         for action in reply.actions {
@@ -45,6 +45,16 @@ impl Running {
             }
         }
         Next::Run
+    }
+}
+
+impl Running {
+    /// Ends a call with what it gives.
+    pub(super) fn set_result(&self, call: Call, result: SysResult, caught: Option<u64>) {
+        if let Ok(value) = result {
+            self.body.count_io(call.sysno, value);
+        }
+        set_result(&self.thread, call, result, caught);
     }
 }
 

@@ -1,11 +1,13 @@
 //! A process as file systems and terminals see it.
 
+use alloc::rc::Rc;
+
 use wayfarer_proto::id::{Pid, Tid};
 use wayfarer_proto::linux::capability::CAP_FOWNER;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
 
 use super::{Home, HomeThread};
-use crate::fs::{Asker, Inode};
+use crate::fs::{Asker, Dentry, Inode};
 use crate::kernel::Kernel;
 use crate::signal::Disposition;
 
@@ -53,6 +55,10 @@ impl Asker for HomeAsker<'_> {
     fn makes_as(&self) -> (u32, u32) {
         let credentials = self.home.credentials.borrow();
         (credentials.user.files, credentials.group.files)
+    }
+
+    fn root(&self) -> Option<Rc<Dentry>> {
+        self.home.files.root()
     }
 
     fn is_group_orphaned(&self) -> bool {

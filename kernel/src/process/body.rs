@@ -1,6 +1,5 @@
 //! The half of a process that travels: its address space and the user contexts of its threads.
 
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::{Cell, RefCell};
@@ -8,7 +7,8 @@ use core::time::Duration;
 
 use wayfarer_machine::OutOfFrames;
 use wayfarer_proto::id::{CallSeq, ProcessKey, Tid};
-use wayfarer_proto::message::Usage;
+use wayfarer_proto::message::{CpuTime, IoCounts, Usage};
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::table::Sysno;
 
 use super::freeze::Freezer;
@@ -83,13 +83,15 @@ pub struct Body {
     /// The address space; execve(2) replaces it.
     memory: RefCell<Rc<Memory>>,
     /// The threads, by id.
-    pub threads: RefCell<BTreeMap<Tid, Rc<BodyThread>>>,
+    pub threads: RefCell<SortedMap<Tid, Rc<BodyThread>>>,
     /// Who it is.
     pub identity: Cell<Identity>,
     /// Its clocks.
     pub clocks: Cell<Clocks>,
-    /// CPU time used by all threads, in nanoseconds.
-    pub cpu: Cell<u64>,
+    /// CPU time used by all threads, those that have ended included.
+    pub cpu: Cell<CpuTime>,
+    /// What it has read and written.
+    pub io: Cell<IoCounts>,
     /// The timers that count that time.
     pub cpu_timers: CpuTimers,
     /// A thread has asked to move on by itself; the others need not ask before it is answered.
@@ -113,7 +115,8 @@ impl Body {
             threads: RefCell::default(),
             identity: Cell::default(),
             clocks: Cell::default(),
-            cpu: Cell::new(0),
+            cpu: Cell::default(),
+            io: Cell::default(),
             cpu_timers: CpuTimers::default(),
             roaming: Cell::new(false),
             local_calls: Cell::new(0),
@@ -189,7 +192,25 @@ impl Body {
 
     /// What the process has used, as far as its body knows.
     pub fn usage(&self) -> Usage {
-        Usage { cpu_ns: self.cpu.get(), local_calls: self.local_calls.get() }
+        Usage { cpu: self.cpu.get(), io: self.io.get(), local_calls: self.local_calls.get() }
+    }
+
+    /// Counts a call that has read or written.
+    pub fn count_io(&self, call: Sysno, bytes: u64) {
+        let (reads, writes) = match call {
+            Sysno::read | Sysno::pread64 | Sysno::readv | Sysno::preadv | Sysno::preadv2 => (1, 0),
+            Sysno::write | Sysno::pwrite64 | Sysno::writev | Sysno::pwritev | Sysno::pwritev2 => {
+                (0, 1)
+            }
+            Sysno::sendfile | Sysno::copy_file_range => (1, 1),
+            _ => return,
+        };
+        let mut io = self.io.get();
+        io.reads += reads;
+        io.writes += writes;
+        io.bytes_read = io.bytes_read.saturating_add(reads * bytes);
+        io.bytes_written = io.bytes_written.saturating_add(writes * bytes);
+        self.io.set(io);
     }
 
     /// Home's wall clock was set.

@@ -103,6 +103,11 @@ impl ProcessCell {
         }
     }
 
+    /// Whether both halves are here and nothing between them goes through sessions.
+    pub fn is_whole(&self) -> bool {
+        matches!(*self.state.borrow(), Process::Whole { .. }) && self.joint.borrow().is_none()
+    }
+
     /// The deputy's session, if there is one here.
     pub fn deputy_driver(&self) -> Option<Rc<DeputyDriver>> {
         match &*self.state.borrow() {

@@ -8,8 +8,8 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Pid, ProcessKey, Tid, UserAddr};
 use wayfarer_proto::linux::process::{
     CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_FS,
-    CLONE_NAMESPACES, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD,
-    CLONE_VFORK, CLONE_VM, CSIGNAL,
+    CLONE_ID_SHIFT, CLONE_NAMESPACES, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_SETTLS,
+    CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL,
 };
 use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::message;
@@ -22,6 +22,8 @@ use crate::syscall::Call;
 
 /// What a thread shares with its process, all of it or nothing.
 const THREAD_FLAGS: u64 = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+/// What a child process may share with its parent.
+const CHILD_FLAGS: u64 = CLONE_FS | CLONE_FILES;
 
 /// What one of the three calls makes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +74,39 @@ impl CloneArgs {
         self.flags & CLONE_PIDFD != 0
     }
 
+    /// Whether the child is to be the caller's sibling (`CLONE_PARENT`).
+    pub const fn is_sibling(&self) -> bool {
+        self.flags & CLONE_PARENT != 0
+    }
+
+    /// Whether the child shares the caller's descriptor table (`CLONE_FILES`).
+    pub const fn shares_descriptors(&self) -> bool {
+        self.flags & CLONE_FILES != 0
+    }
+
+    /// Whether the child shares the caller's directory, root and umask (`CLONE_FS`).
+    pub const fn shares_place(&self) -> bool {
+        self.flags & CLONE_FS != 0
+    }
+
+    /// Whether the caller waits until the child executes a program or ends (`CLONE_VFORK`).
+    pub const fn waits(&self) -> bool {
+        self.flags & CLONE_VFORK != 0
+    }
+
+    /// What tells the parent of the child's end.
+    pub const fn exit_signal(&self) -> Option<Signal> {
+        Signal::new(self.flags & CSIGNAL)
+    }
+
+    /// The id that clone3(2) asks for.
+    pub const fn wanted_id(&self) -> Option<i32> {
+        match (self.flags >> CLONE_ID_SHIFT) as i32 {
+            0 => None,
+            id => Some(id),
+        }
+    }
+
     /// Whether the child's handlers are reset (`CLONE_CLEAR_SIGHAND`).
     pub const fn clears_handlers(&self) -> bool {
         self.flags & CLONE_CLEAR_SIGHAND != 0
@@ -83,15 +118,13 @@ impl CloneArgs {
     /// `EINVAL` for flags that make neither a thread, a vfork child nor a fork child.
     pub fn kind(&self) -> Result<Kind, Errno> {
         if self.flags & CLONE_NAMESPACES != 0 {
-            return Err(Errno::EINVAL);
+            return Err(Errno::EPERM);
         }
         let shared = self.flags & THREAD_FLAGS;
-        let child_signal = matches!(self.flags & CSIGNAL, 0 | 17);
-        match shared {
-            THREAD_FLAGS if self.wants_descriptor() => Err(Errno::EINVAL),
-            THREAD_FLAGS => Ok(Kind::Thread),
-            0 if child_signal => Ok(Kind::Fork),
-            CLONE_VM if self.flags & CLONE_VFORK != 0 && child_signal => Ok(Kind::Vfork),
+        match shared & !CHILD_FLAGS {
+            _ if shared == THREAD_FLAGS && !self.wants_descriptor() => Ok(Kind::Thread),
+            0 => Ok(Kind::Fork),
+            CLONE_VM if self.waits() => Ok(Kind::Vfork),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -192,7 +225,7 @@ impl Body {
     /// Ends the body halves of all threads but one (execve(2), rule 8); says which.
     pub fn end_others(&self, spared: Tid) -> Vec<Tid> {
         let others: Vec<_> =
-            self.threads.borrow_mut().extract_if(.., |tid, _| *tid != spared).collect();
+            self.threads.borrow_mut().extract_if(|tid, _| *tid != spared).collect();
         for (_, thread) in &others {
             thread.halt();
             thread.stopped.wake_all();

@@ -33,8 +33,15 @@ impl CpuTimer {
 pub struct CpuTimers {
     /// ITIMER_VIRTUAL.
     pub user: Cell<CpuTimer>,
-    /// ITIMER_PROF. Time within the kernel is not charged to processes and does not count.
+    /// ITIMER_PROF: counts time in the kernel, too.
     pub profile: Cell<CpuTimer>,
+}
+
+impl CpuTimers {
+    /// Whether either may expire.
+    pub fn are_armed(&self) -> bool {
+        self.user.get().expires.is_some() || self.profile.get().expires.is_some()
+    }
 }
 
 impl Running {
@@ -42,10 +49,14 @@ impl Running {
     /// others, so they are made as calls are.
     pub(super) async fn expire_cpu_timers(&self) -> Next {
         let timers = &self.body.cpu_timers;
-        let expired = [(&timers.user, Signal::SIGVTALRM), (&timers.profile, Signal::SIGPROF)];
-        for (cell, signal) in expired {
+        let used = self.body.cpu.get();
+        let expired = [
+            (&timers.user, used.user, Signal::SIGVTALRM),
+            (&timers.profile, used.total(), Signal::SIGPROF),
+        ];
+        for (cell, now, signal) in expired {
             let mut timer = cell.get();
-            if !timer.expire(self.body.cpu.get()) {
+            if !timer.expire(now) {
                 continue;
             }
             cell.set(timer);

@@ -6,6 +6,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::capability::{
     ALL, CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
     CAP_LINUX_IMMUTABLE, CAP_MAC_OVERRIDE, CAP_MKNOD, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE,
+    CAP_SYS_PTRACE,
 };
 
 use wayfarer_proto::linux::fcntl::{W_OK, X_OK};
@@ -197,6 +198,20 @@ impl Credentials {
     pub fn may_schedule(&self, other: &Self) -> bool {
         let own = self.user.effective;
         self.has(CAP_SYS_NICE) || own == other.user.real || own == other.user.effective
+    }
+
+    /// Whether it may look into a process of these credentials (ptrace(2), "Ptrace access mode
+    /// checking").
+    pub fn may_trace(&self, other: &Self) -> bool {
+        let all = |ids: Ids, id| [ids.real, ids.effective, ids.saved] == [id; 3];
+        let same = all(other.user, self.user.real) && all(other.group, self.group.real);
+        same || self.has(CAP_SYS_PTRACE)
+    }
+
+    /// Whether it may say that a message comes from this user and group (unix(7)).
+    pub fn may_claim(&self, uid: u32, gid: u32) -> bool {
+        let has = |ids: Ids, id| [ids.real, ids.effective, ids.saved].contains(&id);
+        (has(self.user, uid) || self.sets_user()) && (has(self.group, gid) || self.sets_group())
     }
 
     /// Whether it may become any user.

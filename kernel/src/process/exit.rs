@@ -1,16 +1,18 @@
 //! The end of a process: its body is destroyed, its handlers end by themselves, and only then are
 //! its descriptors released (decision D3). What is left is a status for the parent to collect.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use wayfarer_proto::console::{FromNode, ProgramReport};
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::process::WaitStatus;
+use wayfarer_proto::linux::signal::{SI_USER, SigDetail, SigInfo, Signal};
 
 use super::{Home, HomeThread};
 use crate::executor::Priority;
-use crate::fs::locks::LockOwner;
+use crate::ipc::MessageQueue;
 use crate::kernel::Kernel;
 use crate::runner::exit_status;
 
@@ -22,7 +24,8 @@ pub fn spawn_reaper(kernel: &Rc<Kernel>, home: &Rc<Home>) {
     let (kernel, home) = (Rc::clone(kernel), Rc::clone(home));
     kernel.spawner.clone().spawn(Priority::Service, async move {
         home.exit_changed.wait_until(|| home.exiting()).await;
-        kernel.destroy_body(&home).await;
+        // Boxed: a process waits for its end as long as it lives, and ends once.
+        Box::pin(kernel.destroy_body(&home)).await;
         home.exit_changed.wait_until(|| all_idle(&home).then_some(())).await;
         bury(&kernel, &home);
     });
@@ -39,8 +42,12 @@ fn bury(kernel: &Rc<Kernel>, home: &Rc<Home>) {
     }
     home.timers.clear();
     crate::syscall::home::take_back_semaphores(kernel, home);
-    drop(home.files.descriptors.clear());
-    kernel.vfs.open_files().locks().release(&[LockOwner::Process(home.pid)]);
+    if let Some((files, owner)) = home.files.leave_descriptors() {
+        for file in files {
+            MessageQueue::closed(&file, home.pid);
+        }
+        kernel.vfs.open_files().locks().release(&[owner]);
+    }
     home.threads.borrow_mut().clear();
     report(kernel, home);
     give_children_away(kernel, home);
@@ -67,19 +74,37 @@ fn report(kernel: &Kernel, home: &Home) {
     }));
 }
 
-/// Orphans go to init; zombies among them are announced to it again.
+/// Orphans are told if they wish, and go to who adopts them; zombies among them are announced to it
+/// again.
 fn give_children_away(kernel: &Kernel, home: &Rc<Home>) {
     let children: Vec<_> =
         core::mem::take(&mut *home.children.borrow_mut()).into_values().collect();
-    let init = kernel.processes.home(INIT).filter(|init| init.pid != home.pid);
+    let adopter = adopter(kernel, home);
+    let detail = SigDetail::Sender { pid: home.pid.0, uid: home.credentials.borrow().user.real };
     for child in children {
-        let Some(init) = &init else { continue };
-        *child.parent.borrow_mut() = Rc::downgrade(init);
-        init.children.borrow_mut().insert(child.pid, Rc::clone(&child));
+        if let Some(signal) = child.death_signal.get() {
+            child.post(SigInfo { signal, code: SI_USER, detail });
+        }
+        let Some(adopter) = &adopter else { continue };
+        *child.parent.borrow_mut() = Rc::downgrade(adopter);
+        child.exit_signal.set(Some(Signal::SIGCHLD));
+        adopter.children.borrow_mut().insert(child.pid, Rc::clone(&child));
         if let Some(status) = child.exiting().filter(|_| child.is_zombie()) {
-            super::wait::child_changed(init, &child, status);
+            super::wait::child_changed(adopter, &child, status);
         }
     }
+}
+
+/// Who adopts the children of a process: its closest ancestor that wishes to, else init.
+fn adopter(kernel: &Kernel, home: &Home) -> Option<Rc<Home>> {
+    let mut above = home.parent.borrow().upgrade();
+    while let Some(ancestor) = above {
+        if ancestor.adopts.get() && ancestor.exiting().is_none() {
+            return Some(ancestor);
+        }
+        above = ancestor.parent.borrow().upgrade();
+    }
+    kernel.processes.home(INIT).filter(|init| init.pid != home.pid)
 }
 
 /// When a session leader ends, its foreground group gets SIGHUP (setsid(2), tty_ioctl(4)).

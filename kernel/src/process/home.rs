@@ -1,6 +1,5 @@
 //! The half of a process that stays: identity, descriptors, signals, family (decision D7).
 
-use alloc::collections::BTreeMap;
 use alloc::rc::{Rc, Weak};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,7 +8,8 @@ use core::cell::{Cell, RefCell};
 use wayfarer_proto::id::{Pid, Tid};
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{SigInfo, Signal, SignalSet};
-use wayfarer_proto::message::Usage;
+use wayfarer_proto::message::{CpuTime, Usage};
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::time::Instant;
 
 use super::{
@@ -70,22 +70,26 @@ pub struct Home {
     /// Signals sent to the process as a whole.
     pub pending: RefCell<Pending>,
     /// The threads, by id.
-    pub threads: RefCell<BTreeMap<Tid, Rc<HomeThread>>>,
-    /// Resource limits.
-    pub limits: RefCell<ResourceLimits>,
-    /// The program.
-    pub program: RefCell<ProgramName>,
+    pub threads: RefCell<SortedMap<Tid, Rc<HomeThread>>>,
+    /// Resource limits; shared with those who have not changed theirs since fork(2).
+    pub limits: RefCell<Rc<ResourceLimits>>,
+    /// The program; shared as the limits are.
+    pub program: RefCell<Rc<ProgramName>>,
+    /// Adopts the orphans among its descendants, as init does (`PR_SET_CHILD_SUBREAPER`).
+    pub adopts: Cell<bool>,
+    /// What it gets when its parent ends (`PR_SET_PDEATHSIG`).
+    pub death_signal: Cell<Option<Signal>>,
     /// The parent; init adopts orphans.
     pub parent: RefCell<Weak<Home>>,
     /// Children, zombies included.
-    pub children: RefCell<BTreeMap<Pid, Rc<Home>>>,
+    pub children: RefCell<SortedMap<Pid, Rc<Home>>>,
     /// Woken when a child changes state.
     pub child_changed: WaitQueue,
     /// A change of state that the parent has not waited for yet (stop or continue).
     pub unreported: Cell<Option<WaitStatus>>,
-    /// A vfork child that has neither executed nor exited: its parent waits.
+    /// A vfork child that has neither executed nor ended: its parent waits.
     pub borrows_memory: Cell<bool>,
-    /// Woken when `borrows_memory` ends.
+    /// Woken when the process has executed a program or ended, and borrows no memory.
     pub memory_returned: WaitQueue,
     /// The armed ITIMER_REAL, if any.
     pub real_timer: RefCell<Option<RealTimer>>,
@@ -101,16 +105,20 @@ pub struct Home {
     pub started: Cell<Instant>,
     /// Files that the body has mapped.
     pub maps: MappedFiles,
-    /// Whether the process has executed a program since it was forked (setpgid(2)).
-    pub has_executed: Cell<bool>,
+    /// Programs it has executed since it was forked.
+    pub executions: Cell<u32>,
+    /// Those that its parent had when it was made.
+    pub parent_executions: Cell<u32>,
+    /// The signal that tells its parent of its end, if any does (clone(2)).
+    pub exit_signal: Cell<Option<Signal>>,
     /// What it did while its body was away.
     pub away: Away,
     /// The generation of its body (decision D6).
     pub epoch: Cell<u32>,
-    /// CPU time of children that were waited for, in nanoseconds.
-    pub children_cpu: Cell<u64>,
-    /// CPU time of the process, in nanoseconds, as far as it is known at home.
-    pub cpu: Cell<u64>,
+    /// CPU time of children that were waited for.
+    pub children_cpu: Cell<CpuTime>,
+    /// CPU time of the process, as far as it is known at home.
+    pub cpu: Cell<CpuTime>,
     stopped: Cell<Option<Signal>>,
     exiting: Cell<Option<WaitStatus>>,
     zombie: Cell<bool>,
@@ -145,6 +153,8 @@ impl Home {
             threads: RefCell::default(),
             limits: RefCell::default(),
             program: RefCell::default(),
+            adopts: Cell::new(false),
+            death_signal: Cell::new(None),
             parent: RefCell::default(),
             children: RefCell::default(),
             child_changed: WaitQueue::new(),
@@ -158,11 +168,13 @@ impl Home {
             oom_adjustment: Cell::new(0),
             started: Cell::default(),
             maps: MappedFiles::default(),
-            has_executed: Cell::new(false),
+            executions: Cell::new(0),
+            parent_executions: Cell::new(0),
+            exit_signal: Cell::new(Some(Signal::SIGCHLD)),
             away: Away::default(),
             epoch: Cell::new(0),
-            children_cpu: Cell::new(0),
-            cpu: Cell::new(0),
+            children_cpu: Cell::default(),
+            cpu: Cell::default(),
             stopped: Cell::new(None),
             exiting: Cell::new(None),
             zombie: Cell::new(false),
@@ -228,7 +240,7 @@ impl Home {
 
     /// Notes what the body says it has used.
     pub fn note_usage(&self, usage: &Usage) {
-        self.cpu.set(usage.cpu_ns);
+        self.cpu.set(usage.cpu);
         self.away.local.set(usage.local_calls);
     }
 
@@ -388,7 +400,7 @@ impl Home {
         }
     }
 
-    /// Tells the parent of a change of state: SIGCHLD, and a wake for its wait4(2).
+    /// Tells the parent of a change of state: a signal, and a wake for its wait4(2).
     fn tell_parent(&self, status: WaitStatus) {
         let Some(parent) = self.parent.borrow().upgrade() else { return };
         super::wait::child_changed(&parent, self, status);

@@ -17,7 +17,7 @@ pub fn make_init(kernel: &Kernel) -> Rc<Home> {
     let files = Files::new(Rc::clone(kernel.vfs.root()));
     let init = Home::new(pid, pid, pid, files, Handlers::default());
     init.signals.set(Signal::SIGCHLD, SigAction { handler: SIG_IGN, ..SigAction::DEFAULT });
-    init.program.borrow_mut().comm = String::from("init");
+    Rc::make_mut(&mut init.program.borrow_mut()).comm = String::from("init");
     kernel.processes.insert_home(&init);
     init
 }

@@ -92,6 +92,26 @@ impl LocalMemory {
         }
     }
 
+    /// Appends `length` bytes at `address` to `data`.
+    ///
+    /// # Errors
+    /// [`MemoryError::Fault`] with the number of bytes appended.
+    pub async fn append(
+        &self,
+        address: UserAddr,
+        length: usize,
+        data: &mut Vec<u8>,
+    ) -> Result<(), MemoryError> {
+        let mut done = 0;
+        loop {
+            let at = address.offset(done as u64);
+            let progress = self.memory.space.borrow_mut().append(at, length - done, data);
+            if !self.advance(&mut done, progress).await? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Copies `data` to `address`.
     ///
     /// # Errors
@@ -105,6 +125,11 @@ impl LocalMemory {
                 return Ok(());
             }
         }
+    }
+
+    /// Copies `data` to `address` if nothing must be waited for; whether it did.
+    pub fn write_now(&self, address: UserAddr, data: &[u8]) -> bool {
+        self.memory.space.borrow_mut().write(address, data).is_complete()
     }
 
     /// Copies a string of at most `max` bytes, its NUL included, and gives it without the NUL.

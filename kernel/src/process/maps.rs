@@ -1,6 +1,5 @@
 //! The files a process has mapped, as home knows them.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,6 +9,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::MapId;
 use wayfarer_proto::limits;
 use wayfarer_proto::message::FileVersion;
+use wayfarer_proto::sorted::{SortedMap, SortedSet};
 
 use crate::executor::WaitQueue;
 use crate::fs::Inode;
@@ -57,13 +57,13 @@ impl MappedFile {
 /// executes a new program, or it ends.
 #[derive(Default)]
 pub struct MappedFiles {
-    files: RefCell<BTreeMap<MapId, MappedFile>>,
+    files: RefCell<SortedMap<MapId, MappedFile>>,
     /// Those that may be written to through a shared mapping.
-    writable: RefCell<BTreeSet<MapId>>,
+    writable: RefCell<SortedSet<MapId>>,
     /// Those that a shared mapping was granted of, which the body may not have made yet.
-    granted: RefCell<BTreeSet<MapId>>,
+    granted: RefCell<SortedSet<MapId>>,
     /// Those whose latest content may be where the body is.
-    lent: RefCell<BTreeMap<MapId, Rc<dyn Inode>>>,
+    lent: RefCell<SortedMap<MapId, Rc<dyn Inode>>>,
     /// Woken when nothing is lent any more.
     pub returned: WaitQueue,
 }
@@ -71,7 +71,7 @@ pub struct MappedFiles {
 impl MappedFiles {
     /// Enters a file under its name.
     pub fn insert(&self, id: MapId, file: MappedFile) {
-        self.files.borrow_mut().entry(id).or_insert(file);
+        self.files.borrow_mut().get_or_insert_with(id, || file);
     }
 
     /// The file with this name.

@@ -1,6 +1,5 @@
 //! The timers of timer_create(2): they run at home, where their signals are posted.
 
-use alloc::collections::BTreeMap;
 use alloc::rc::{Rc, Weak};
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
@@ -8,9 +7,10 @@ use core::time::Duration;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Tid;
 use wayfarer_proto::linux::signal::{SI_TIMER, SigDetail, SigInfo, Signal};
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::time::Instant;
 
-use super::Home;
+use super::{CpuClock, Home};
 use crate::event::{Setting, TimerBase, after};
 use crate::executor::{Priority, Spawner, TaskHandle, Timers};
 
@@ -30,11 +30,20 @@ pub struct Notice {
     pub thread: Option<Tid>,
 }
 
+/// What a timer counts.
+#[derive(Clone)]
+pub enum TimerClock {
+    /// Time that passes, and the clock of absolute times.
+    Real(TimerBase),
+    /// CPU time: its deadlines are readings of this clock.
+    Cpu(CpuClock),
+}
+
 /// A timer.
 pub struct PosixTimer {
     id: i32,
-    /// The clock of its absolute times.
-    pub base: TimerBase,
+    /// What it counts.
+    pub clock: TimerClock,
     notice: Notice,
     deadline: Cell<Option<Instant>>,
     interval: Cell<Duration>,
@@ -45,10 +54,30 @@ pub struct PosixTimer {
     task: RefCell<Option<TaskHandle>>,
 }
 
+impl TimerClock {
+    /// What it reads; `None` if there is nothing any more that it could count.
+    pub async fn read(&self, timers: &Timers) -> Option<Instant> {
+        match self {
+            Self::Real(_) => Some(timers.now()),
+            Self::Cpu(clock) => clock.read().await,
+        }
+    }
+
+    async fn reaches(&self, deadline: Instant, timers: &Timers) -> Option<Instant> {
+        match self {
+            Self::Real(_) => {
+                timers.sleep_until(deadline).await;
+                Some(timers.now())
+            }
+            Self::Cpu(clock) => clock.reaches(deadline, timers).await,
+        }
+    }
+}
+
 /// The timers of a process, by id.
 #[derive(Default)]
 pub struct PosixTimers {
-    timers: RefCell<BTreeMap<i32, Rc<PosixTimer>>>,
+    timers: RefCell<SortedMap<i32, Rc<PosixTimer>>>,
     next: Cell<i32>,
 }
 
@@ -57,7 +86,7 @@ impl PosixTimers {
     ///
     /// # Errors
     /// `EAGAIN` if there are too many.
-    pub fn create(&self, base: TimerBase, notice: Notice) -> Result<i32, Errno> {
+    pub fn create(&self, clock: TimerClock, notice: Notice) -> Result<i32, Errno> {
         let mut timers = self.timers.borrow_mut();
         if timers.len() >= MOST {
             return Err(Errno::EAGAIN);
@@ -69,7 +98,7 @@ impl PosixTimers {
         self.next.set(id.checked_add(1).unwrap_or(0));
         let timer = PosixTimer {
             id,
-            base,
+            clock,
             notice,
             deadline: Cell::new(None),
             interval: Cell::default(),
@@ -126,7 +155,7 @@ impl PosixTimer {
         }
     }
 
-    /// What is left of it (timer_gettime(2)).
+    /// What is left of it when its clock reads `now` (timer_gettime(2)).
     pub fn setting(&self, now: Instant) -> Setting {
         let value = self.deadline.get().map_or(Duration::ZERO, |deadline| {
             // An armed timer never reads as one that is not.
@@ -211,8 +240,9 @@ impl PosixTimer {
 async fn tick(timers: Timers, home: Weak<Home>, timer: Weak<PosixTimer>) {
     let mut next = timer.upgrade().and_then(|timer| timer.deadline.get());
     while let Some(deadline) = next {
-        timers.sleep_until(deadline).await;
+        let Some(clock) = timer.upgrade().map(|timer| timer.clock.clone()) else { return };
+        let Some(now) = clock.reaches(deadline, &timers).await else { return };
         let (Some(home), Some(timer)) = (home.upgrade(), timer.upgrade()) else { return };
-        next = timer.expire(&home, timers.now());
+        next = timer.expire(&home, now);
     }
 }

@@ -5,8 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::linux::capability::CAP_SETUID;
 use wayfarer_proto::linux::fcntl::X_OK;
 use wayfarer_proto::linux::process::RLIMIT_STACK;
+use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::linux::stat::{FileType, S_ISGID, S_ISUID};
 
 use super::home::ProgramName;
@@ -15,7 +17,7 @@ use crate::exec::{
     self, ExecError, ExecImage, Executable, Loadable, Processor, Program, ProgramFile, Start,
     script,
 };
-use crate::fs::{Asker as _, FollowLast};
+use crate::fs::{Asker as _, Dentry, FollowLast};
 use crate::kernel::Kernel;
 
 /// Bytes of `/proc/PID/comm`, without the NUL.
@@ -24,14 +26,30 @@ pub(super) const COMM_MAX: usize = 15;
 const SIGNAL_FRAME_BYTES: u64 = 3632;
 
 /// The arguments of execve(2).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ExecRequest {
-    /// The path.
+    /// The program's file where it is not what the path names now (execveat(2)).
+    pub file: Option<Rc<Dentry>>,
+    /// The path; an interpreter is told to open it.
     pub path: Vec<u8>,
+    /// Whether the path names nothing once the program runs: it leads through a descriptor that
+    /// will be closed.
+    pub is_fleeting: bool,
     /// The arguments.
     pub arguments: Vec<Vec<u8>>,
     /// The environment.
     pub environment: Vec<Vec<u8>>,
+}
+
+impl ExecRequest {
+    /// Executes what a path names.
+    pub const fn of_path(
+        path: Vec<u8>,
+        arguments: Vec<Vec<u8>>,
+        environment: Vec<Vec<u8>>,
+    ) -> Self {
+        Self { file: None, path, is_fleeting: false, arguments, environment }
+    }
 }
 
 /// A program that was read and can be started.
@@ -47,7 +65,6 @@ pub struct NewProgram {
 /// A file found to be executable.
 struct Found {
     file: MappedFile,
-    path: Vec<u8>,
     arguments: Vec<Vec<u8>>,
     program: Program,
 }
@@ -63,8 +80,10 @@ impl Kernel {
         r: ExecRequest,
         credentials: &mut Credentials,
     ) -> Result<NewProgram, Errno> {
-        let found = find(asker, r.path.clone(), r.arguments)?;
-        let secure = begin(credentials, &found.file);
+        let found = find(asker, &r)?;
+        // Who shares its place could be led astray, unless it may become anyone.
+        let trusted = asker.home.files.has_own_place() || credentials.has(CAP_SETUID);
+        let secure = begin(credentials, &found.file, trusted);
         let maps = MappedFiles::default();
         let interpreter = match &found.program.interpreter {
             Some(path) => Some(open_interpreter(asker, path)?),
@@ -105,7 +124,7 @@ impl Kernel {
         };
         let image = ExecImage::build(main, helper, &start)?;
         let name = ProgramName {
-            comm: comm_of(&found.path),
+            comm: comm_of(&start.path),
             path: path.clone(),
             arguments: joined(&start.argv),
             environment: joined(&start.envp),
@@ -119,10 +138,10 @@ impl Kernel {
     }
 }
 
-/// Changes credentials to those of a program: its file may say whose.
-fn begin(credentials: &mut Credentials, file: &MappedFile) -> bool {
+/// Changes credentials to those of a program: its file may say whose, to who is trusted.
+fn begin(credentials: &mut Credentials, file: &MappedFile, trusted: bool) -> bool {
     let attributes = file.inode.metadata().attributes;
-    let set = |bit: u32| attributes.permissions & bit == bit;
+    let set = |bit: u32| trusted && attributes.permissions & bit == bit;
     let owner = set(S_ISUID).then_some(attributes.uid);
     // Without group execution the bit means mandatory locking.
     let group = set(S_ISGID | 0o010).then_some(attributes.gid);
@@ -136,18 +155,20 @@ impl ProgramFile for MappedFile {
 }
 
 /// Follows `#!` lines to an ELF executable.
-fn find(
-    asker: &HomeAsker<'_>,
-    mut path: Vec<u8>,
-    mut arguments: Vec<Vec<u8>>,
-) -> Result<Found, Errno> {
+fn find(asker: &HomeAsker<'_>, request: &ExecRequest) -> Result<Found, Errno> {
+    let ExecRequest { file, mut path, mut arguments, .. } = request.clone();
+    let mut file = match file {
+        Some(dentry) => executable(asker, &dentry)?,
+        None => open_program(asker, &path)?,
+    };
     for _ in 0..=script::DEPTH_MAX {
-        let file = open_program(asker, &path)?;
         match exec::inspect(&file)? {
-            Executable::Elf(program) => return Ok(Found { file, path, arguments, program }),
+            Executable::Elf(program) => return Ok(Found { file, arguments, program }),
+            Executable::Script(_) if request.is_fleeting => return Err(Errno::ENOENT),
             Executable::Script(script) => {
                 arguments = script.arguments(&path, &arguments);
                 path = script.interpreter;
+                file = open_program(asker, &path)?;
             }
         }
     }
@@ -157,11 +178,19 @@ fn find(
 fn open_program(asker: &HomeAsker<'_>, path: &[u8]) -> Result<MappedFile, Errno> {
     let directory = asker.home.files.directory();
     let dentry = asker.kernel.vfs.resolve(&directory, path, FollowLast::Yes, asker)?;
+    executable(asker, &dentry)
+}
+
+/// The file of this name, if the asker may execute it.
+fn executable(asker: &HomeAsker<'_>, dentry: &Rc<Dentry>) -> Result<MappedFile, Errno> {
     let inode = dentry.inode();
     if inode.file_type() != FileType::Regular || !asker.may(&**inode, X_OK) {
         return Err(Errno::EACCES);
     }
-    Ok(MappedFile { inode: Rc::clone(dentry.inode()), path: dentry.path() })
+    Ok(MappedFile {
+        inode: Rc::clone(dentry.inode()),
+        path: dentry.path_from(asker.root().as_ref()),
+    })
 }
 
 fn open_interpreter(asker: &HomeAsker<'_>, path: &[u8]) -> Result<(MappedFile, Program), Errno> {
@@ -187,12 +216,16 @@ impl Home {
     /// What execve(2) changes at home.
     pub fn become_program(&self, program: NewProgram) {
         self.signals.reset_caught();
-        drop(self.files.descriptors.remove_close_on_exec());
+        self.files.unshare_descriptors();
+        for file in self.files.descriptors().remove_close_on_exec() {
+            self.closed(&file);
+        }
         self.maps.end_loans();
         self.maps.copy_from(&program.maps);
-        self.has_executed.set(true);
+        self.executions.set(self.executions.get() + 1);
+        self.exit_signal.set(Some(Signal::SIGCHLD));
         self.timers.clear();
-        *self.program.borrow_mut() = program.name;
+        *self.program.borrow_mut() = Rc::new(program.name);
         self.end_borrowing();
     }
 

@@ -81,7 +81,7 @@ impl LocalMemory {
             return;
         }
         let value = u32::from_le_bytes(bytes);
-        let wake = |key: FutexKey| futexes.wake(key, 1, MATCH_ANY);
+        let wake = |key: FutexKey| futexes.wake_any(key, 1, MATCH_ANY);
         if pending == Some(false) && value == 0 {
             self.futex_key(word).map(wake);
             return;

@@ -1,6 +1,9 @@
 //! The life of a user thread: run, see why it came back, serve that, look for signals (D2).
 
 use alloc::rc::Rc;
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 
 use wayfarer_machine::Trap;
@@ -11,6 +14,7 @@ use wayfarer_proto::linux::signal::{
     BUS_ADRERR, FPE_FLTINV, FPE_INTDIV, ILL_ILLOPN, SI_KERNEL, SigDetail, SigInfo, Signal,
     TRAP_BRKPT,
 };
+use wayfarer_proto::message::CpuTime;
 use wayfarer_proto::roam::Roam;
 use wayfarer_proto::table::{Class, Sysno};
 
@@ -21,7 +25,7 @@ use crate::executor::{Priority, yield_now};
 use crate::kernel::Kernel;
 use crate::memory::AccessKind;
 use crate::net::Network;
-use crate::syscall::{Call, Request};
+use crate::syscall::{Call, Reply, Request};
 
 /// How often a thread that is about to run user code lets frames of peers go first: peers that
 /// send without a pause must not keep it from running.
@@ -49,15 +53,44 @@ pub enum Next {
     End,
 }
 
+/// Why a thread no longer runs freely.
+enum Stop {
+    /// User code was left for this, which is yet to be served.
+    Trap(Trap),
+    /// A call has been served; its answer has more to it than a result, or comes later.
+    Reply(Call, Poll<Reply>),
+    /// There is something else to look after.
+    Disturbed,
+}
+
 impl Running {
     /// Starts the thread's task; it goes on from whatever state its data say.
     pub fn start(self) {
         let spawner = self.kernel.spawner.clone();
         let thread = Rc::clone(&self.thread);
         let task = spawner.spawn(Priority::User, async move {
-            self.run().await;
+            self.run_charged().await;
         });
         thread.set_task(task);
+    }
+
+    /// Runs, and charges the thread with the time that this takes the kernel.
+    async fn run_charged(&self) {
+        let mut run = pin!(self.run());
+        poll_fn(|context| {
+            let (began, before) = (self.kernel.now(), self.thread.cpu.get().user);
+            let polled = run.as_mut().poll(context);
+            let spent = self.kernel.now().since(began).as_nanos() as u64;
+            let user = self.thread.cpu.get().user - before;
+            self.charge(CpuTime { user: 0, system: spent.saturating_sub(user) });
+            polled
+        })
+        .await;
+    }
+
+    fn charge(&self, used: CpuTime) {
+        self.thread.cpu.set(self.thread.cpu.get() + used);
+        self.body.cpu.set(self.body.cpu.get() + used);
     }
 
     async fn run(&self) {
@@ -74,12 +107,12 @@ impl Running {
                 continue;
             }
             yields = 0;
-            let trap = self.run_user_code();
-            let stale = self.kernel.take_stale_tick();
-            if stale && matches!(trap, Trap::Interrupt) {
-                continue;
-            }
-            next = self.serve(trap).await;
+            next = match self.run_freely() {
+                Stop::Disturbed => Next::Run,
+                Stop::Trap(trap) => self.serve(trap).await,
+                Stop::Reply(call, Poll::Ready(reply)) => self.apply(Some(call), reply).await,
+                Stop::Reply(_, Poll::Pending) => self.resume_call().await,
+            };
         }
     }
 
@@ -120,6 +153,40 @@ impl Running {
         self.kernel.network.as_ref().is_some_and(Network::rest)
     }
 
+    /// Runs user code, and serves its calls as long as they end where they are made.
+    fn run_freely(&self) -> Stop {
+        let counts_calls = matches!(self.kernel.roam, Roam::Every(_) | Roam::Once(_));
+        let is_watched = self.kernel.trace.get() || counts_calls;
+        loop {
+            let trap = self.run_user_code();
+            let stale = self.kernel.take_stale_tick();
+            match trap {
+                Trap::Interrupt if stale => return Stop::Disturbed,
+                Trap::Syscall if !is_watched => {}
+                trap => return Stop::Trap(trap),
+            }
+            let call = Call::from_registers(&self.thread.context.borrow().registers);
+            let Ok(call) = call else { return Stop::Trap(trap) };
+            match self.serve_at_once(call) {
+                None => return Stop::Trap(trap),
+                Some(Poll::Ready(reply)) if reply.actions.is_empty() => {
+                    self.set_result(call, reply.result, None);
+                }
+                Some(reply) => return Stop::Reply(call, reply),
+            }
+            if self.is_disturbed() {
+                return Stop::Disturbed;
+            }
+        }
+    }
+
+    /// Whether the thread may not just go on.
+    fn is_disturbed(&self) -> bool {
+        let body = &self.body;
+        let held = body.is_freezing() || body.is_being_copied() || body.is_stopped();
+        held || self.thread.attention.get() || body.cpu_timers.are_armed()
+    }
+
     fn run_user_code(&self) -> Trap {
         let memory = self.body.memory();
         self.kernel.arm_slice();
@@ -132,7 +199,7 @@ impl Running {
         self.kernel.laps.mark(Stage::User);
         let used = self.kernel.now().since(before);
         self.kernel.meter.excuse(used);
-        self.body.cpu.set(self.body.cpu.get() + used.as_nanos() as u64);
+        self.charge(CpuTime { user: used.as_nanos() as u64, system: 0 });
         trap
     }
 

@@ -1,12 +1,12 @@
 //! All processes of a node: those at home here, and the guests.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{MapId, Pid, ProcessKey, Tid};
+use wayfarer_proto::sorted::{SortedMap, SortedSet};
 
 use super::{Home, ProcessCell};
 use crate::fs::Inode;
@@ -17,9 +17,9 @@ const PID_MAX: i32 = 32768;
 /// The processes a node knows.
 #[derive(Default)]
 pub struct ProcessTable {
-    homes: RefCell<BTreeMap<Pid, Weak<Home>>>,
-    cells: RefCell<BTreeMap<ProcessKey, Rc<ProcessCell>>>,
-    ids: RefCell<BTreeSet<i32>>,
+    homes: RefCell<SortedMap<Pid, Weak<Home>>>,
+    cells: RefCell<SortedMap<ProcessKey, Rc<ProcessCell>>>,
+    ids: RefCell<SortedSet<i32>>,
     last: Cell<i32>,
     /// The names of mapped files: one to a file, whoever maps it.
     files: RefCell<Vec<(Weak<dyn Inode>, MapId)>>,
@@ -39,6 +39,18 @@ impl ProcessTable {
         ids.insert(id);
         self.last.set(id);
         Ok(id)
+    }
+
+    /// Takes an id that somebody has chosen.
+    ///
+    /// # Errors
+    /// `EINVAL` if it can be none, `EEXIST` if it is taken.
+    pub fn claim_id(&self, id: i32) -> Result<i32, Errno> {
+        if !(1..=PID_MAX).contains(&id) {
+            return Err(Errno::EINVAL);
+        }
+        self.sweep();
+        if self.ids.borrow_mut().insert(id) { Ok(id) } else { Err(Errno::EEXIST) }
     }
 
     /// Gives a thread's id back.

@@ -6,7 +6,7 @@ use core::cell::{Cell, RefCell};
 use wayfarer_machine::UserContext;
 use wayfarer_proto::id::{CallSeq, Tid, UserAddr};
 use wayfarer_proto::linux::signal::{SS_DISABLE, SigAltStack};
-use wayfarer_proto::message::OutBytes;
+use wayfarer_proto::message::{CpuTime, OutBytes};
 use wayfarer_proto::time::Instant;
 
 use crate::executor::{TaskHandle, WaitQueue};
@@ -50,6 +50,8 @@ pub struct BodyThread {
     pub robust_list: Cell<UserAddr>,
     /// The alternate signal stack.
     pub alt_stack: Cell<SigAltStack>,
+    /// CPU time used.
+    pub cpu: Cell<CpuTime>,
     /// Calls made on this node, for [`Roam`](wayfarer_proto::roam::Roam).
     pub calls: Cell<u32>,
     /// What a local wait waited for has come: the thread must see it before it may be stopped, for
@@ -77,6 +79,7 @@ impl BodyThread {
             clear_child_tid: Cell::default(),
             robust_list: Cell::default(),
             alt_stack: Cell::new(NO_ALT_STACK),
+            cpu: Cell::default(),
             calls: Cell::new(0),
             claimed: Cell::new(false),
             committed: Cell::new(false),

@@ -1,24 +1,30 @@
 //! How a body reaches its home: in place, or through the sessions.
 
 use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::task::Poll;
 
 use wayfarer_body::{Gather, Memory as Wanted, Request as Asked, Supply};
 use wayfarer_proto::id::CallSeq;
 use wayfarer_proto::message::{Args, Call as WireCall};
+use wayfarer_proto::table::Class;
 
 use super::{InCall, Next, Running};
 use crate::memory::AccessKind;
 use crate::split::BodyDriver;
-use crate::syscall::{Call, Caller, MemoryError, Reply, Request, UserMemory, serve};
+use crate::syscall::{Call, Caller, Reply, Request, UserMemory, home, local, serve};
 
 impl Running {
     /// Makes a request of home and waits for the answer. `call` is the call in progress, which
     /// the thread's state remembers should it be moved meanwhile.
     pub async fn transact(&self, call: Option<Call>, request: Request) -> Reply {
         let mut gathered = None;
-        if self.process.body_driver().is_some()
+        if let Some(driver) = self.process.body_driver()
             && let Request::Call(call) = &request
         {
+            if let Some(reply) = self.read_ahead(&driver, call).await {
+                return reply;
+            }
             gathered = Some(self.gather(call).await);
         }
         // The halves may have become one again while memory was read.
@@ -31,6 +37,25 @@ impl Running {
             }
             None => self.ask_here(call, request).await,
         }
+    }
+
+    /// Serves a call that ends where it is made, as most do at home. `None` says that it may wait,
+    /// and has not begun.
+    pub fn serve_at_once(&self, call: Call) -> Option<Poll<Reply>> {
+        self.kernel.meter.subject(call.sysno.row().name);
+        if let Some(result) = local::at_once(self, &call) {
+            self.count_call(Class::Local);
+            return Some(Poll::Ready(Reply { result, actions: Vec::new() }));
+        }
+        if !self.process.is_whole() || !home::ends_at_once(call.sysno) {
+            return None;
+        }
+        let seq = self.body.next_seq();
+        let reply = serve::at_once(&self.caller(seq)?, seq, &call);
+        if reply.as_ref().is_some_and(Poll::is_pending) {
+            self.await_from(Some(call), seq);
+        }
+        reply
     }
 
     /// Tells home that the thread, or the process, ends. There is no answer.
@@ -54,8 +79,8 @@ impl Running {
         self.await_from(call, seq);
         match self.caller(seq) {
             Some(caller) => match serve::begin(caller, seq, request) {
-                Some(reply) => reply,
-                None => self.await_reply(seq).await,
+                Poll::Ready(reply) => reply,
+                Poll::Pending => self.await_reply(seq).await,
             },
             // Home has forgotten the thread: its process is ending. The reaper ends this task.
             None => core::future::pending().await,
@@ -129,20 +154,17 @@ impl Running {
                     gather.supply(Supply::Writable(length.unwrap_or(0)));
                 }
                 Wanted::Text => {
-                    let mut text = alloc::vec::Vec::new();
+                    let mut text = Vec::new();
                     if memory.read_text(wanted.addr, &mut text, wanted.len).await.is_ok() {
                         text.push(0);
                     }
-                    gather.supply(Supply::Read(&text));
+                    gather.supply(Supply::Read(text));
                 }
                 Wanted::Read => {
-                    let mut bytes = alloc::vec![0; wanted.len];
-                    let length = match memory.read(wanted.addr, &mut bytes).await {
-                        Ok(()) => bytes.len(),
-                        Err(MemoryError::Fault { copied }) => copied,
-                        Err(_) => 0,
-                    };
-                    gather.supply(Supply::Read(&bytes[..length]));
+                    let mut bytes = Vec::with_capacity(wanted.len);
+                    // What can be read goes, and that there is no more of it.
+                    let _ = memory.append(wanted.addr, wanted.len, &mut bytes).await;
+                    gather.supply(Supply::Read(bytes));
                 }
             }
         }

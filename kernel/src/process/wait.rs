@@ -1,4 +1,4 @@
-//! Parents and children: what wait4(2) and waitid(2) see, and the SIGCHLD that announces it.
+//! Parents and children: what wait4(2) and waitid(2) see, and the signal that announces it.
 
 use alloc::rc::Rc;
 
@@ -20,6 +20,17 @@ pub enum Which {
     Child(Pid),
     /// Children in this process group.
     Group(Pid),
+}
+
+/// Which children a wait is for, by the signal that tells of their end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ToldBy {
+    /// SIGCHLD.
+    Sigchld,
+    /// Another signal, or none (`__WCLONE`).
+    Other,
+    /// Any (`__WALL`).
+    Any,
 }
 
 /// Which changes of state a wait is for.
@@ -47,7 +58,12 @@ pub struct Found {
 ///
 /// # Errors
 /// `ECHILD` if there is no child to wait for.
-pub fn look(parent: &Home, which: Which, changes: Changes) -> Result<Option<Found>, Errno> {
+pub fn look(
+    parent: &Home,
+    which: Which,
+    told: ToldBy,
+    changes: Changes,
+) -> Result<Option<Found>, Errno> {
     let mut any = false;
     let mut found = None;
     for child in parent.children.borrow().values() {
@@ -56,6 +72,13 @@ pub fn look(parent: &Home, which: Which, changes: Changes) -> Result<Option<Foun
             Which::Child(pid) => child.pid == pid,
             Which::Group(group) => child.group.get() == group,
         };
+        let by_sigchld = child.exit_signal.get() == Some(Signal::SIGCHLD);
+        let wanted = wanted
+            && match told {
+                ToldBy::Sigchld => by_sigchld,
+                ToldBy::Other => !by_sigchld,
+                ToldBy::Any => true,
+            };
         any |= wanted;
         if !wanted || found.is_some() {
             continue;
@@ -100,17 +123,29 @@ fn take(parent: &Home, found: &Found) {
 pub(super) fn child_changed(parent: &Home, child: &Home, status: WaitStatus) {
     let action = parent.signals.get(Signal::SIGCHLD);
     let ended = matches!(status, WaitStatus::Exited(_) | WaitStatus::Signaled(_));
-    if ended {
-        if action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0 {
+    let signal = if ended {
+        let signal = end_signal(parent, child);
+        let unwanted = action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0;
+        if signal == Some(Signal::SIGCHLD) && unwanted {
             parent.children.borrow_mut().remove(&child.pid);
         }
+        signal
     } else {
         child.unreported.set(Some(status));
-    }
-    if ended || action.flags & SA_NOCLDSTOP == 0 {
+        (action.flags & SA_NOCLDSTOP == 0).then_some(Signal::SIGCHLD)
+    };
+    if let Some(signal) = signal {
         let (code, value) = status.to_siginfo();
-        let detail = SigDetail::Child { pid: child.pid.0, uid: 0, status: value };
-        parent.post(SigInfo { signal: Signal::SIGCHLD, code, detail });
+        let uid = child.credentials.borrow().user.real;
+        let detail = SigDetail::Child { pid: child.pid.0, uid, status: value };
+        parent.post(SigInfo { signal, code, detail });
     }
     parent.child_changed.wake_all();
+}
+
+/// What tells `parent` of the end of `child`: a program that the parent has become since cannot
+/// know what its forerunner asked for.
+fn end_signal(parent: &Home, child: &Home) -> Option<Signal> {
+    let same_program = child.parent_executions.get() == parent.executions.get();
+    if same_program { child.exit_signal.get() } else { Some(Signal::SIGCHLD) }
 }

@@ -53,14 +53,10 @@ pub enum Disposition {
 }
 
 /// The handlers of a process (sigaction(2)), shared by its threads.
+#[derive(Default)]
 pub struct Handlers {
+    /// Of the signals up to the last that ever had one; the others have the default.
     actions: RefCell<Vec<SigAction>>,
-}
-
-impl Default for Handlers {
-    fn default() -> Self {
-        Self { actions: RefCell::new(alloc::vec![SigAction::DEFAULT; usize::from(Signal::MAX)]) }
-    }
 }
 
 impl Clone for Handlers {
@@ -72,13 +68,21 @@ impl Clone for Handlers {
 impl Handlers {
     /// The action for `signal`.
     pub fn get(&self, signal: Signal) -> SigAction {
-        self.actions.borrow()[usize::from(signal.number()) - 1]
+        let actions = self.actions.borrow();
+        actions.get(usize::from(signal.number()) - 1).copied().unwrap_or(SigAction::DEFAULT)
     }
 
     /// Sets the action for `signal` and gives the old one.
     pub fn set(&self, signal: Signal, action: SigAction) -> SigAction {
         let mut actions = self.actions.borrow_mut();
-        core::mem::replace(&mut actions[usize::from(signal.number()) - 1], action)
+        let index = usize::from(signal.number()) - 1;
+        if actions.len() <= index {
+            if action == SigAction::DEFAULT {
+                return action;
+            }
+            actions.resize(index + 1, SigAction::DEFAULT);
+        }
+        core::mem::replace(&mut actions[index], action)
     }
 
     /// What `signal` does now.

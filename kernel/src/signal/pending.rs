@@ -39,6 +39,9 @@ impl Pending {
 
     /// Takes the first signal that `mask` does not block: lowest number first, oldest first.
     pub fn take(&mut self, mask: SignalSet) -> Option<SigInfo> {
+        if self.queue.is_empty() {
+            return None;
+        }
         let signal = self.set().without(mask).first()?;
         self.take_signal(signal)
     }

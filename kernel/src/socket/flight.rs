@@ -4,10 +4,11 @@
 //! closed nobody can receive them any more, but each keeps the other. [`Flight`] knows all sockets
 //! that are on their way and throws away those that cannot be reached.
 
-use alloc::collections::BTreeMap;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+
+use wayfarer_proto::sorted::SortedMap;
 
 use super::Socket;
 use crate::fs::OpenFile;
@@ -15,7 +16,7 @@ use crate::fs::OpenFile;
 /// All sockets of a node that are on their way.
 #[derive(Default)]
 pub struct Flight {
-    sockets: RefCell<BTreeMap<u64, Travelling>>,
+    sockets: RefCell<SortedMap<u64, Travelling>>,
     /// Files to be dropped, one after the other: a recursion would be as deep as a program nests
     /// sockets in sockets.
     discarded: RefCell<Vec<Rc<OpenFile>>>,
@@ -40,7 +41,7 @@ impl Flight {
         let mut sockets = self.sockets.borrow_mut();
         for file in files.iter().filter(|file| is_socket(file)) {
             let new = || Travelling { file: Rc::downgrade(file), times: 0 };
-            sockets.entry(file.number()).or_insert_with(new).times += 1;
+            sockets.get_or_insert_with(file.number(), new).times += 1;
         }
     }
 
@@ -98,9 +99,9 @@ impl Flight {
             }
         }
         loop {
-            let mut inside = BTreeMap::<u64, usize>::new();
+            let mut inside = SortedMap::<u64, usize>::new();
             for file in suspects.iter().flat_map(|suspect| contents(&suspect.file, false)) {
-                *inside.entry(file.number()).or_default() += 1;
+                *inside.get_or_default(file.number()) += 1;
             }
             let before = suspects.len();
             // One that is in a message to a socket that is no suspect can still be received.

@@ -1,4 +1,5 @@
-//! Sockets of programs (socket(7)): `AF_UNIX` and `AF_INET`.
+//! Sockets of programs (socket(7)): `AF_UNIX`, `AF_INET`, and what mq_notify(3) needs of
+//! `AF_NETLINK`.
 //!
 //! ```text
 //! Socket                 what a descriptor refers to: a protocol and its options
@@ -16,6 +17,7 @@ mod endpoint;
 mod flight;
 mod inbox;
 pub mod inet;
+pub mod netlink;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -30,8 +32,8 @@ use wayfarer_machine::FramePool;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::poll::PollEvents;
 use wayfarer_proto::linux::socket::{
-    AF_INET, AF_UNIX, Credentials, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_SEQPACKET,
-    SOCK_STREAM,
+    AF_INET, AF_NETLINK, AF_UNIX, Credentials, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM,
+    SOCK_SEQPACKET, SOCK_STREAM,
 };
 
 pub use address::{Address, InetAddress, UnixName};
@@ -76,6 +78,8 @@ pub enum Family {
     Unix,
     /// `AF_INET`.
     Inet,
+    /// `AF_NETLINK`.
+    Netlink,
 }
 
 impl Family {
@@ -84,6 +88,7 @@ impl Family {
         match self {
             Self::Unix => AF_UNIX,
             Self::Inet => AF_INET,
+            Self::Netlink => AF_NETLINK,
         }
     }
 }
@@ -193,6 +198,14 @@ pub trait Protocol {
     /// `EAGAIN`, `EPIPE`, `ENOTCONN`, `EMSGSIZE` and others as send(2) says.
     fn send(&self, message: &Outgoing<'_>) -> Result<usize, Errno>;
 
+    /// Puts a message of the kernel where it is received.
+    ///
+    /// # Errors
+    /// `ENOTSUP` for a socket that takes none, `ENOBUFS`.
+    fn tell(&self, _message: &[u8]) -> Result<(), Errno> {
+        Err(Errno::ENOTSUP)
+    }
+
     /// Receives.
     ///
     /// # Errors
@@ -225,6 +238,11 @@ pub trait Protocol {
     /// Whether it listens (`SO_ACCEPTCONN`).
     fn is_listening(&self) -> bool {
         false
+    }
+
+    /// Connections that it has and nobody has accepted, as far as `/proc/net` tells of them.
+    fn unaccepted(&self) -> Vec<Rc<dyn Protocol>> {
+        Vec::new()
     }
 
     /// The pending error (`SO_ERROR`), which is none afterwards.
@@ -297,6 +315,11 @@ impl Socket {
     /// What it does.
     pub fn protocol(&self) -> &dyn Protocol {
         &*self.protocol
+    }
+
+    /// The same, for who goes on without the descriptor.
+    pub fn share_protocol(&self) -> Rc<dyn Protocol> {
+        Rc::clone(&self.protocol)
     }
 
     /// Where a message came from, as recvfrom(2) tells. A TCP connection does not tell, and an

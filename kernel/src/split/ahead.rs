@@ -1,22 +1,25 @@
 //! Writes that a body away does not wait for (decision 0016): home lends it the room of a pipe,
 //! and takes in what it then writes.
 
-use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
-use core::pin::pin;
+use core::ops::Range;
+use core::pin::Pin;
 
 use wayfarer_deputy::Input;
 use wayfarer_proto::id::{CallSeq, Fd, Tid};
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::message::{Args, Call as WireCall};
+use wayfarer_proto::sorted::SortedSet;
 use wayfarer_proto::table::Sysno;
 
+use super::read_ahead::{Lent, Reading};
 use super::{BodyDriver, DeputyDriver};
 use crate::executor::WaitQueue;
+use crate::fs::OpenFile;
 use crate::process::{Home, Running};
 use crate::syscall::Reply;
 
@@ -32,6 +35,9 @@ pub(super) struct Ahead {
     idle: Cell<u32>,
     /// Its number among the returns of the node, while one is awaited.
     awaited: Cell<Option<u64>>,
+    pub(super) reading: Cell<Reading>,
+    /// What it has of a file.
+    pub(super) lent: RefCell<Option<Lent>>,
 }
 
 /// Bodies that are being told something while they may have written on credit. Whoever caused it is
@@ -41,14 +47,15 @@ pub struct Returns {
     /// How many have begun.
     begun: Cell<u64>,
     /// Those that go on, by number.
-    open: RefCell<BTreeSet<u64>>,
-    ended: WaitQueue,
+    open: RefCell<SortedSet<u64>>,
+    pub(super) ended: WaitQueue,
+    /// Bytes of files that bodies have.
+    pub(super) lent: Rc<Cell<usize>>,
 }
 
 impl Returns {
     /// Does `work`, then waits until the returns are over that it has begun.
-    pub async fn settle<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
+    pub async fn settle<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> T {
         let mut own = self.begun.get()..self.begun.get();
         let result = poll_fn(|context| {
             let before = self.begun.get();
@@ -61,10 +68,20 @@ impl Returns {
         })
         .await;
         if !own.is_empty() {
-            let over = || self.open.borrow().range(own.clone()).next().is_none().then_some(());
-            self.ended.wait_until(over).await;
+            self.over(own).await;
         }
         result
+    }
+
+    /// How many have begun so far: the number of the next.
+    pub fn begun(&self) -> u64 {
+        self.begun.get()
+    }
+
+    /// Waits until these are over.
+    pub async fn over(&self, numbers: Range<u64>) {
+        let over = || self.open.borrow().range(numbers.clone()).next().is_none().then_some(());
+        self.ended.wait_until(over).await;
     }
 
     fn begin(&self) -> u64 {
@@ -96,7 +113,12 @@ impl DeputyDriver {
             return;
         }
         match sure_room(&self.home, fd) {
-            0 => self.ahead.fd.set(None),
+            0 => {
+                self.ahead.fd.set(None);
+                let mut reading = self.ahead.reading.get();
+                reading.interrupt();
+                self.ahead.reading.set(reading);
+            }
             room => {
                 self.ahead.idle.set(idle + 1);
                 self.input(Input::Lend { thread, seq, fd, room });
@@ -107,6 +129,9 @@ impl DeputyDriver {
     /// Notes whether a loan is to be returned: before anything that the body says is acted on.
     pub(super) fn note_return(&self) {
         let returns = &self.kernel.returns;
+        if !self.session.borrow().has_lent_bytes() && self.ahead.lent.take().is_some() {
+            returns.ended.wake_all();
+        }
         match (self.session.borrow().awaits_return(), self.ahead.awaited.get()) {
             (true, None) => self.ahead.awaited.set(Some(returns.begin())),
             (false, Some(number)) => {
@@ -123,7 +148,7 @@ impl DeputyDriver {
         let away = &self.home.away;
         away.remote.set(away.remote.get() + 1);
         // The descriptor is what it was: what changes it is a request, which ends the loan.
-        let Ok(file) = self.home.files.descriptors.get(fd) else { return };
+        let Ok(file) = self.home.files.descriptors().get(fd) else { return };
         if file.take(bytes).is_err() {
             let (pid, node) = (self.home.pid, self.kernel.node);
             self.kernel
@@ -135,14 +160,19 @@ impl DeputyDriver {
 }
 
 /// How much the process can write to `fd` so that nobody could tell when it is done, as long as it
-/// makes no other call: memory and open file are its own.
+/// makes no other call.
 fn sure_room(home: &Home, fd: Fd) -> usize {
-    let descriptors = &home.files.descriptors;
-    let Ok(file) = descriptors.get(fd) else { return 0 };
+    let Ok(file) = home.files.descriptors().get(fd) else { return 0 };
     let room = file.sure_room();
+    if room > 0 && owns(home, &file) { room } else { 0 }
+}
+
+/// Whether memory and open file are the process's own.
+pub(super) fn owns(home: &Home, file: &Rc<OpenFile>) -> bool {
     let lends_memory = || home.children.borrow().values().any(|child| child.borrows_memory.get());
-    let has_all = || !home.borrows_memory.get() && !lends_memory() && descriptors.has_alone(&file);
-    if room > 0 && home.exiting().is_none() && has_all() { room } else { 0 }
+    let has_all = !home.borrows_memory.get() && !lends_memory();
+    let has_table = home.files.has_own_descriptors() && home.files.descriptors().has_alone(file);
+    has_all && has_table && home.exiting().is_none()
 }
 
 impl Running {
@@ -196,6 +226,7 @@ impl BodyDriver {
 #[cfg(test)]
 mod tests {
     use alloc::rc::Rc;
+    use core::pin::pin;
 
     use super::*;
     use crate::executor::{Executor, Priority};
@@ -211,7 +242,7 @@ mod tests {
                 (Rc::clone(&returns), Rc::clone(&number), Rc::clone(&done));
             executor.spawner().spawn(Priority::User, async move {
                 let work = async { begins.then(|| number.set(Some(returns.begin()))) };
-                returns.settle(work).await;
+                returns.settle(pin!(work)).await;
                 done.borrow_mut().push(name);
             });
         }

@@ -2,10 +2,11 @@
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::time::Duration;
 
 use wayfarer_body::Input;
-use wayfarer_machine::{OutOfFrames, UserContext};
+use wayfarer_machine::{FrameReservation, OutOfFrames, UserContext};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Epoch, NodeId, ProcessKey};
 use wayfarer_proto::image::{Header, Record, Thread, ThreadState};
@@ -15,14 +16,47 @@ use wayfarer_proto::time::Instant;
 
 use super::body::BodyDriver;
 use super::depart::parse_registers;
-use crate::executor::Priority;
+use crate::executor::{Priority, WaitQueue};
 use crate::kernel::Kernel;
 use crate::memory::{Arrival, ImageError};
 use crate::process::{Body, BodyThread, Clocks, CpuTimer, Identity, InCall, Memory, ProcessCell};
 use crate::syscall::Call;
 
+/// How many images a node takes in at once. Each has a large receive buffer: were there one for
+/// every body that wants to come, nothing would be left to take them in with.
+const BERTHS: usize = 16;
+
+/// The room for images that come in.
+#[derive(Default)]
+pub struct Berths {
+    taken: Cell<usize>,
+    changed: WaitQueue,
+}
+
+impl Berths {
+    /// Waits until there is room for one more.
+    pub async fn take(self: &Rc<Self>) -> Berth {
+        self.changed.wait_until(|| (self.taken.get() < BERTHS).then_some(())).await;
+        self.taken.set(self.taken.get() + 1);
+        Berth(Rc::clone(self))
+    }
+}
+
+/// Room for one image, until it is whole or given up.
+pub struct Berth(Rc<Berths>);
+
+impl Drop for Berth {
+    fn drop(&mut self) {
+        self.0.taken.set(self.0.taken.get() - 1);
+        self.0.changed.wake_all();
+    }
+}
+
 /// What has arrived of a body.
 pub struct Parts {
+    /// It goes with them: a body that is whole waits for the verdict without it, for as long as the
+    /// others of its group take.
+    _berth: Berth,
     memory: Arrival,
     /// The epoch at whose end the body left what this node has kept of it.
     left: Option<Epoch>,
@@ -39,11 +73,17 @@ impl Parts {
     ///
     /// # Errors
     /// [`OutOfFrames`] if there are fewer.
-    pub fn admit(kernel: &Kernel, process: ProcessKey, frames: u64) -> Result<Self, OutOfFrames> {
+    pub fn admit(
+        kernel: &Kernel,
+        process: ProcessKey,
+        frames: u64,
+        berth: Berth,
+    ) -> Result<Self, OutOfFrames> {
         let (remnant, left) = kernel.remnants.take(process).unzip();
         let memory = Arrival::admit(kernel.memory(), frames, remnant)?;
         let (node, began) = (kernel.node, kernel.now());
-        Ok(Self { memory, left, header: None, threads: Vec::new(), node, began })
+        let threads = Vec::new();
+        Ok(Self { _berth: berth, memory, left, header: None, threads, node, began })
     }
 
     /// What this node has kept of the body's memory.
@@ -89,7 +129,8 @@ impl BodyDriver {
         let parts = self.arrival.borrow_mut().take();
         let body = parts.ok_or(Errno::EINVAL).and_then(|parts| assemble(&self.kernel, parts));
         match body {
-            Ok(body) => {
+            Ok((body, room)) => {
+                *self.room.borrow_mut() = Some(room);
                 *self.body.borrow_mut() = Some(body);
                 self.input(Input::Installed);
             }
@@ -104,6 +145,8 @@ impl BodyDriver {
             image.close();
         }
         self.kernel.forget_arrival(self);
+        // Whoever shares pages with it has come, too: there is room to page them in.
+        self.room.take();
         let Some(body) = self.body.borrow().clone() else { return };
         if body.key.home == self.kernel.node {
             let Some(process) = self.kernel.processes.get(body.key) else { return };
@@ -118,17 +161,19 @@ impl BodyDriver {
     }
 }
 
-fn assemble(kernel: &Kernel, mut parts: Parts) -> Result<Rc<Body>, Errno> {
+/// The body, and the room that is left of what was promised to it.
+fn assemble(kernel: &Kernel, mut parts: Parts) -> Result<(Rc<Body>, FrameReservation), Errno> {
     let header = parts.header.ok_or(Errno::EINVAL)?;
     if let Some(rest) = parts.memory.take_remnant() {
         kernel.spawner.spawn(Priority::Service, Memory::dissolve(Memory::new(rest)));
     }
-    let memory = Memory::new(parts.memory.finish());
-    let body = Body::new(header.process, header.name.clone(), memory);
+    let (space, room) = parts.memory.finish();
+    let body = Body::new(header.process, header.name.clone(), Memory::new(space));
     body.clocks.set(clocks(kernel, &header, parts.began));
     let (user, group) = header.identity;
     body.identity.set(Identity { user, group });
-    body.cpu.set(header.usage.cpu_ns);
+    body.cpu.set(header.usage.cpu);
+    body.io.set(header.usage.io);
     let timer =
         |(expires, interval)| CpuTimer { expires: (expires > 0).then_some(expires), interval };
     body.cpu_timers.user.set(timer(header.cpu_timers.0));
@@ -139,7 +184,7 @@ fn assemble(kernel: &Kernel, mut parts: Parts) -> Result<Rc<Body>, Errno> {
         let thread = thread(&body, &record)?;
         body.threads.borrow_mut().insert(record.tid, Rc::new(thread));
     }
-    Ok(body)
+    Ok((body, room))
 }
 
 /// CLOCK_MONOTONIC goes on where it was when the body was frozen, plus the time since the image
@@ -157,6 +202,7 @@ fn thread(body: &Body, record: &Thread) -> Result<BodyThread, Errno> {
     context.registers = parse_registers(&record.registers)?;
     context.set_fpu_image(&record.fpu).map_err(|_| Errno::EINVAL)?;
     let thread = BodyThread::new(record.tid, context);
+    thread.cpu.set(record.cpu);
     thread.alt_stack.set(record.alt_stack);
     thread.clear_child_tid.set(record.clear_tid);
     thread.robust_list.set(record.robust_list.0);
@@ -179,11 +225,10 @@ fn in_call(body: &Body, record: &Thread) -> Result<Option<InCall>, Errno> {
         }
         ThreadState::LocalWait { wait } => {
             let sysno = Sysno::from_number(wait.number.into()).ok_or(Errno::EINVAL)?;
-            let registers = parse_registers(&record.registers)?;
-            let args = Call::from_registers(&registers).map_or([0; 6], |call| call.args);
             let own = |at: Instant| Instant(at.0.wrapping_sub(body.clocks.get().monotonic));
             let deadline = (wait.deadline != Instant::NEVER).then(|| own(wait.deadline));
-            Some(InCall { call: Some(Call { sysno, args }), awaits: None, deadline })
+            let call = Call { sysno, args: wait.args.registers() };
+            Some(InCall { call: Some(call), awaits: None, deadline })
         }
     })
 }

@@ -1,11 +1,12 @@
 //! Drives the session of a body.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_body::{DestroyReason, Event, Input, Output, PageOp, Request as Asked, Session};
+use wayfarer_machine::FrameReservation;
 use wayfarer_proto::console::Stage;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::DEPUTY_PORT;
@@ -15,6 +16,7 @@ use wayfarer_proto::linux::signal::SignalSet;
 use wayfarer_proto::message::{
     Action as WireAction, ByeReason, FilePages, Reply as WireReply, Usage,
 };
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::time::Instant;
 
 use super::deputy::DeputyDriver;
@@ -39,11 +41,14 @@ pub struct BodyDriver {
     wire: RefCell<Option<Rc<Wire>>>,
     /// The connection an image leaves or arrives by.
     pub(super) image: RefCell<Option<Rc<Wire>>>,
-    pub(super) pages: RefCell<BTreeMap<PageOp, Promise<PageResult>>>,
+    pub(super) pages: RefCell<SortedMap<PageOp, Promise<PageResult>>>,
     /// The body: `None` while it arrives.
     pub(super) body: RefCell<Option<Rc<Body>>>,
     pub(super) process: RefCell<Option<Rc<ProcessCell>>>,
     pub(super) arrival: RefCell<Option<super::arrive::Parts>>,
+    /// What was promised to a body that is whole, and not used: until the verdict, when the others
+    /// of its group are whole.
+    pub(super) room: RefCell<Option<FrameReservation>>,
     /// The whole body has been sent to another node, and has not been told to stay.
     pub(super) departed: Cell<bool>,
     /// The deputy session of this node, while both halves are here.
@@ -72,6 +77,7 @@ impl BodyDriver {
             body: RefCell::new(body),
             process: RefCell::new(None),
             arrival: RefCell::new(None),
+            room: RefCell::new(None),
             departed: Cell::new(false),
             partner: RefCell::new(None),
             broken: Cell::new(None),
@@ -164,13 +170,14 @@ impl BodyDriver {
         loop {
             let output = self.session.borrow_mut().poll_output();
             match output {
-                Output::Transmit(bytes) => {
+                Output::Transmit(frame) => {
                     if let Some(wire) = &*self.wire.borrow() {
                         self.kernel.laps.mark(Stage::Packaging);
-                        wire.send(&bytes);
+                        wire.send(&frame);
+                        self.kernel.laps.mark(Stage::Sending);
                     }
                 }
-                Output::TransmitImage(bytes) => self.send_image_end(&bytes),
+                Output::TransmitImage(frame) => self.send_image_end(&frame),
                 Output::Here(envelope) => {
                     let partner = self.partner.borrow().clone();
                     if let Some(partner) = partner {
@@ -189,10 +196,10 @@ impl BodyDriver {
         }
     }
 
-    fn send_image_end(&self, bytes: &[u8]) {
+    fn send_image_end(&self, end: &[u8]) {
         let image = self.image.borrow_mut().take();
         if let Some(image) = image {
-            image.send(bytes);
+            image.send(end);
             image.close();
         }
     }
@@ -323,6 +330,7 @@ impl BodyDriver {
             self.kernel.console.log(format_args!("body of {key} destroyed: {reason:?}{end}"));
         }
         self.arrival.borrow_mut().take();
+        self.room.take();
         self.pages.take();
         let body = self.body.borrow_mut().take();
         let mut usage = Usage::cpu(0);

@@ -44,7 +44,9 @@ impl BodyDriver {
         while !memory.space.borrow().count_footprint(&mut count, CleanFilePages::Skip) {
             yield_now().await;
         }
-        Ok(self.kernel.offer(count.footprint().frames + OVERHEAD_FRAMES))
+        let needed = count.footprint();
+        let requirements = self.kernel.offer(needed.frames + OVERHEAD_FRAMES);
+        Ok(Requirements { shared_frames: needed.shared, ..requirements })
     }
 
     /// Stops every thread: those that wait stop where they wait, the others finish what they do
@@ -93,9 +95,10 @@ impl BodyDriver {
         body.set_stopped(stopped);
         body.thaw();
         // Those in a wait first, so that they wait again before another thread can wake them.
-        let mut threads: Vec<_> = body.threads.borrow().values().cloned().collect();
-        threads.sort_by_key(|thread| thread.in_call.get().is_none());
-        for thread in threads.into_iter().filter(|thread| thread.rest()) {
+        let threads: Vec<_> = body.threads.borrow().values().cloned().collect();
+        let (first, then): (Vec<_>, Vec<_>) =
+            threads.into_iter().partition(|thread| thread.in_call.get().is_some());
+        for thread in first.into_iter().chain(then).filter(|thread| thread.rest()) {
             if let Some(running) = self.running(thread.tid.get()) {
                 running.start();
             }
@@ -202,17 +205,20 @@ impl Outgoing {
 /// zero pages are not sent.
 async fn stream_pages(out: &mut Outgoing, body: &Body, travel: &Travel) -> Result<(), Errno> {
     let memory = body.memory();
-    let mut from = 0;
+    let (mut from, mut content) = (0, Vec::new());
     loop {
         let run = memory.space.borrow().next_run(from, travel);
         let Some(run) = run else { return Ok(()) };
         from = run.end();
-        let record = if run.same {
-            out.writer.same(run.first, run.changed, run.frames.len())
+        if run.same {
+            let record = out.writer.same(run.first, run.changed, run.frames.len());
+            out.send(&record).await?;
         } else {
-            out.writer.pages(run.first, run.changed, run.bytes())
-        };
-        out.send(&record).await?;
+            run.copy_to(&mut content);
+            let head = out.writer.pages(run.first, run.changed, &content);
+            out.send(&head).await?;
+            out.send(&content).await?;
+        }
         yield_now().await;
     }
 }
@@ -226,7 +232,7 @@ fn thread_record(body: &Body, thread: &BodyThread) -> Thread {
         alt_stack: thread.alt_stack.get(),
         clear_tid: thread.clear_child_tid.get(),
         robust_list: (thread.robust_list.get(), 24),
-        cpu_ns: 0,
+        cpu: thread.cpu.get(),
         state: state(body, thread.in_call.get()),
     }
 }
@@ -248,8 +254,8 @@ fn state(body: &Body, in_call: Option<InCall>) -> ThreadState {
         (None, Some(call)) => {
             let own = |at: Instant| Instant(at.0.wrapping_add(body.clocks.get().monotonic));
             let deadline = state.deadline.map_or(Instant::NEVER, own);
-            let number = call.sysno.number();
-            ThreadState::LocalWait { wait: LocalWait { number, deadline, timeout: Ok(0) } }
+            let (number, args) = (call.sysno.number(), wire_args(&call));
+            ThreadState::LocalWait { wait: LocalWait { number, args, deadline } }
         }
         (None, None) => ThreadState::Running,
     }

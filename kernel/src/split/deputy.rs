@@ -1,9 +1,10 @@
 //! Drives the session of a deputy.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::task::Poll;
 
 use wayfarer_deputy::{
     BodyLost, Event, Input, MemoryOp, Output, Request as Asked, Session, Target,
@@ -16,6 +17,7 @@ use wayfarer_proto::id::{CallSeq, ChannelId, Epoch, NodeId, Tid};
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
 use wayfarer_proto::message::{Action as WireAction, MemoryReply, Usage};
+use wayfarer_proto::sorted::SortedMap;
 use wayfarer_proto::table::{Class, Sysno};
 use wayfarer_proto::time::Instant;
 
@@ -43,9 +45,9 @@ pub struct DeputyDriver {
     queue: Queue<Input<'static>>,
     pub(super) hold: Hold,
     pub(super) ahead: Ahead,
-    channels: RefCell<BTreeMap<ChannelId, Rc<Wire>>>,
+    channels: RefCell<SortedMap<ChannelId, Rc<Wire>>>,
     next_channel: Cell<u32>,
-    pub(super) operations: RefCell<BTreeMap<MemoryOp, Promise<Result<MemoryReply, BodyLost>>>>,
+    pub(super) operations: RefCell<SortedMap<MemoryOp, Promise<Result<MemoryReply, BodyLost>>>>,
     /// The body session of this node, while the process is whole but about to be split.
     pub(super) partner: RefCell<Option<Rc<BodyDriver>>>,
     pub(super) order: RefCell<Option<super::order::Watch>>,
@@ -65,7 +67,7 @@ pub struct DeputyDriver {
     over: Cell<bool>,
     /// The node the body is on.
     place: Cell<NodeId>,
-    pub(super) queries: RefCell<BTreeMap<u32, Promise<QueryResult>>>,
+    pub(super) queries: RefCell<SortedMap<u32, Promise<QueryResult>>>,
     pub(super) next_query: Cell<u32>,
 }
 
@@ -204,10 +206,11 @@ impl DeputyDriver {
         loop {
             let output = self.session.borrow_mut().poll_output();
             match output {
-                Output::Transmit { channel, bytes } => {
+                Output::Transmit { channel, frame } => {
                     if let Some(wire) = self.channels.borrow().get(&channel) {
                         self.kernel.laps.mark(Stage::Packaging);
-                        wire.send(&bytes);
+                        wire.send(&frame);
+                        self.kernel.laps.mark(Stage::Sending);
                     }
                 }
                 Output::Here(envelope) => {
@@ -233,6 +236,7 @@ impl DeputyDriver {
         match event {
             Event::Execute { thread, seq, request } => self.execute(thread, seq, request),
             Event::Post { fd, bytes } => self.posted(fd, &bytes),
+            Event::Took { fd, bytes, calls } => self.took(fd, bytes, calls),
             Event::MemoryDone { op, result } => {
                 if let Some(promise) = self.operations.borrow_mut().remove(&op) {
                     promise.fulfil(result);
@@ -244,9 +248,13 @@ impl DeputyDriver {
             Event::Answer { id, result } => self.answered(id, result),
             Event::Connect { channel, node } => self.connect(channel, node),
             Event::Close { channel } => self.close(channel),
-            Event::Admit { requirements, epoch } => self.admit(&requirements, epoch),
+            Event::Admit { requirements, epoch } => self.admit(requirements, epoch),
             Event::Whole => self.whole(),
-            Event::Moved { target, epoch } => self.moved(target, epoch),
+            Event::Moved { target, epoch } => {
+                self.moved(target, epoch);
+                self.session.borrow_mut().shrink();
+                self.queue.shrink();
+            }
             Event::MoveFailed { target, refusal } => self.move_failed(target, refusal),
             Event::Lost { reason } => {
                 let pid = self.home.pid;
@@ -274,6 +282,7 @@ impl DeputyDriver {
         self.count(&asked);
         if let Asked::Call { number, args } = &asked {
             self.note_write(*number, args);
+            self.note_read(seq, *number, args);
         }
         let Some(thread) = self.home.thread(tid) else {
             return self.finish(tid, seq, Errno::ESRCH.into());
@@ -296,7 +305,12 @@ impl DeputyDriver {
         let (kernel, home) = (Rc::clone(&self.kernel), Rc::clone(&self.home));
         let caller = Caller { kernel, home, thread, memory };
         self.kernel.laps.mark(Stage::Unpacking);
-        if let Some(reply) = serve::begin(caller, seq, request) {
+        let at_once = match &request {
+            Request::Call(call) => serve::at_once(&caller, seq, call),
+            _ => None,
+        };
+        let reply = at_once.unwrap_or_else(|| serve::begin(caller, seq, request));
+        if let Poll::Ready(reply) = reply {
             self.kernel.laps.mark(Stage::Handler);
             self.finish(tid, seq, reply);
         }
@@ -332,6 +346,7 @@ impl DeputyDriver {
                 Action::Exit(_) | Action::ThreadExit => return,
             }
         }
+        self.lend_bytes(thread, seq, reply.result);
         self.input(Input::Finish { thread, seq, result: reply.result, actions });
         self.lend(thread, seq);
         if self.home.thread(thread).is_none() {

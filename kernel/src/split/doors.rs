@@ -17,7 +17,7 @@ use wayfarer_proto::id::{Epoch, ProcessKey};
 use wayfarer_proto::limits;
 use wayfarer_proto::message::{Lack, Refusal, Requirements, Ticket};
 
-use super::arrive::Parts;
+use super::arrive::{Berth, Parts};
 use super::body::BodyDriver;
 use super::wire::{Heard, Wire};
 use crate::executor::Priority;
@@ -68,7 +68,7 @@ async fn greet(kernel: Rc<Kernel>, connection: Connection) {
     let caller = Caller { kernel, connection, reader: acceptor.into_reader() };
     match purpose {
         Purpose::NewBody { process, epoch, requirements } => {
-            caller.new_body(process, epoch, &requirements);
+            caller.new_body(process, epoch, &requirements).await;
         }
         Purpose::ForkChild { child, token } => caller.fork_child(child, token).await,
         Purpose::InDoubt { process, epoch } => caller.in_doubt(process, epoch).await,
@@ -91,8 +91,10 @@ impl Caller {
         }
     }
 
-    fn new_body(self, process: ProcessKey, epoch: Epoch, requirements: &Requirements) {
-        match self.kernel.admit(process, requirements) {
+    async fn new_body(self, process: ProcessKey, epoch: Epoch, requirements: &Requirements) {
+        // A caller that gives up meanwhile is found to be gone by the session.
+        let berth = self.kernel.berths.take().await;
+        match self.kernel.admit(process, requirements, berth) {
             Ok(parts) => {
                 let token = self.kernel.random.borrow_mut().next_u64();
                 let ticket = Ticket { token, remembered: parts.remembered() };
@@ -102,11 +104,7 @@ impl Caller {
                 driver.attach(self.connection);
                 driver.drain();
             }
-            Err(refusal) => {
-                self.kernel.spawner.clone().spawn(Priority::Service, async move {
-                    self.refuse(&refusal).await;
-                });
-            }
+            Err(refusal) => self.refuse(&refusal).await,
         }
     }
 
@@ -171,7 +169,12 @@ impl Kernel {
     ///
     /// # Errors
     /// The refusal, for the program and for people.
-    pub fn admit(&self, process: ProcessKey, wanted: &Requirements) -> Result<Parts, Refusal> {
+    pub fn admit(
+        &self,
+        process: ProcessKey,
+        wanted: &Requirements,
+        berth: Berth,
+    ) -> Result<Parts, Refusal> {
         // What caches hold counts, too, but to find out how much that is takes long.
         let free = match self.frames.counts().free as u64 {
             enough if enough >= wanted.frames => enough,
@@ -182,7 +185,7 @@ impl Kernel {
             let reason = alloc::format!("node {} lacks {what} for {process}", self.node);
             return Err(Refusal { errno, reason });
         }
-        Parts::admit(self, process, wanted.frames).map_err(|_| Refusal {
+        Parts::admit(self, process, wanted.frames, berth).map_err(|_| Refusal {
             errno: Errno::ENOMEM,
             reason: alloc::format!("node {} is full: {process} needs {}", self.node, wanted.frames),
         })

@@ -18,6 +18,7 @@ use wayfarer_proto::message::Refusal;
 use wayfarer_proto::session::MovePhase;
 
 use super::DeputyDriver;
+use super::recall::is_moving;
 use crate::executor::Promise;
 use crate::kernel::Kernel;
 use crate::process::Home;
@@ -126,6 +127,14 @@ impl Kernel {
                 Some(member) => memory_is_own(member).await,
                 None => return group,
             }
+        }
+    }
+
+    /// Waits until a process may lend its memory over vfork(2): until it is in no move. The child
+    /// would write to what has been sent, and stay behind.
+    pub async fn may_lend(&self, home: &Home) {
+        while is_moving(home) {
+            self.move_ended(home).await;
         }
     }
 

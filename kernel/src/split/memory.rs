@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use wayfarer_body::{Input, MemoryOp};
-use wayfarer_deputy::{MemoryStart, Session as DeputySession};
+use wayfarer_deputy::{BodyLost, MemoryStart, Session as DeputySession};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, ProcessKey, Tid, UserAddr};
 use wayfarer_proto::limits;
@@ -14,29 +14,43 @@ use super::body::BodyDriver;
 use super::deputy::DeputyDriver;
 use crate::executor::{Priority, Slot};
 use crate::memory::AccessKind;
-use crate::process::{CloneArgs, Home, Kind, Memory, ProcessCell, Running};
+use crate::process::{CloneArgs, Home, Kind, LocalMemory, Memory, ProcessCell, Running};
 use crate::syscall::{Call, MemoryError};
 
 /// What a body says that came home before it heard of the child it shall make: there, a child is
 /// made whole.
 pub const AT_HOME: Errno = Errno::EXDEV;
 
-/// The memory of a body that is away, for one call.
+/// The memory of a body that is away, for one call of it or of another process.
 pub struct RemoteMemory {
     /// The session to ask through.
     pub deputy: Rc<DeputyDriver>,
-    /// Whose call.
-    pub thread: Tid,
-    /// Which.
-    pub seq: CallSeq,
+    /// Whose call, and which; none if the body has not called.
+    pub call: Option<(Tid, CallSeq)>,
+}
+
+/// A request that was begun.
+enum Begun {
+    /// What came with the call had the answer.
+    Answered(MemoryReply),
+    /// It is on the way.
+    Asked(Slot<Result<MemoryReply, BodyLost>>),
+    /// No call asks: such questions go one at a time, each when its answer is wanted.
+    Question(MemoryRequest),
 }
 
 impl RemoteMemory {
     /// Asks, or finds the answer in what came with the call.
     async fn ask(&self, request: MemoryRequest) -> Result<MemoryReply, MemoryError> {
-        let start = self.deputy.session.borrow_mut().memory(self.thread, self.seq, request);
+        self.answer(self.begin(request)?).await
+    }
+
+    /// Asks without waiting: several requests may be on the way.
+    fn begin(&self, request: MemoryRequest) -> Result<Begun, MemoryError> {
+        let Some((thread, seq)) = self.call else { return Ok(Begun::Question(request)) };
+        let start = self.deputy.session.borrow_mut().memory(thread, seq, request);
         let op = match start {
-            MemoryStart::Ready(reply) => return Ok(reply),
+            MemoryStart::Ready(reply) => return Ok(Begun::Answered(reply)),
             MemoryStart::Lost => return Err(MemoryError::BodyLost),
             MemoryStart::Asked(op) => op,
         };
@@ -44,10 +58,32 @@ impl RemoteMemory {
         self.deputy.operations.borrow_mut().insert(op, promise);
         self.deputy.round_trips.set(self.deputy.round_trips.get() + 1);
         self.deputy.drain();
-        match slot.take().await {
-            Some(Ok(reply)) => Ok(reply),
-            Some(Err(_)) | None => Err(MemoryError::BodyLost),
-        }
+        Ok(Begun::Asked(slot))
+    }
+
+    async fn answer(&self, begun: Begun) -> Result<MemoryReply, MemoryError> {
+        let reply = match begun {
+            Begun::Answered(reply) => Some(reply),
+            Begun::Asked(slot) => slot.take().await.and_then(Result::ok),
+            Begun::Question(request) => self.deputy.query_memory(request).await,
+        };
+        reply.ok_or(MemoryError::BodyLost)
+    }
+
+    /// The most bytes of one request.
+    const fn window(&self) -> usize {
+        if self.call.is_some() { limits::WINDOW } else { limits::QUERIED }
+    }
+
+    /// The windows of `length` bytes at `address`.
+    fn windows(
+        &self,
+        (address, length): (UserAddr, usize),
+    ) -> impl Iterator<Item = (UserAddr, usize)> {
+        let window = self.window();
+        (0..length)
+            .step_by(window)
+            .map(move |offset| (address.offset(offset as u64), (length - offset).min(window)))
     }
 
     async fn ask_done(&self, request: MemoryRequest) -> Result<(), Errno> {
@@ -60,43 +96,116 @@ impl RemoteMemory {
 
     /// As [`UserMemory::copy_in`](crate::syscall::UserMemory::copy_in).
     pub async fn read(&self, address: UserAddr, buffer: &mut [u8]) -> Result<(), MemoryError> {
-        let mut copied = 0;
-        for piece in buffer.chunks_mut(limits::WINDOW) {
-            let addr = address.offset(copied as u64);
-            let request = MemoryRequest::CopyIn { addr, len: piece.len() as u32 };
-            let MemoryReply::Bytes { bytes } = self.ask(request).await? else {
-                return Err(MemoryError::Fault { copied });
-            };
-            let length = bytes.len().min(piece.len());
-            piece[..length].copy_from_slice(&bytes[..length]);
-            copied += length;
-            if length < piece.len() {
-                return Err(MemoryError::Fault { copied });
-            }
-        }
-        Ok(())
+        let early = self.read_early(address, buffer);
+        let (at, rest) = (address.offset(early as u64), &mut buffer[early..]);
+        let mut data = Vec::new();
+        let asked = self.append_rest(at, rest.len(), &mut data).await;
+        rest[..data.len()].copy_from_slice(&data);
+        asked.map_err(|error| error.after(early))
     }
 
-    /// As [`UserMemory::copy_out`](crate::syscall::UserMemory::copy_out).
-    pub async fn write(&self, address: UserAddr, data: &[u8]) -> Result<(), MemoryError> {
+    /// As [`UserMemory::append_in`](crate::syscall::UserMemory::append_in).
+    pub async fn append(
+        &self,
+        address: UserAddr,
+        length: usize,
+        data: &mut Vec<u8>,
+    ) -> Result<(), MemoryError> {
+        let mut early = match self.call {
+            Some((thread, seq)) => {
+                self.deputy.session.borrow_mut().take_early(thread, seq, address, length)
+            }
+            None => Vec::new(),
+        };
+        let (at, rest) = (address.offset(early.len() as u64), length - early.len());
+        let copied = early.len();
+        if data.is_empty() && rest == 0 {
+            *data = early;
+        } else {
+            data.append(&mut early);
+        }
+        self.append_rest(at, rest, data).await.map_err(|error| error.after(copied))
+    }
+
+    /// Appends what did not come early. All its windows are on the way at once; none is when this
+    /// returns.
+    async fn append_rest(
+        &self,
+        address: UserAddr,
+        length: usize,
+        data: &mut Vec<u8>,
+    ) -> Result<(), MemoryError> {
+        let ask = |(addr, len): (UserAddr, usize)| {
+            self.begin(MemoryRequest::CopyIn { addr, len: len as u32 })
+        };
+        let rest = (address, length);
+        let begun: Vec<Begun> = self.windows(rest).map(ask).collect::<Result<_, _>>()?;
         let mut copied = 0;
-        for piece in data.chunks(limits::WINDOW) {
-            let addr = address.offset(copied as u64);
-            let request = MemoryRequest::CopyOut { addr, bytes: piece.to_vec() };
-            let done = self.count(request).await?;
-            copied += done;
-            if done < piece.len() {
-                return Err(MemoryError::Fault { copied });
+        let mut outcome = Ok(());
+        for ((_, wanted), begun) in self.windows(rest).zip(begun) {
+            let reply = self.answer(begun).await?;
+            if outcome.is_err() {
+                continue;
+            }
+            let mut bytes =
+                if let MemoryReply::Bytes { bytes } = reply { bytes } else { Vec::new() };
+            bytes.truncate(wanted);
+            copied += bytes.len();
+            if bytes.len() < wanted {
+                outcome = Err(MemoryError::Fault { copied });
+            }
+            data.append(&mut bytes);
+        }
+        outcome
+    }
+
+    /// Copies the first bytes, as many as came with the call: how many those are.
+    fn read_early(&self, address: UserAddr, buffer: &mut [u8]) -> usize {
+        let Some((thread, seq)) = self.call else { return 0 };
+        let session = self.deputy.session.borrow();
+        let bytes = session.early(thread, seq, address, buffer.len());
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        bytes.len()
+    }
+
+    /// As [`UserMemory::move_out`](crate::syscall::UserMemory::move_out).
+    pub async fn give(&self, addr: UserAddr, bytes: Vec<u8>) -> Result<(), MemoryError> {
+        let length = bytes.len();
+        if length > self.window() {
+            return self.write(addr, &bytes).await;
+        }
+        let copied = counted(&self.ask(MemoryRequest::CopyOut { addr, bytes }).await?);
+        if copied < length { Err(MemoryError::Fault { copied }) } else { Ok(()) }
+    }
+
+    /// As [`UserMemory::copy_out`](crate::syscall::UserMemory::copy_out). All its windows are on
+    /// the way at once; none is when this returns.
+    pub async fn write(&self, address: UserAddr, data: &[u8]) -> Result<(), MemoryError> {
+        let send = |((addr, _), piece): ((UserAddr, usize), &[u8])| {
+            self.begin(MemoryRequest::CopyOut { addr, bytes: piece.to_vec() })
+        };
+        let pieces = data.chunks(self.window());
+        let windows = self.windows((address, data.len()));
+        let begun: Vec<Begun> = windows.zip(pieces.clone()).map(send).collect::<Result<_, _>>()?;
+        let mut copied = 0;
+        let mut outcome = Ok(());
+        for (piece, begun) in pieces.zip(begun) {
+            let done = counted(&self.answer(begun).await?);
+            if outcome.is_ok() {
+                copied += done;
+                if done < piece.len() {
+                    outcome = Err(MemoryError::Fault { copied });
+                }
             }
         }
-        Ok(())
+        outcome
     }
 
     /// As [`UserMemory::copy_in_str`](crate::syscall::UserMemory::copy_in_str).
     pub async fn read_str(&self, address: UserAddr, max: usize) -> Result<Vec<u8>, MemoryError> {
         let mut text = Vec::new();
         loop {
-            let left = (max - text.len()).min(limits::WINDOW);
+            let left = (max - text.len()).min(self.window());
             let addr = address.offset(text.len() as u64);
             let request = MemoryRequest::CopyInStr { addr, max: left as u32 };
             let MemoryReply::Text { mut bytes, end } = self.ask(request).await? else {
@@ -120,20 +229,12 @@ impl RemoteMemory {
         kind: AccessKind,
     ) -> Result<usize, MemoryError> {
         let len = u32::try_from(length).unwrap_or(u32::MAX);
-        let done = self
-            .count(match kind {
-                AccessKind::Write => MemoryRequest::ProbeOut { addr, len },
-                AccessKind::Read | AccessKind::Execute => MemoryRequest::ProbeIn { addr, len },
-            })
-            .await?;
+        let request = match kind {
+            AccessKind::Write => MemoryRequest::ProbeOut { addr, len },
+            AccessKind::Read | AccessKind::Execute => MemoryRequest::ProbeIn { addr, len },
+        };
+        let done = counted(&self.ask(request).await?);
         if done == 0 && length > 0 { Err(MemoryError::Fault { copied: 0 }) } else { Ok(done) }
-    }
-
-    async fn count(&self, request: MemoryRequest) -> Result<usize, MemoryError> {
-        match self.ask(request).await? {
-            MemoryReply::Count { bytes } => Ok(bytes as usize),
-            _ => Ok(0),
-        }
     }
 
     /// As [`UserMemory::make_child`](crate::syscall::UserMemory::make_child): the child's deputy is
@@ -162,6 +263,8 @@ impl RemoteMemory {
         if let Some(thread) = child.thread(leader) {
             thread.close();
         }
+        // It may have been killed meanwhile: whoever buries it waits for this.
+        child.exit_changed.wake_all();
         if made.is_err() {
             kernel.forget_child(token);
         }
@@ -185,7 +288,8 @@ impl RemoteMemory {
     pub async fn end_other_threads(&self) -> Result<(), Errno> {
         self.ask_done(MemoryRequest::KillOthers).await?;
         let threads: Vec<Tid> = self.deputy.home.threads.borrow().keys().copied().collect();
-        for thread in threads.into_iter().filter(|tid| *tid != self.thread) {
+        let caller = self.call.map(|(thread, _)| thread);
+        for thread in threads.into_iter().filter(|tid| Some(*tid) != caller) {
             self.deputy.input(wayfarer_deputy::Input::ThreadGone { thread });
         }
         Ok(())
@@ -198,6 +302,11 @@ impl RemoteMemory {
     pub async fn exec(&self, image: &ExecImage) -> Result<(), Errno> {
         self.ask_done(MemoryRequest::Exec { image: image.clone() }).await
     }
+}
+
+/// How many bytes a reply says were done.
+fn counted(reply: &MemoryReply) -> usize {
+    if let MemoryReply::Count { bytes } = reply { *bytes as usize } else { 0 }
 }
 
 impl BodyDriver {
@@ -220,27 +329,7 @@ impl BodyDriver {
     }
 
     async fn serve(self: &Rc<Self>, running: &Running, request: MemoryRequest) -> MemoryReply {
-        let memory = running.local_memory();
         match request {
-            MemoryRequest::CopyIn { addr, len } => {
-                let mut bytes = alloc::vec![0; (len as usize).min(limits::WINDOW)];
-                let copied = copied(memory.read(addr, &mut bytes).await, bytes.len());
-                bytes.truncate(copied);
-                MemoryReply::Bytes { bytes }
-            }
-            MemoryRequest::CopyInStr { addr, max } => read_text(running, addr, max as usize).await,
-            MemoryRequest::CopyOut { addr, bytes } => {
-                let copied = copied(memory.write(addr, &bytes).await, bytes.len());
-                MemoryReply::Count { bytes: copied as u32 }
-            }
-            MemoryRequest::ProbeIn { addr, len } => {
-                let done = memory.prepare(addr, len as usize, AccessKind::Read).await;
-                MemoryReply::Count { bytes: done.unwrap_or(0) as u32 }
-            }
-            MemoryRequest::ProbeOut { addr, len } => {
-                let done = memory.prepare(addr, len as usize, AccessKind::Write).await;
-                MemoryReply::Count { bytes: done.unwrap_or(0) as u32 }
-            }
             MemoryRequest::MakeChild { child, token, vfork } => {
                 let kind = if vfork { Kind::Vfork } else { Kind::Fork };
                 done(self.make_child(running, child, token, kind).await)
@@ -251,7 +340,6 @@ impl BodyDriver {
             }
             MemoryRequest::Exec { image } => {
                 let source = self.kernel.memory();
-                drop(memory);
                 match running.body.become_program(source, &running.thread, &image) {
                     Ok(old) => {
                         // Whoever has the old memory too finds the pages again.
@@ -263,6 +351,7 @@ impl BodyDriver {
                     Err(errno) => MemoryReply::Failed { errno },
                 }
             }
+            request => serve_copy(&running.local_memory(), request).await,
         }
     }
 
@@ -303,6 +392,35 @@ impl BodyDriver {
     }
 }
 
+/// Serves what is asked of the memory alone, by a call of its process or of another.
+pub(super) async fn serve_copy(memory: &LocalMemory, request: MemoryRequest) -> MemoryReply {
+    match request {
+        MemoryRequest::CopyIn { addr, len } => {
+            let length = (len as usize).min(limits::WINDOW);
+            let mut bytes = Vec::with_capacity(length);
+            // Fewer bytes than asked for mean a fault after them.
+            let _ = memory.append(addr, length, &mut bytes).await;
+            MemoryReply::Bytes { bytes }
+        }
+        MemoryRequest::CopyInStr { addr, max } => read_text(memory, addr, max as usize).await,
+        MemoryRequest::CopyOut { addr, bytes } => {
+            let copied = copied(memory.write(addr, &bytes).await, bytes.len());
+            MemoryReply::Count { bytes: copied as u32 }
+        }
+        MemoryRequest::ProbeIn { addr, len } => {
+            let done = memory.prepare(addr, len as usize, AccessKind::Read).await;
+            MemoryReply::Count { bytes: done.unwrap_or(0) as u32 }
+        }
+        MemoryRequest::ProbeOut { addr, len } => {
+            let done = memory.prepare(addr, len as usize, AccessKind::Write).await;
+            MemoryReply::Count { bytes: done.unwrap_or(0) as u32 }
+        }
+        MemoryRequest::MakeChild { .. }
+        | MemoryRequest::KillOthers
+        | MemoryRequest::Exec { .. } => MemoryReply::Failed { errno: Errno::EINVAL },
+    }
+}
+
 fn copied(result: Result<(), MemoryError>, length: usize) -> usize {
     match result {
         Ok(()) => length,
@@ -318,8 +436,7 @@ fn done(result: Result<(), Errno>) -> MemoryReply {
     }
 }
 
-async fn read_text(running: &Running, addr: UserAddr, max: usize) -> MemoryReply {
-    let memory = running.local_memory();
+async fn read_text(memory: &LocalMemory, addr: UserAddr, max: usize) -> MemoryReply {
     let mut bytes = Vec::new();
     let end = match memory.read_text(addr, &mut bytes, max).await {
         Ok(()) => StringEnd::Nul,

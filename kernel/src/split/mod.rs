@@ -10,6 +10,7 @@
 //! | [`memory`] | a deputy's handlers reach the memory of the body |
 //! | `ahead` | writes that a body does not wait for |
 //! | [`depart`], [`arrive`] | the image, out and in |
+//! | `read_ahead` | reads that a body need not ask for |
 //! | `pages`, `recall` | pages of mapped files, to the body and back; who wants them back |
 //! | [`doors`] | the ports others call at: deputies, migration daemon, images |
 //! | `group` | processes that share memory move together |
@@ -28,12 +29,14 @@ pub mod order;
 mod pages;
 mod query;
 mod queue;
+mod read_ahead;
 mod recall;
 mod remnants;
 pub mod roam;
 mod wire;
 
 pub use ahead::Returns;
+pub use arrive::Berths;
 pub use body::BodyDriver;
 pub use deputy::DeputyDriver;
 pub use remnants::Remnants;
@@ -53,6 +56,7 @@ impl Kernel {
     pub fn offer(&self, frames: u64) -> Requirements {
         Requirements {
             frames,
+            shared_frames: 0,
             features: [&self.cpu.basic[..], &self.cpu.extended, &self.cpu.amd].concat(),
             xcr0: self.cpu.xcr0,
             xsave_bytes: self.cpu.state_size as u32,

@@ -1,5 +1,6 @@
 //! A move, from who asked for it to what it cost.
 
+use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 
@@ -12,13 +13,13 @@ use wayfarer_proto::message::{Refusal, Requirements, Ticket};
 use wayfarer_proto::session::MovePhase;
 use wayfarer_proto::time::Instant;
 
-use super::arrive::Parts;
+use super::arrive::{Berth, Parts};
 use super::body::BodyDriver;
 use super::deputy::DeputyDriver;
 use super::doors::arriving;
 use super::group::{Group, refusal};
 use super::recall::{is_moving, is_ordered};
-use crate::executor::Slot;
+use crate::executor::{Priority, Slot};
 use crate::kernel::Kernel;
 use crate::process::{Home, Joint, ProcessCell};
 
@@ -119,6 +120,10 @@ impl Kernel {
             }
             let mut leaving = Vec::new();
             for member in members {
+                // Its memory may be freed at this moment: no session may be made of it any more.
+                if member.exiting().is_some() {
+                    return Err(refusal(Errno::ESRCH, "it has ended"));
+                }
                 let cell = member.cell().ok_or_else(|| refusal(Errno::ESRCH, "it has no body"))?;
                 if cell.place() != node {
                     leaving.push((member, cell));
@@ -216,9 +221,32 @@ fn join(deputy: &Rc<DeputyDriver>, body: &Rc<BodyDriver>) {
 
 impl DeputyDriver {
     /// Home is the target: can it host the body?
-    pub(super) fn admit(self: &Rc<Self>, requirements: &Requirements, epoch: Epoch) {
+    pub(super) fn admit(self: &Rc<Self>, requirements: Requirements, epoch: Epoch) {
+        let (kernel, driver) = (Rc::clone(&self.kernel), Rc::clone(self));
+        let later = requirements.clone();
+        let at_once = self.kernel.spawner.run(
+            Priority::Service,
+            Box::pin(async move { kernel.berths.take().await }),
+            move |berth| driver.admit_to(berth, &later, epoch),
+        );
+        if let Some(berth) = at_once {
+            self.admit_to(berth, &requirements, epoch);
+        }
+    }
+
+    fn admit_to(self: &Rc<Self>, berth: Berth, requirements: &Requirements, epoch: Epoch) {
+        let comes_home =
+            self.order.borrow().as_ref().is_some_and(|watch| watch.to == self.kernel.node);
+        let phase = self.session.borrow().move_phase();
+        if !comes_home || phase != Some(MovePhase::Admission) {
+            // The move was called off while it waited for room.
+            return;
+        }
         let process = ProcessKey { home: self.kernel.node, pid: self.home.pid };
-        match self.kernel.admit(process, requirements) {
+        // The files are here, with the pages that it shares.
+        let frames = requirements.frames.saturating_sub(requirements.shared_frames);
+        let requirements = Requirements { frames, ..requirements.clone() };
+        match self.kernel.admit(process, &requirements, berth) {
             Ok(parts) => self.make_arrival(process, epoch, parts),
             Err(refusal) => self.input(Input::NotAdmitted(refusal)),
         }

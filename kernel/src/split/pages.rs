@@ -61,7 +61,9 @@ impl DeputyDriver {
     fn file_versions(&self, map: MapId) -> Vec<FileVersion> {
         let mut fresh = || self.kernel.random.borrow_mut().next_u64();
         let mut versions = self.home.maps.versions(&mut fresh);
-        versions.sort_by_key(|version| version.map != map);
+        if let Some(place) = versions.iter().position(|version| version.map == map) {
+            versions.swap(0, place);
+        }
         versions.truncate(limits::FILE_VERSIONS);
         versions
     }

@@ -1,23 +1,25 @@
-//! What home asks about a body that is away: its mappings and what it uses, for `/proc`.
+//! What home asks about a body that is away: its mappings and what it uses, for `/proc`; and its
+//! memory, for other processes.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use wayfarer_body::Input as BodyInput;
 use wayfarer_deputy::{BodyLost, Input};
 use wayfarer_proto::codec::{Reader, Wire};
+use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Tid;
 use wayfarer_proto::image::Region;
 use wayfarer_proto::limits;
-use wayfarer_proto::message::Query;
+use wayfarer_proto::message::{CpuTime, IoCounts, MemoryReply, MemoryRequest, Query};
 
+use super::memory::serve_copy;
 use super::{BodyDriver, DeputyDriver};
 use crate::executor::{Priority, Slot};
-use crate::fs::proc::{BodyFacts, RegionUse};
+use crate::fs::proc::{BodyFacts, RegionUse, ThreadUse};
 use crate::memory::{END_PAGE, PAGE};
 use crate::proc_source::{UsedRegion, measure, used_regions};
-use crate::process::Body;
+use crate::process::{Body, LocalMemory};
 
 /// The regions of a body, one after the other: as many as an answer holds.
 fn regions(body: &Body) -> Vec<u8> {
@@ -50,6 +52,26 @@ async fn used(body: Rc<Body>) -> Vec<u8> {
     bytes
 }
 
+/// What a body has used, and its threads: as many as an answer holds.
+fn status(facts: &BodyFacts) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    facts.cpu.encode(&mut bytes);
+    facts.io.encode(&mut bytes);
+    (facts.virtual_bytes / PAGE).encode(&mut bytes);
+    facts.resident_pages.encode(&mut bytes);
+    for ThreadUse { tid, cpu, waits } in &facts.threads {
+        let length = bytes.len();
+        tid.encode(&mut bytes);
+        cpu.encode(&mut bytes);
+        waits.encode(&mut bytes);
+        if bytes.len() > limits::WINDOW {
+            bytes.truncate(length);
+            break;
+        }
+    }
+    bytes
+}
+
 fn decode_used(bytes: &[u8]) -> Option<Vec<UsedRegion>> {
     let mut reader = Reader::new(bytes);
     let mut used = Vec::new();
@@ -74,15 +96,17 @@ impl DeputyDriver {
     pub async fn query_status(self: &Rc<Self>) -> Option<BodyFacts> {
         let bytes = self.query(Query::Status).await?;
         let mut reader = Reader::new(&bytes);
-        let mut word = || u64::decode(&mut reader).ok();
-        let (cpu, mapped, resident_pages) = (word()?, word()?, word()?);
-        let virtual_bytes = mapped.min(END_PAGE) * PAGE;
-        let resident_pages = resident_pages.min(END_PAGE);
-        let mut waiting = Vec::new();
+        let cpu = CpuTime::decode(&mut reader).ok()?;
+        let io = IoCounts::decode(&mut reader).ok()?;
+        let mut pages = || Some(u64::decode(&mut reader).ok()?.min(END_PAGE));
+        let (virtual_bytes, resident_pages) = (pages()? * PAGE, pages()?);
+        let mut threads = Vec::new();
         while reader.remaining() > 0 {
-            waiting.push(Tid::decode(&mut reader).ok()?);
+            let tid = Tid::decode(&mut reader).ok()?;
+            let cpu = CpuTime::decode(&mut reader).ok()?;
+            threads.push(ThreadUse { tid, cpu, waits: bool::decode(&mut reader).ok()? });
         }
-        Some(BodyFacts { cpu: Duration::from_nanos(cpu), virtual_bytes, resident_pages, waiting })
+        Some(BodyFacts { cpu, io, virtual_bytes, resident_pages, threads })
     }
 
     /// Asks for the body's regions and what is used of each; `None` if it is lost, or says what
@@ -100,6 +124,15 @@ impl DeputyDriver {
             regions.push(Region::decode(&mut reader).ok()?);
         }
         Some(regions)
+    }
+
+    /// Asks for something of the body's memory, for another process; `None` if it is lost, or says
+    /// what is no answer to that.
+    pub async fn query_memory(self: &Rc<Self>, request: MemoryRequest) -> Option<MemoryReply> {
+        let expected = request.expected();
+        let bytes = self.query(Query::Memory { request }).await?;
+        let reply = MemoryReply::decode(&mut Reader::new(&bytes)).ok()?;
+        expected.fits(&reply).then_some(reply)
     }
 
     /// Asks the body and waits for its answer; `None` if it is lost.
@@ -134,16 +167,7 @@ impl BodyDriver {
         let body = self.body.borrow().clone();
         let bytes = match (body, query) {
             (Some(body), Query::Maps) => regions(&body),
-            (Some(body), Query::Status) => {
-                let facts = measure(&body);
-                let mut bytes = Vec::new();
-                for word in [body.cpu.get(), facts.virtual_bytes / PAGE, facts.resident_pages] {
-                    word.encode(&mut bytes);
-                }
-                let most = (limits::WINDOW - bytes.len()) / size_of::<Tid>();
-                facts.waiting.iter().take(most).for_each(|tid| tid.encode(&mut bytes));
-                bytes
-            }
+            (Some(body), Query::Status) => status(&measure(&body)),
             (Some(body), Query::Use) => {
                 // Counting takes its time.
                 let driver = Rc::clone(self);
@@ -153,10 +177,31 @@ impl BodyDriver {
                 });
                 return;
             }
+            (Some(_), Query::Memory { request }) => {
+                return self.answer_with_memory(id, request.clone());
+            }
             (Some(body), Query::Return) => return self.end_and_return(id, &body),
             (None, _) => Vec::new(),
         };
         self.input(BodyInput::Answer { id, bytes });
+    }
+
+    /// What is asked of the memory may have to be paged in.
+    fn answer_with_memory(self: &Rc<Self>, id: u32, request: MemoryRequest) {
+        let driver = Rc::clone(self);
+        self.kernel.spawner.spawn(Priority::Service, async move {
+            let reply = match driver.local_memory() {
+                Some(memory) => serve_copy(&memory, request).await,
+                None => MemoryReply::Failed { errno: Errno::ESRCH },
+            };
+            let mut bytes = Vec::new();
+            reply.encode(&mut bytes);
+            driver.input(BodyInput::Answer { id, bytes });
+        });
+    }
+
+    fn local_memory(&self) -> Option<LocalMemory> {
+        self.process.borrow().as_ref().and_then(|cell| cell.local_memory())
     }
 
     /// The process ends: its threads stop, those who wait for their locks are told, and its files
@@ -166,8 +211,7 @@ impl BodyDriver {
         let (driver, body) = (Rc::clone(self), Rc::clone(body));
         self.kernel.spawner.spawn(Priority::Service, async move {
             let threads: Vec<_> = body.threads.borrow().values().cloned().collect();
-            let memory = driver.process.borrow().as_ref().and_then(|cell| cell.local_memory());
-            if let Some(memory) = memory {
+            if let Some(memory) = driver.local_memory() {
                 for thread in threads {
                     memory.release_robust(&driver.kernel.futexes, &thread).await;
                 }

@@ -42,6 +42,11 @@ impl<I> Queue<I> {
         self.inputs.borrow().is_empty() && !self.changed.get()
     }
 
+    /// Gives back the room of many inputs.
+    pub(super) fn shrink(&self) {
+        self.inputs.borrow_mut().shrink_to(1);
+    }
+
     /// What to do next; `None` ends the caller's work.
     pub(super) fn next(&self) -> Option<Step<I>> {
         if self.changed.take() {

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::MapId;
+use wayfarer_proto::sorted::{SortedMap, SortedSet};
 
 use super::DeputyDriver;
 use crate::executor::yield_now;
@@ -27,13 +28,20 @@ impl Kernel {
         name
     }
 
-    /// Brings home those who have content that was wanted here.
+    /// Has content returned that was lent, and brings home those who have some that was wanted
+    /// here by `asker`.
     ///
     /// # Errors
-    /// `EIO` if they cannot come.
-    pub async fn recall(self: &Rc<Self>) -> Result<(), Errno> {
+    /// `EIO` if they cannot come, nor may while they lend their memory to `asker`.
+    pub async fn recall(self: &Rc<Self>, asker: &Home) -> Result<(), Errno> {
         for home in self.processes.homes() {
+            if let Some(deputy) = home.cell().and_then(|cell| cell.deputy_driver()) {
+                deputy.fetch_bytes().await;
+            }
             if home.maps.is_wanted() {
+                if self.sharers(&home).iter().any(|sharer| lends_to(sharer, asker)) {
+                    return Err(Errno::EIO);
+                }
                 self.fetch(&home).await.map_err(|_| Errno::EIO)?;
             }
         }
@@ -45,7 +53,7 @@ impl Kernel {
     /// another step at the earliest. One that ends gives back what it has.
     ///
     /// # Errors
-    /// Those of the refusal.
+    /// Those of the refusal; `EBUSY` for a vfork child, which would take its parent's memory along.
     pub async fn fetch(self: &Rc<Self>, home: &Rc<Home>) -> Result<(), Errno> {
         for _ in 0..RECALLS {
             if home.exiting().is_some() {
@@ -65,6 +73,9 @@ impl Kernel {
                     None => yield_now().await,
                 }
                 continue;
+            }
+            if home.borrows_memory.get() {
+                return Err(Errno::EBUSY);
             }
             match self.bring_home(home).await {
                 Ok(()) => return Ok(()),
@@ -112,6 +123,9 @@ impl Kernel {
             let mut scattered = false;
             for one in others.iter().chain([home]) {
                 if is_away(one) || is_moving(one) {
+                    if home.borrows_memory.get() {
+                        return Err(Errno::ENODEV);
+                    }
                     scattered = true;
                     self.fetch(one).await.map_err(|_| Errno::ENODEV)?;
                 }
@@ -150,8 +164,9 @@ impl Kernel {
             group.extend(rest.extract_if(.., |other| joins(other)));
             next += 1;
         }
-        group.sort_by_key(|member| member.pid);
-        group
+        let in_order: SortedMap<_, _> =
+            group.into_iter().map(|member| (member.pid, member)).collect();
+        in_order.into_values().collect()
     }
 
     /// A process that has ended and still has to give back what the others of its group use too.
@@ -192,6 +207,12 @@ impl DeputyDriver {
     }
 }
 
+/// Whether a process lends its memory to `borrower` over vfork(2), or to one that lends it on.
+fn lends_to(lender: &Rc<Home>, borrower: &Home) -> bool {
+    let parent = borrower.parent.borrow().upgrade().filter(|_| borrower.borrows_memory.get());
+    parent.is_some_and(|parent| Rc::ptr_eq(&parent, lender) || lends_to(lender, &parent))
+}
+
 /// Whether a process is in a move.
 pub(super) fn is_ordered(home: &Home) -> bool {
     let deputy = home.cell().and_then(|cell| cell.deputy_driver());
@@ -210,7 +231,7 @@ fn shared(home: &Home) -> Vec<MapId> {
     if home.borrows_memory.get() || home.exiting().is_some() {
         return Vec::new();
     }
-    let mut maps = match home.cell().and_then(|cell| cell.body()) {
+    let maps = match home.cell().and_then(|cell| cell.body()) {
         Some(body) => {
             if !body.is_mapping() {
                 home.maps.end_grants();
@@ -219,10 +240,8 @@ fn shared(home: &Home) -> Vec<MapId> {
         }
         None => home.maps.lent(),
     };
-    maps.append(&mut home.maps.granted());
-    maps.sort_unstable();
-    maps.dedup();
-    maps
+    let each_once: SortedSet<_> = maps.into_iter().chain(home.maps.granted()).collect();
+    each_once.into_iter().collect()
 }
 
 fn shares(home: &Home, map: MapId) -> bool {

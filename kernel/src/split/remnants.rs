@@ -1,13 +1,13 @@
 //! What bodies leave behind: their memory, so that a body that comes back brings only what has
 //! changed since. A cache and no more: frames return to whoever needs them.
 
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_machine::{FramePool, Spare};
 use wayfarer_proto::id::{Epoch, ProcessKey};
+use wayfarer_proto::sorted::SortedMap;
 
 use crate::memory::{AddressSpace, END_PAGE};
 use crate::process::Memory;
@@ -27,7 +27,7 @@ struct Remnant {
 /// The remnants on a node.
 pub struct Remnants {
     pool: FramePool,
-    kept: RefCell<BTreeMap<ProcessKey, Remnant>>,
+    kept: RefCell<SortedMap<ProcessKey, Remnant>>,
     /// One that is being given up.
     dissolving: RefCell<Option<Rc<Memory>>>,
     departures: Cell<u64>,

@@ -1,12 +1,12 @@
 //! Moving every process by the clock, for tests and for studying migration (`roam=50ms`).
 
-use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 use core::cell::RefCell;
 use core::time::Duration;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{NodeId, Pid};
+use wayfarer_proto::sorted::SortedSet;
 
 use crate::executor::Priority;
 use crate::kernel::Kernel;
@@ -14,7 +14,7 @@ use crate::process::Home;
 
 /// The processes that are moved, or were refused once: those are not asked again, for their reason
 /// is told already.
-type Known = Rc<RefCell<BTreeSet<Pid>>>;
+type Known = Rc<RefCell<SortedSet<Pid>>>;
 
 /// From now on moves every process of this home to the next node once it has been on one for
 /// `period`, as if told from outside.

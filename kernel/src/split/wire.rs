@@ -6,6 +6,8 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::future::poll_fn;
+use core::task::Poll;
 
 use crate::executor::{Priority, Spawner, TaskHandle, WaitQueue};
 use crate::net::{Connection, ReadError};
@@ -27,10 +29,16 @@ impl fmt::Display for Why {
     }
 }
 
+/// Bytes that the connection has not taken yet.
+struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
 /// One connection, with a queue before it.
 pub(super) struct Wire {
     connection: Connection,
-    queue: RefCell<VecDeque<u8>>,
+    queue: RefCell<VecDeque<Unsent>>,
     changed: WaitQueue,
     closing: Cell<bool>,
     tasks: RefCell<Vec<TaskHandle>>,
@@ -66,7 +74,7 @@ impl Wire {
             sent = self.connection.try_write(bytes).unwrap_or(bytes.len());
         }
         if sent < bytes.len() {
-            queue.extend(&bytes[sent..]);
+            queue.push_back(Unsent { bytes: bytes[sent..].to_vec(), sent: 0 });
             self.changed.wake_all();
         }
     }
@@ -105,15 +113,26 @@ async fn write(wire: Rc<Wire>) {
     loop {
         let ready = || (!wire.queue.borrow().is_empty() || wire.closing.get()).then_some(());
         wire.changed.wait_until(ready).await;
-        let bytes: Vec<u8> = wire.queue.borrow().iter().copied().collect();
-        if bytes.is_empty() {
+        if wire.queue.borrow().is_empty() {
             // Whether the peer acknowledges the end makes no difference to anybody here.
             let _ = wire.connection.close().await;
             return;
         }
-        if wire.connection.write_all(&bytes).await.is_err() {
-            return;
+        // What is sent stays in the queue, so that what is said meanwhile comes after it.
+        let sent = poll_fn(|context| match wire.queue.borrow().front() {
+            Some(Unsent { bytes, sent }) => wire.connection.poll_write(context, &bytes[*sent..]),
+            None => Poll::Ready(Ok(0)),
+        });
+        let Ok(count) = sent.await else { return };
+        let mut queue = wire.queue.borrow_mut();
+        if let Some(first) = queue.front_mut() {
+            first.sent += count;
+            if first.sent == first.bytes.len() {
+                queue.pop_front();
+            }
         }
-        wire.queue.borrow_mut().drain(..bytes.len());
+        if queue.is_empty() {
+            queue.shrink_to_fit();
+        }
     }
 }

@@ -29,7 +29,7 @@ impl Running {
         }
         let status = call.args[0] as u8;
         match call.sysno {
-            Sysno::clone3 => match local::plain_clone(self, &call).await {
+            Sysno::clone | Sysno::clone3 => match local::plain_clone(self, &call).await {
                 Ok(clone) => {
                     let reply = self.transact(Some(clone), Request::Call(clone)).await;
                     self.finish(Some(clone), reply).await
@@ -54,7 +54,7 @@ impl Running {
                     reply.result = local::map_file(self, &call, Grant::from_value(value))
                 }
                 Sysno::clone => self.finish_clone(&call, value).await,
-                Sysno::execve => {
+                Sysno::execve | Sysno::execveat => {
                     self.become_leader();
                     reply.result = self.note_ids(&call, value);
                 }
@@ -76,7 +76,7 @@ impl Running {
         let both = (value as u32, (value >> 32) as u32);
         let mut identity = self.body.identity.get();
         match call.sysno {
-            Sysno::execve => (identity.user.1, identity.group.1) = both,
+            Sysno::execve | Sysno::execveat => (identity.user.1, identity.group.1) = both,
             Sysno::setuid | Sysno::setreuid | Sysno::setresuid => identity.user = both,
             _ => identity.group = both,
         }

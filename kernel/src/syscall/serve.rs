@@ -3,7 +3,8 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::future::poll_fn;
-use core::task::{Context, Poll, Waker};
+use core::pin::{Pin, pin};
+use core::task::Poll;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::CallSeq;
@@ -12,6 +13,8 @@ use wayfarer_proto::linux::signal::SignalSet;
 
 use super::{Call, Caller, Reply, Request, SysResult, home};
 use crate::executor::Priority;
+use crate::kernel::Kernel;
+use crate::process::{Home, HomeThread};
 use crate::signal::take_actions;
 
 /// Begins a transaction of `caller`'s thread. The handler is polled on the spot: one that need
@@ -20,43 +23,95 @@ use crate::signal::take_actions;
 ///
 /// A second transaction of a thread that has one open is refused with `EBUSY`: its body is at
 /// fault.
-pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Option<Reply> {
-    let thread = Rc::clone(&caller.thread);
-    if !thread.open(seq) {
-        return Some(Errno::EBUSY.into());
-    }
-    let subject = match request {
+pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Poll<Reply> {
+    let subject = match &request {
         Request::Call(call) => call.sysno.row().name,
         _ => "",
     };
-    let kernel = Rc::clone(&caller.kernel);
-    let home = Rc::clone(&caller.home);
-    let mut handler = Box::pin(async move { answer(&caller, request).await });
-    if let Poll::Ready(reply) = handler.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        thread.close();
-        return Some(reply);
+    if !caller.thread.open(seq) {
+        return Poll::Ready(Errno::EBUSY.into());
     }
-    let meter = Rc::clone(&kernel.meter);
-    kernel.spawner.spawn(Priority::Service, async move {
-        let reply = poll_fn(|context| {
-            meter.subject(subject);
-            handler.as_mut().poll(context)
-        })
-        .await;
-        thread.close();
-        if let Some(cell) = home.cell() {
-            cell.answer(&thread, seq, reply);
-        }
-        home.exit_changed.wake_all();
-    });
-    None
+    let at = Open::new(&caller, seq, subject);
+    at.end(Box::pin(async move { answer(&caller, request).await }))
 }
 
-/// Executes a request and adds what its thread must do for asynchronous events (rule 3).
+/// The whole transaction of a call that ends where it is made; `None` if this one may not, and is
+/// yet to [begin] ([`home::at_once`]).
+pub fn at_once(caller: &Caller, seq: CallSeq, call: &Call) -> Option<Poll<Reply>> {
+    let handler = home::at_once(call.sysno)?;
+    let kernel = &caller.kernel;
+    if kernel.fetches.is_used() || !caller.thread.open(seq) {
+        return None;
+    }
+    let begun = kernel.returns.begun();
+    let result = handler(caller, call).filter(|result| *result != Err(Errno::ELENT));
+    let own = begun..kernel.returns.begun();
+    if let Some(result) = result
+        && !own.is_empty()
+    {
+        let at = Open::new(caller, seq, call.sysno.row().name);
+        let caller = caller.clone();
+        return Some(at.end(Box::pin(async move {
+            caller.kernel.returns.over(own).await;
+            reply(&caller, result)
+        })));
+    }
+    caller.thread.close();
+    result.map(|result| Poll::Ready(reply(caller, result)))
+}
+
+/// A transaction that goes on.
+struct Open {
+    kernel: Rc<Kernel>,
+    home: Rc<Home>,
+    thread: Rc<HomeThread>,
+    seq: CallSeq,
+    /// What its polls are about.
+    subject: &'static str,
+}
+
+impl Open {
+    fn new(caller: &Caller, seq: CallSeq, subject: &'static str) -> Self {
+        let Caller { kernel, home, thread, .. } = caller.clone();
+        Self { kernel, home, thread, seq, subject }
+    }
+
+    /// Ends it with what `handler` answers, now or as a task.
+    fn end(self, mut handler: Pin<Box<impl Future<Output = Reply> + 'static>>) -> Poll<Reply> {
+        let Self { kernel, home, thread, seq, subject } = self;
+        let meter = Rc::clone(&kernel.meter);
+        let handler = poll_fn(move |context| {
+            meter.subject(subject);
+            handler.as_mut().poll(context)
+        });
+        let opened = Rc::clone(&thread);
+        let answer = move |reply| {
+            thread.close();
+            if let Some(cell) = home.cell() {
+                cell.answer(&thread, seq, reply);
+            }
+            home.exit_changed.wake_all();
+        };
+        match kernel.spawner.run(Priority::Service, handler, answer) {
+            Some(reply) => {
+                opened.close();
+                Poll::Ready(reply)
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Executes a request and adds what its thread must do for asynchronous events.
 async fn answer(caller: &Caller, request: Request) -> Reply {
-    let result = caller.kernel.returns.settle(execute(caller, request)).await;
-    let actions = take_actions(&caller.home, &caller.thread);
-    Reply { result, actions }
+    let work = pin!(execute(caller, request));
+    let result = caller.kernel.returns.settle(work).await;
+    reply(caller, result)
+}
+
+/// The answer to a request that has been executed (rule 3).
+fn reply(caller: &Caller, result: SysResult) -> Reply {
+    Reply { result, actions: take_actions(&caller.home, &caller.thread) }
 }
 
 /// Executes a call; again, once it is back, if it needs a file whose content is elsewhere.
@@ -68,7 +123,10 @@ async fn serve_call(caller: &Caller, call: &Call) -> SysResult {
             false => home::dispatch(caller, call).await,
         };
         match result {
-            Err(Errno::ELENT) => caller.kernel.recall().await?,
+            Err(Errno::ELENT) => {
+                let recalled = caller.kernel.recall(&caller.home);
+                caller.thread.killable(&caller.home, recalled).await??;
+            }
             result => return result,
         }
     }

@@ -28,6 +28,16 @@ pub enum MemoryError {
     BodyLost,
 }
 
+impl MemoryError {
+    /// The same, of a copy that began `before` bytes earlier.
+    pub const fn after(self, before: usize) -> Self {
+        match self {
+            Self::Fault { copied } => Self::Fault { copied: before + copied },
+            other => other,
+        }
+    }
+}
+
 impl From<MemoryError> for Errno {
     fn from(error: MemoryError) -> Self {
         match error {
@@ -37,7 +47,7 @@ impl From<MemoryError> for Errno {
     }
 }
 
-/// The memory of one system call's caller, wherever it is.
+/// The memory of one system call's caller, or of another process, wherever it is.
 ///
 /// Each operation looks up where the body is now: here, it touches the address space; in transit,
 /// it waits. A handler cannot tell. No operation is interrupted by signals.
@@ -47,16 +57,27 @@ impl From<MemoryError> for Errno {
 pub struct UserMemory {
     kernel: Rc<Kernel>,
     process: Rc<ProcessCell>,
-    /// The thread and call it serves; a memory request over a channel names them.
-    pub thread: Tid,
-    /// The transaction it serves.
-    pub seq: CallSeq,
+    /// The thread and the call it serves; a memory request over a channel names them. None of a
+    /// process that is not the caller.
+    call: Option<(Tid, CallSeq)>,
 }
 
 impl UserMemory {
     /// The memory of `process`, for one call of one of its threads.
     pub fn new(kernel: &Rc<Kernel>, process: &Rc<ProcessCell>, thread: Tid, seq: CallSeq) -> Self {
-        Self { kernel: Rc::clone(kernel), process: Rc::clone(process), thread, seq }
+        let call = Some((thread, seq));
+        Self { kernel: Rc::clone(kernel), process: Rc::clone(process), call }
+    }
+
+    /// The memory of a process that has not asked for it (process_vm_readv(2)).
+    pub fn of_process(kernel: &Rc<Kernel>, process: &Rc<ProcessCell>) -> Self {
+        Self { kernel: Rc::clone(kernel), process: Rc::clone(process), call: None }
+    }
+
+    /// The memory, if it is here, for a handler that does not wait.
+    pub fn here(&self) -> Option<Rc<Memory>> {
+        let is_settled = !self.process.is_in_transit() && self.process.away().is_none();
+        is_settled.then(|| self.process.body())?.map(|body| body.memory())
     }
 
     /// Copies from `address` into `buffer`.
@@ -70,6 +91,23 @@ impl UserMemory {
         }
     }
 
+    /// Appends `length` bytes at `address` to `data`: for who reads them once, a second time may
+    /// take longer.
+    ///
+    /// # Errors
+    /// [`MemoryError::Fault`] with the number of bytes appended.
+    pub async fn append_in(
+        &self,
+        address: UserAddr,
+        length: usize,
+        data: &mut Vec<u8>,
+    ) -> Result<(), MemoryError> {
+        match self.reach().await? {
+            Reach::Here(memory) => memory.append(address, length, data).await,
+            Reach::Away(memory) => Box::pin(memory.append(address, length, data)).await,
+        }
+    }
+
     /// Copies `data` to `address`.
     ///
     /// # Errors
@@ -78,6 +116,18 @@ impl UserMemory {
         match self.reach().await? {
             Reach::Here(memory) => memory.write(address, data).await,
             Reach::Away(memory) => Box::pin(memory.write(address, data)).await,
+        }
+    }
+
+    /// As [`copy_out`](Self::copy_out), of bytes that nobody else needs: on their way elsewhere
+    /// they are not copied.
+    ///
+    /// # Errors
+    /// As [`copy_out`](Self::copy_out).
+    pub async fn move_out(&self, address: UserAddr, data: Vec<u8>) -> Result<(), MemoryError> {
+        match self.reach().await? {
+            Reach::Here(memory) => memory.write(address, &data).await,
+            Reach::Away(memory) => Box::pin(memory.give(address, data)).await,
         }
     }
 
@@ -158,7 +208,7 @@ impl UserMemory {
             return Box::pin(memory.end_other_threads()).await;
         }
         let running = self.running().ok_or(Errno::ESRCH)?;
-        running.body.end_others(self.thread);
+        running.body.end_others(running.thread.tid.get());
         Ok(())
     }
 
@@ -180,7 +230,7 @@ impl UserMemory {
     /// The calling thread, if its body is here.
     fn running(&self) -> Option<Running> {
         let body = self.process.body()?;
-        let thread = body.thread(self.thread)?;
+        let thread = body.thread(self.call?.0)?;
         let (kernel, process) = (Rc::clone(&self.kernel), Rc::clone(&self.process));
         Some(Running { kernel, process, body, thread })
     }
@@ -190,7 +240,7 @@ impl UserMemory {
         let arrived = || (!self.process.is_in_transit()).then_some(());
         self.process.settled.wait_until(arrived).await;
         if let Some(deputy) = self.process.away() {
-            return Ok(Reach::Away(RemoteMemory { deputy, thread: self.thread, seq: self.seq }));
+            return Ok(Reach::Away(RemoteMemory { deputy, call: self.call }));
         }
         self.process.local_memory().map(Reach::Here).ok_or(MemoryError::BodyLost)
     }

@@ -13,10 +13,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use frame::{FrameReader, frame};
+pub use frame::{Frame, FrameReader, frame};
 
 use crate::errno::Errno;
 use crate::limits;
+
+/// Bytes that a message without long fields hardly exceeds.
+const ROOM: usize = 64;
 
 /// Why bytes are no message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,6 +143,8 @@ pub fn put_number(out: &mut Vec<u8>, mut value: u64) {
 
 /// Appends bytes after their length.
 pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    // Room for what follows them, too: it would else move them once more.
+    out.reserve(bytes.len() + ROOM);
     put_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }

@@ -89,6 +89,9 @@ choice! {
         17 => Probed(Probed),
         /// What a stage of forwarded calls took, as [`ToNode::StopLaps`] asked.
         18 => Lap(Lap),
+        /// Whether much is on its way from here through a card, more than two nodes on one
+        /// processor carry as fast as on two. Not at the start; told when it changes.
+        19 => Bulk(bool),
     }
 }
 direction!(FromNode);
@@ -327,6 +330,10 @@ record! {
         heap_used: u64,
         /// Frames that the kernel's heap has grown by, and keeps.
         heap_frames: u64,
+        /// Polls of tasks since the start.
+        polls: u64,
+        /// How often the node has rested and gone on since the start.
+        wakes: u64,
     }
 }
 

@@ -22,6 +22,10 @@ pub const CAP_SETPCAP: u64 = 1 << 8;
 pub const CAP_LINUX_IMMUTABLE: u64 = 1 << 9;
 /// `CAP_IPC_OWNER`.
 pub const CAP_IPC_OWNER: u64 = 1 << 15;
+/// `CAP_SYS_CHROOT`.
+pub const CAP_SYS_CHROOT: u64 = 1 << 18;
+/// `CAP_SYS_PTRACE`.
+pub const CAP_SYS_PTRACE: u64 = 1 << 19;
 /// `CAP_SYS_ADMIN`.
 pub const CAP_SYS_ADMIN: u64 = 1 << 21;
 /// `CAP_SYS_NICE`.
@@ -32,7 +36,9 @@ pub const CAP_SYS_RESOURCE: u64 = 1 << 24;
 pub const CAP_MKNOD: u64 = 1 << 27;
 /// `CAP_MAC_OVERRIDE`.
 pub const CAP_MAC_OVERRIDE: u64 = 1 << 32;
-/// The number of the last one: `CAP_CHECKPOINT_RESTORE`.
+/// `CAP_CHECKPOINT_RESTORE`.
+pub const CAP_CHECKPOINT_RESTORE: u64 = 1 << 40;
+/// The number of the last one.
 pub const CAP_LAST: u64 = 40;
 /// All of them.
 pub const ALL: u64 = (1 << (CAP_LAST + 1)) - 1;

@@ -263,6 +263,10 @@ layout! {
     }
 }
 
+/// `F_NOTIFY`: notices of changes in a directory, older than inotify(7).
+pub const F_NOTIFY: u32 = 1026;
+/// `DN_MULTISHOT`: more than the first.
+pub const DN_MULTISHOT: u32 = 1 << 31;
 /// `F_SETLEASE`: leases are not given.
 pub const F_SETLEASE: u32 = 1024;
 /// `F_GETLEASE`.

@@ -33,6 +33,12 @@ pub const CLONE_PARENT: u64 = 0x8000;
 pub const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 /// `CLONE_INTO_CGROUP` of clone3(2).
 pub const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+/// Where the call that clone3(2) is said as holds the id that was asked for: there are no flags.
+pub const CLONE_ID_SHIFT: u32 = 40;
+/// `MAX_PID_NS_LEVEL`: ids that clone3(2) takes.
+pub const MAX_PID_NS_LEVEL: u64 = 32;
+/// `CLONE_ARGS_SIZE_VER0`: bytes of the first version of `struct clone_args`.
+pub const CLONE_ARGS_SIZE_VER0: u64 = 64;
 /// `CLONE_NEWNS`, `CLONE_NEWCGROUP`, `CLONE_NEWUTS`, `CLONE_NEWIPC`, `CLONE_NEWUSER`,
 /// `CLONE_NEWPID`, `CLONE_NEWNET`: namespaces of its own.
 pub const CLONE_NAMESPACES: u64 = 0x7e02_0000;
@@ -47,6 +53,12 @@ pub const WEXITED: u64 = 4;
 pub const WCONTINUED: u64 = 8;
 /// `WNOWAIT`.
 pub const WNOWAIT: u64 = 0x0100_0000;
+/// `__WNOTHREAD`: no children of other threads.
+pub const WNOTHREAD: u64 = 0x2000_0000;
+/// `__WALL`: children whatever signal tells of their end.
+pub const WALL: u64 = 0x4000_0000;
+/// `__WCLONE`: only children whose end another signal than SIGCHLD tells of, or none.
+pub const WCLONE: u64 = 0x8000_0000;
 /// `P_ALL` of waitid(2).
 pub const P_ALL: u64 = 0;
 /// `P_PID` of waitid(2).
@@ -72,6 +84,10 @@ pub const FUTEX_UNLOCK_PI: u64 = 7;
 pub const FUTEX_TRYLOCK_PI: u64 = 8;
 /// `FUTEX_LOCK_PI2`: as `FUTEX_LOCK_PI`, by the clock that the flags say.
 pub const FUTEX_LOCK_PI2: u64 = 13;
+/// `FUTEX_WAIT_REQUEUE_PI`.
+pub const FUTEX_WAIT_REQUEUE_PI: u64 = 11;
+/// `FUTEX_CMP_REQUEUE_PI`.
+pub const FUTEX_CMP_REQUEUE_PI: u64 = 12;
 /// `FUTEX_WAITERS`: somebody waits for the lock.
 pub const FUTEX_WAITERS: u32 = 0x8000_0000;
 /// `FUTEX_OWNER_DIED`: it was not let go.
@@ -86,6 +102,11 @@ pub const FUTEX_WAKE_BITSET: u64 = 10;
 pub const FUTEX_PRIVATE_FLAG: u64 = 128;
 /// `FUTEX_CLOCK_REALTIME`.
 pub const FUTEX_CLOCK_REALTIME: u64 = 256;
+
+/// `FUTEX2_SIZE_U32`: the word of futex_waitv(2) has four bytes.
+pub const FUTEX2_SIZE_U32: u64 = 2;
+/// `FUTEX_WAITV_MAX`: words that one call waits on.
+pub const FUTEX_WAITV_MAX: u32 = 128;
 
 /// `ARCH_SET_GS`.
 pub const ARCH_SET_GS: u64 = 0x1001;
@@ -102,6 +123,12 @@ pub const PR_SET_NAME: u64 = 15;
 pub const PR_GET_NAME: u64 = 16;
 /// `PR_SET_PDEATHSIG` of prctl(2).
 pub const PR_SET_PDEATHSIG: u64 = 1;
+/// `PR_GET_PDEATHSIG` of prctl(2).
+pub const PR_GET_PDEATHSIG: u64 = 2;
+/// `PR_SET_CHILD_SUBREAPER` of prctl(2).
+pub const PR_SET_CHILD_SUBREAPER: u64 = 36;
+/// `PR_GET_CHILD_SUBREAPER` of prctl(2).
+pub const PR_GET_CHILD_SUBREAPER: u64 = 37;
 /// `PR_GET_DUMPABLE` of prctl(2).
 pub const PR_GET_DUMPABLE: u64 = 3;
 /// `PR_SET_DUMPABLE` of prctl(2).
@@ -120,7 +147,11 @@ pub const PR_SET_NO_NEW_PRIVS: u64 = 38;
 /// `PR_GET_NO_NEW_PRIVS`.
 pub const PR_GET_NO_NEW_PRIVS: u64 = 39;
 /// The options of prctl(2) that are about what stays at home.
-pub const PRCTL_AT_HOME: [u64; 8] = [
+pub const PRCTL_AT_HOME: [u64; 12] = [
+    PR_SET_PDEATHSIG,
+    PR_GET_PDEATHSIG,
+    PR_SET_CHILD_SUBREAPER,
+    PR_GET_CHILD_SUBREAPER,
     PR_SET_NAME,
     PR_GET_NAME,
     PR_GET_KEEPCAPS,
@@ -200,11 +231,13 @@ pub const SCHED_FLAG_RESET_ON_FORK: u64 = 1;
 pub const SIGEV_SIGNAL: i32 = 0;
 /// `SIGEV_NONE`.
 pub const SIGEV_NONE: i32 = 1;
+/// `SIGEV_THREAD`, which is for the C library but in mq_notify(2).
+pub const SIGEV_THREAD: i32 = 2;
 /// `SIGEV_THREAD_ID`.
 pub const SIGEV_THREAD_ID: i32 = 4;
 
 layout! {
-    /// `struct clone_args` of clone3(2), as its first version has it.
+    /// `struct clone_args` of clone3(2), as its third version has it.
     Clone3Args {
         /// `CLONE_*`, without the signal.
         flags: u64,
@@ -222,6 +255,23 @@ layout! {
         stack_size: u64,
         /// The thread's TLS base.
         tls: u64,
+        /// Where the wanted ids are, one for each namespace.
+        set_tid: u64,
+        /// How many.
+        set_tid_size: u64,
+        /// A descriptor of a control group.
+        cgroup: u64,
+    }
+    /// `struct futex_waitv` of futex_waitv(2).
+    FutexWaitv {
+        /// What the word shall hold.
+        value: u64,
+        /// Where it is.
+        address: u64,
+        /// `FUTEX2_*`.
+        flags: u32,
+        /// Zero.
+        reserved: u32,
     }
     /// `struct sched_attr` of sched_setattr(2), as its first version has it.
     SchedAttr {

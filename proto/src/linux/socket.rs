@@ -8,6 +8,8 @@ pub const AF_UNSPEC: u16 = 0;
 pub const AF_UNIX: u16 = 1;
 /// `AF_INET`.
 pub const AF_INET: u16 = 2;
+/// `AF_NETLINK`.
+pub const AF_NETLINK: u16 = 16;
 
 /// `SOCK_STREAM`.
 pub const SOCK_STREAM: u32 = 1;

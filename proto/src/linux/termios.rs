@@ -90,6 +90,8 @@ bitflags! {
         const PENDIN = 0o40000;
         /// `IEXTEN`: werase, reprint, lnext.
         const IEXTEN = 0o100000;
+        /// `EXTPROC`: whoever types has done all editing and echo (`TIOCPKT_IOCTL`).
+        const EXTPROC = 0o200000;
         const _ = !0;
     }
 }
@@ -219,6 +221,12 @@ impl Termios {
         LocalFlags::from_bits_retain(self.local)
     }
 
+    /// Whether input is edited here and given out line by line.
+    pub const fn edits(&self) -> bool {
+        let local = self.local_flags();
+        local.contains(LocalFlags::ICANON) && !local.contains(LocalFlags::EXTPROC)
+    }
+
     /// The special character with this meaning; [`DISABLED`] if there is none.
     pub const fn special(&self, which: Special) -> u8 {
         self.special[which as usize]
@@ -263,6 +271,28 @@ pub const TCFLSH: u32 = 0x540b;
 pub const TIOCEXCL: u32 = 0x540c;
 /// `TIOCPKT`.
 pub const TIOCPKT: u32 = 0x5420;
+/// `TIOCGPKT`.
+pub const TIOCGPKT: u32 = 0x8004_5438;
+/// `TIOCPKT_DATA`: a packet holds what the terminal shows.
+pub const TIOCPKT_DATA: u8 = 0;
+/// `TIOCPKT_FLUSHREAD`: its input was thrown away.
+pub const TIOCPKT_FLUSHREAD: u8 = 1;
+/// `TIOCPKT_FLUSHWRITE`: its output was.
+pub const TIOCPKT_FLUSHWRITE: u8 = 2;
+/// `TIOCPKT_STOP`: its output is stopped.
+pub const TIOCPKT_STOP: u8 = 4;
+/// `TIOCPKT_START`: it goes on.
+pub const TIOCPKT_START: u8 = 8;
+/// `TIOCPKT_NOSTOP`: ^S and ^Q do not stop it any more.
+pub const TIOCPKT_NOSTOP: u8 = 16;
+/// `TIOCPKT_DOSTOP`: they do.
+pub const TIOCPKT_DOSTOP: u8 = 32;
+/// `TIOCPKT_IOCTL`: settings have changed, with `EXTPROC` before or after.
+pub const TIOCPKT_IOCTL: u8 = 64;
+/// `TIOCSIG`.
+pub const TIOCSIG: u32 = 0x4004_5436;
+/// `TIOCGPTPEER`.
+pub const TIOCGPTPEER: u32 = 0x5441;
 /// `TIOCGPTN`.
 pub const TIOCGPTN: u32 = 0x8004_5430;
 /// `TIOCSPTLCK`.

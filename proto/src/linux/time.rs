@@ -21,6 +21,15 @@ pub const CLOCK_MONOTONIC_COARSE: i32 = 6;
 /// `CLOCK_BOOTTIME`.
 pub const CLOCK_BOOTTIME: i32 = 7;
 
+/// The bits of a negative clock that say what it counts (clock_getcpuclockid(3)).
+pub const CPUCLOCK_KIND: i32 = 3;
+/// `CPUCLOCK_VIRT`: time in user mode only.
+pub const CPUCLOCK_VIRT: i32 = 1;
+/// `CLOCKFD`: the clock of a descriptor.
+pub const CLOCKFD: i32 = 3;
+/// `CPUCLOCK_PERTHREAD_MASK`: the clock of a thread, not of a process.
+pub const CPUCLOCK_THREAD: i32 = 4;
+
 /// `TIMER_ABSTIME` of clock_nanosleep(2).
 pub const TIMER_ABSTIME: u64 = 1;
 

@@ -53,6 +53,16 @@ wire_enum! {
             /// What is written.
             bytes: Vec<u8>,
         },
+        /// Control: reads were made of bytes that the deputy has lent, which ends the loan
+        /// (decision 0018). It goes in front of whatever ends it, if there were any.
+        14 => Took {
+            /// The descriptor.
+            fd: Fd,
+            /// By how many bytes its offset has moved.
+            bytes: u32,
+            /// How many reads that took.
+            calls: u32,
+        },
         /// Control: the deputy has said something while room was lent. The loan is over, and what
         /// was written on it is ahead of this.
         15 => Returned,
@@ -169,10 +179,35 @@ wire_struct! {
         pub fault: bool,
     }
 
+    /// CPU time, nanoseconds.
+    #[derive(Copy, Default)]
+    pub struct CpuTime {
+        /// In user mode.
+        pub user: u64,
+        /// In the kernel, for calls and faults, where the body is.
+        pub system: u64,
+    }
+
+    /// What read(2), write(2) and their kin have done, as programs see it (proc_pid_io(5)).
+    #[derive(Copy, Default)]
+    pub struct IoCounts {
+        /// Bytes that were read.
+        pub bytes_read: u64,
+        /// Bytes that were written.
+        pub bytes_written: u64,
+        /// Calls that read.
+        pub reads: u64,
+        /// Calls that wrote.
+        pub writes: u64,
+    }
+
     /// What a process has used, as far as its body knows.
+    #[derive(Default)]
     pub struct Usage {
-        /// CPU time in user mode, nanoseconds.
-        pub cpu_ns: u64,
+        /// CPU time of all threads.
+        pub cpu: CpuTime,
+        /// What it has read and written.
+        pub io: IoCounts,
         /// Calls that were served where the body was, away from home.
         pub local_calls: u64,
     }
@@ -181,6 +216,9 @@ wire_struct! {
     pub struct Requirements {
         /// Frames: pages present and page tables.
         pub frames: u64,
+        /// Of them, the body's part of pages that it shares with files of home: it needs none for
+        /// them where the files are.
+        pub shared_frames: u64,
         /// CPUID feature words that user code could see, in an order fixed by the machine.
         pub features: Vec<u32>,
         /// XCR0: the state components that user code could enable.
@@ -256,9 +294,25 @@ pub enum Lack {
 }
 
 impl Usage {
-    /// CPU time, and no calls away.
-    pub const fn cpu(cpu_ns: u64) -> Self {
-        Self { cpu_ns, local_calls: 0 }
+    /// CPU time in user mode, and nothing else.
+    pub fn cpu(user: u64) -> Self {
+        Self { cpu: CpuTime { user, system: 0 }, ..Self::default() }
+    }
+}
+
+impl CpuTime {
+    /// All of it.
+    pub const fn total(self) -> u64 {
+        self.user.saturating_add(self.system)
+    }
+}
+
+impl core::ops::Add for CpuTime {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let user = self.user.saturating_add(other.user);
+        Self { user, system: self.system.saturating_add(other.system) }
     }
 }
 

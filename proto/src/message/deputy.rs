@@ -34,6 +34,14 @@ wire_enum! {
             /// How many bytes.
             room: u32,
         },
+        /// The end of a read(2), with what comes next of the file: reads of that need not be asked
+        /// for (decision 0018).
+        5 => ReplyAhead {
+            /// As of [`DeputyMessage::Reply`].
+            reply: Reply,
+            /// What comes next.
+            next: FileBytes,
+        },
         /// Control: say what you need of another node.
         16 => Survey,
         /// Control: stop every thread and say Frozen.
@@ -85,6 +93,11 @@ wire_enum! {
             /// Why.
             reason: ByeReason,
         },
+        /// Control: what was lent is wanted back. Nothing but [`Returned`] follows from it, as from
+        /// all that the body hears.
+        ///
+        /// [`Returned`]: super::BodyMessage::Returned
+        27 => Recall,
     }
 
     /// Something a thread must do for an asynchronous event, after the result is in place.
@@ -115,6 +128,12 @@ wire_enum! {
         3 => Return,
         /// Each region and how much of it is used, for `/proc/PID/smaps`.
         4 => Use,
+        /// Another process wants this of its memory (process_vm_readv(2)); the answer is a
+        /// [`MemoryReply`](super::MemoryReply), encoded.
+        5 => Memory {
+            /// What is to be copied or probed.
+            request: MemoryRequest,
+        },
     }
 
     /// Why a body is destroyed.
@@ -154,6 +173,16 @@ wire_struct! {
         pub outs: Vec<OutBytes>,
         /// What to do after the result is in place.
         pub actions: Vec<Action>,
+    }
+
+    /// Bytes of a file from where its offset is.
+    pub struct FileBytes {
+        /// The descriptor.
+        pub fd: Fd,
+        /// What is there.
+        pub bytes: Vec<u8>,
+        /// Whether the file ends behind them.
+        pub end: bool,
     }
 
     /// Memory that travels with a reply.

@@ -12,16 +12,16 @@ mod memory;
 use alloc::vec::Vec;
 
 pub use body::{
-    Args, BodyMessage, Call, InWindow, Lack, OutWindow, Remembered, Requirements, Ticket, Totals,
-    Usage,
+    Args, BodyMessage, Call, CpuTime, InWindow, IoCounts, Lack, OutWindow, Remembered,
+    Requirements, Ticket, Totals, Usage,
 };
 pub use deputy::{
-    Action, ByeReason, DeputyMessage, FilePages, FileVersion, OutBytes, Query, RawResult, Reply,
+    Action, ByeReason, DeputyMessage, FileBytes, FilePages, FileVersion, OutBytes, Query,
+    RawResult, Reply,
 };
 pub use memory::{ExecImage, Expected, MemoryReply, MemoryRequest, StringEnd};
 
-use crate::codec::{self, wire_struct};
-use crate::codec::{DecodeError, Reader, Wire};
+use crate::codec::{self, DecodeError, Frame, Reader, Wire, wire_struct};
 use crate::id::{CallSeq, Tid};
 
 /// A message and the call it belongs to.
@@ -44,7 +44,7 @@ impl<M> Envelope<M> {
 
 impl<M: Wire> Envelope<M> {
     /// The frame that carries it.
-    pub fn to_frame(&self) -> Vec<u8> {
+    pub fn to_frame(&self) -> Frame {
         codec::frame(self)
     }
 }

@@ -14,6 +14,8 @@ mod ipc;
 #[macro_use]
 mod process;
 #[macro_use]
+mod refused;
+#[macro_use]
 mod sockets;
 mod route;
 mod rows;
@@ -152,11 +154,38 @@ pub struct Row {
     pub args: &'static [Arg],
 }
 
+/// Linux's own numbers end below this: their rows are looked up. Those of other calls are searched.
+const DENSE: usize = 512;
+
+/// No place in [`TABLE`].
+const ABSENT: u16 = u16::MAX;
+
+/// Where the row of each of Linux's numbers is in [`TABLE`]: every call asks more than once.
+static PLACES: [u16; DENSE] = {
+    let mut places = [ABSENT; DENSE];
+    let mut place = 0;
+    while place < TABLE.len() {
+        let number = TABLE[place].sysno as usize;
+        if number < DENSE {
+            places[number] = place as u16;
+        }
+        place += 1;
+    }
+    places
+};
+
+fn place(number: u64) -> Option<usize> {
+    match PLACES.get(usize::try_from(number).ok()?) {
+        Some(&ABSENT) => None,
+        Some(&place) => Some(place.into()),
+        None => TABLE.binary_search_by_key(&number, |row| row.sysno as u64).ok(),
+    }
+}
+
 impl Sysno {
     /// The call with this number, if the table has a row for it.
     pub fn from_number(number: u64) -> Option<Self> {
-        let index = TABLE.binary_search_by_key(&number, |row| row.sysno as u64).ok()?;
-        Some(TABLE[index].sysno)
+        Some(TABLE[place(number)?].sysno)
     }
 
     /// The number that programs put into `rax`.
@@ -166,8 +195,8 @@ impl Sysno {
 
     /// This call's row.
     pub fn row(self) -> &'static Row {
-        let index = TABLE.binary_search_by_key(&self.number(), |row| row.sysno as u16);
-        &TABLE[index.expect("the macro makes every call with its row")]
+        let place = place(self.number().into());
+        &TABLE[place.expect("the macro makes every call with its row")]
     }
 }
 

@@ -44,9 +44,32 @@ macro_rules! process_rows {
         252 ioprio_get Remote (which: Int, who: Int);
         274 get_robust_list Local (pid: Pid, head_ptr: OutStruct(8), sizep: OutStruct(8));
         297 rt_tgsigqueueinfo Remote (tgid: Pid, tid: Pid, sig: Signal, info: InStruct(128));
+        310 process_vm_readv Remote (
+            pid: Pid,
+            local_iov: OutVector { count: 2 },
+            liovcnt: Size,
+            remote_iov: Opaque,
+            riovcnt: Size,
+            flags: Hex
+        );
+        311 process_vm_writev Remote (
+            pid: Pid,
+            local_iov: InVector { count: 2 },
+            liovcnt: Size,
+            remote_iov: Opaque,
+            riovcnt: Size,
+            flags: Hex
+        );
         314 sched_setattr Remote (pid: Pid, attr: InStruct(48), flags: Hex);
         315 sched_getattr Remote (pid: Pid, attr: OutBuffer { len: 2 }, size: Size, flags: Hex);
         324 membarrier Local (cmd: Int, flags: Hex, cpu_id: Int);
+        449 futex_waitv Local (
+            waiters: Opaque,
+            nr_futexes: Size,
+            flags: Hex,
+            timeout: InStruct(16),
+            clockid: Int
+        );
         435 clone3 Special (cl_args: InBuffer { len: 1 }, size: Size);
     } } };
 }

@@ -13,6 +13,8 @@ pub fn route(sysno: Sysno, args: &[u64; 6]) -> Class {
         Sysno::mmap if is_private_memory(args[3]) => Class::Local,
         // The time that the other timers count is spent where the body is.
         Sysno::setitimer | Sysno::getitimer if args[0] != ITIMER_REAL => Class::Local,
+        // Clocks that are named by an id may be of another process.
+        Sysno::clock_gettime | Sysno::clock_getres if (args[0] as i32) < 0 => Class::Remote,
         // What concerns credentials is home's.
         Sysno::prctl if PRCTL_AT_HOME.contains(&args[0]) => Class::Remote,
         sysno => sysno.row().class,
@@ -35,13 +37,16 @@ mod tests {
 
     #[test]
     fn every_call_goes_where_its_row_says_but_for_some_arguments() {
-        let always_local =
-            |sysno| route(sysno, &[1, 0, 0, MapFlags::ANONYMOUS.bits().into(), 0, 0]);
+        let elsewhere = |sysno| route(sysno, &[1, 0, 0, MapFlags::ANONYMOUS.bits().into(), 0, 0]);
         for row in TABLE {
             assert_eq!(route(row.sysno, &[0; 6]), row.class, "{}", row.name);
-            let exempt = matches!(row.sysno, Sysno::mmap | Sysno::setitimer | Sysno::getitimer);
-            let expected = if exempt { Class::Local } else { row.class };
-            assert_eq!(always_local(row.sysno), expected, "{}", row.name);
+            let expected = match row.sysno {
+                Sysno::mmap | Sysno::setitimer | Sysno::getitimer => Class::Local,
+                // PR_SET_PDEATHSIG.
+                Sysno::prctl => Class::Remote,
+                _ => row.class,
+            };
+            assert_eq!(elsewhere(row.sysno), expected, "{}", row.name);
         }
         let shared = MapFlags::ANONYMOUS | MapFlags::SHARED;
         let args = [0, 0, 0, shared.bits().into(), 0, 0];

@@ -31,7 +31,7 @@ macro_rules! syscalls {
     };
 }
 
-socket_rows! { [event_rows file_rows ipc_rows process_rows syscalls] {
+socket_rows! { [event_rows file_rows ipc_rows process_rows refused_rows syscalls] {
     0 read Remote (fd: Fd, buf: OutBuffer { len: 2 }, count: Size);
     1 write Remote (fd: Fd, buf: InBuffer { len: 2 }, count: Size);
     2 open Remote (path: Path, flags: Hex, mode: Mode);
@@ -154,6 +154,7 @@ socket_rows! { [event_rows file_rows ipc_rows process_rows syscalls] {
     157 prctl Local (option: Int, arg2: Hex, arg3: Hex, arg4: Hex, arg5: Hex);
     158 arch_prctl Local (op: Hex, addr: Address);
     160 setrlimit Remote (resource: Int, rlim: InStruct(16));
+    161 chroot Remote (path: Path);
     162 sync Remote ();
     186 gettid Local ();
     200 tkill Remote (tid: Pid, sig: Signal);
@@ -216,6 +217,7 @@ socket_rows! { [event_rows file_rows ipc_rows process_rows syscalls] {
         sigmask: InStruct(8),
         sigsetsize: Size
     );
+    272 unshare Remote (flags: Hex);
     273 set_robust_list Local (head: Address, len: Size);
     280 utimensat Remote (dirfd: DirFd, path: Path, times: InStruct(32), flags: Hex);
     292 dup3 Remote (oldfd: Fd, newfd: Fd, flags: Hex);
@@ -237,6 +239,8 @@ socket_rows! { [event_rows file_rows ipc_rows process_rows syscalls] {
         flags: Hex
     );
     318 getrandom Local (buf: OutBuffer { len: 1 }, buflen: Size, flags: Hex);
+    322 execveat Special (dirfd: DirFd, path: Path, argv: Opaque, envp: Opaque, flags: Hex);
+    329 pkey_mprotect Local (addr: Address, length: Size, prot: Hex, pkey: Int);
     332 statx Remote (dirfd: DirFd, path: Path, flags: Hex, mask: Hex, statxbuf: OutStruct(256));
     334 rseq Local (rseq: Address, rseq_len: Size, flags: Hex, sig: Hex);
     436 close_range Remote (first: Size, last: Size, flags: Hex);

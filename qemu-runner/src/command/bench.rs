@@ -102,7 +102,10 @@ fn run(part: Part, lab: &Lab<'_>, results: &mut Results) -> Result<(), Failure> 
             results.dissect.extend(shm.map(|parts| ("shm".to_owned(), parts)));
         }
         Part::Bulk => results.bulk = bulk::measure(lab)?,
-        Part::Migrate => results.migrate = migrate::measure(lab)?,
+        Part::Migrate => {
+            results.migrate = migrate::measure(lab)?;
+            results.migrate_shm = migrate::measure_in_memory(lab)?;
+        }
         Part::Boot => results.boot = boot::measure(lab)?,
         Part::Home => results.home = home::measure(lab)?,
         Part::Memory => results.memory = memory::measure(lab)?,

@@ -112,6 +112,13 @@ static void semaphore_calls(void)
     CHECK(semctl(id, 0, IPC_RMID) == 0);
 }
 
+static void no_notices(void)
+{
+    int directory = open(".", O_RDONLY | O_DIRECTORY);
+    CHECK(directory >= 0 && fcntl(directory, F_NOTIFY, DN_MULTISHOT) == 0);
+    CHECK(fcntl(directory, F_NOTIFY, 0) == 0 && close(directory) == 0);
+}
+
 /* A call that would take long ends when its process is ended. */
 static void long_calls(void)
 {
@@ -145,6 +152,7 @@ int main(void)
     RUN(process_calls);
     RUN(identity_calls);
     RUN(semaphore_calls);
+    RUN(no_notices);
     RUN(long_calls);
     return 0;
 }

@@ -1,7 +1,7 @@
-/* `choir VOICES THREADS [BEATS [PAGES]]`: processes of so many threads that share memory beat
- * together, to BEATS or, if that is 0, for as long as they live. The last voice waits for a byte of
- * the first in each beat, and has so many PAGES of its own. With BEATS the second has a child in
- * each, and the first moves them about. */
+/* `choir VOICES THREADS [BEATS [PAGES [SHARED]]]`: processes of so many threads that share memory
+ * beat together, to BEATS or, if that is 0, for as long as they live. The last voice waits for a
+ * byte of the first in each beat, and has so many PAGES of its own; all have so many SHARED ones.
+ * With BEATS the second has a child in each, and the first moves them about. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,7 +19,8 @@ static struct hall {
     unsigned sung[MOST_VOICES][MOST_THREADS], heard, born;
 } *hall;
 
-static unsigned voices, threads, beats, pages;
+static unsigned voices, threads, beats, pages, common_pages;
+static char *common;
 static int word[2];
 
 struct singer {
@@ -83,6 +84,8 @@ static void perform(unsigned voice)
     CHECK(own != NULL);
     if (voice == voices - 1)
         memset(own, voice, 4096 * pages);
+    for (size_t page = 0; page < common_pages; page++)
+        common[4096 * page + voice] = 1;
     pthread_t ids[MOST_THREADS];
     struct singer singers[MOST_THREADS];
     for (unsigned thread = 0; thread < threads; thread++) {
@@ -100,9 +103,13 @@ int main(int argc, char **argv)
     threads = argc > 2 ? atoi(argv[2]) : 0;
     beats = argc > 3 ? atoi(argv[3]) : 0;
     pages = argc > 4 ? atoi(argv[4]) : 0;
+    common_pages = argc > 5 ? atoi(argv[5]) : 0;
     CHECK(2 <= voices && voices <= MOST_VOICES && 1 <= threads && threads <= MOST_THREADS);
     hall = mmap(NULL, sizeof *hall, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(hall != MAP_FAILED && pipe(word) == 0);
+    common = mmap(NULL, 4096 * common_pages + 1, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(common != MAP_FAILED);
     pthread_barrierattr_t shared;
     CHECK(pthread_barrierattr_init(&shared) == 0);
     CHECK(pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED) == 0);

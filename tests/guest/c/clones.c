@@ -1,5 +1,6 @@
 /* clone3(2): threads' and children's ways to begin, and what is refused. */
 #define _GNU_SOURCE
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -107,6 +108,79 @@ static void refusals(void)
     CHECK(clone3(&args, sizeof args) == -1 && errno == EINVAL);
 }
 
+/* Whether who is root here is trusted with ids, too. */
+static int may_choose_ids(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2];
+    CHECK(syscall(SYS_capget, &header, sets) == 0);
+    return sets[0].effective >> CAP_SYS_ADMIN & 1;
+}
+
+static void refuses_ids(void *ids, size_t count, int error)
+{
+    struct clone_args args = {
+        .set_tid = (uintptr_t)ids, .set_tid_size = count, .exit_signal = SIGCHLD};
+    long result = clone3(&args, sizeof args);
+    if (result == 0)
+        _exit(1);
+    CHECK(result == -1 && errno == error);
+}
+
+static void with_a_chosen_id(void)
+{
+    int status, many[33] = {0}, zero = 0, far = 1 << 30, own = getpid();
+    pid_t wanted = fork();
+    if (wanted == 0)
+        _exit(0);
+    CHECK(waitpid(wanted, &status, 0) == wanted);
+    refuses_ids(many, 33, EINVAL);
+    refuses_ids(NULL, 1, EINVAL);
+    refuses_ids(many, 0, EINVAL);
+    refuses_ids((void *)8, 1, EFAULT);
+    refuses_ids(&zero, 1, EINVAL);
+    refuses_ids(&far, 1, EINVAL);
+    if (may_choose_ids()) {
+        struct clone_args args = {
+            .set_tid = (uintptr_t)&wanted, .set_tid_size = 1, .exit_signal = SIGCHLD};
+        pid_t child = clone3(&args, sizeof args);
+        if (child == 0) {
+            CHECK(getpid() == wanted);
+            refuses_ids(&own, 1, EEXIST);
+            refuses_ids(&wanted, 1, EEXIST);
+            _exit(4);
+        }
+        CHECK(child == wanted);
+        CHECK(waitpid(child, &status, 0) == child && status == 4 << 8);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK(setuid(65534) == 0);
+        refuses_ids(&wanted, 1, EPERM);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void as_a_sibling(void)
+{
+    int status, sum = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        struct clone_args args = {.flags = CLONE_PARENT};
+        pid_t parent = getppid(), sibling = clone3(&args, sizeof args);
+        if (sibling == 0)
+            _exit(getppid() == parent ? 4 : 32);
+        CHECK(sibling > 0 && waitpid(sibling, &status, 0) == -1 && errno == ECHILD);
+        _exit(1);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK(waitpid(-1, &status, 0) > 0 && WIFEXITED(status));
+        sum += WEXITSTATUS(status);
+    }
+    CHECK(sum == 5);
+}
+
 static char *move(char *old, size_t size, size_t new_size, int flags)
 {
     return (char *)syscall(SYS_mremap, old, size, new_size, flags, NULL);
@@ -149,6 +223,36 @@ static void announced_by_a_signal(void)
     CHECK(sigprocmask(SIG_UNBLOCK, &ends, NULL) == 0);
 }
 
+/* Whoever forks may be killed before its child is made, and the child with it: none is left. */
+static void killed_while_they_fork(void)
+{
+    for (int i = 0; i < 12; i++) {
+        struct timespec while_they_do = {0, i * 1000000};
+        int ends[2];
+        char byte;
+        CHECK(pipe(ends) == 0);
+        pid_t first = fork();
+        CHECK(first >= 0);
+        if (first == 0) {
+            setpgid(0, 0);
+            for (int children = 0; children < 10; children++)
+                if (fork() == 0)
+                    pause();
+            pause();
+        }
+        setpgid(first, first);
+        close(ends[1]);
+        nanosleep(&while_they_do, NULL);
+        CHECK(kill(-first, SIGKILL) == 0);
+        CHECK(waitpid(first, NULL, 0) == first);
+        /* The last to end closes the pipe. */
+        struct pollfd last = {.fd = ends[0], .events = POLLIN};
+        CHECK(poll(&last, 1, 20000) == 1);
+        CHECK(read(ends[0], &byte, 1) == 0);
+        close(ends[0]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
@@ -159,8 +263,11 @@ int main(int argc, char **argv)
     RUN(as_the_library);
     RUN(handlers_are_cleared);
     RUN(refusals);
+    RUN(with_a_chosen_id);
+    RUN(as_a_sibling);
     RUN(left_behind);
     RUN(announced_by_a_signal);
+    RUN(killed_while_they_fork);
     /* Nobody's call was interrupted so that this could go on. */
     CHECK(syscall(SYS_restart_syscall) == -1 && errno == EINTR);
     return 0;

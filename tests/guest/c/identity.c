@@ -9,22 +9,13 @@
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "check.h"
-
-static void in_child(void (*check)(void))
-{
-    int status;
-    pid_t child = fork();
-    if (child == 0) {
-        check();
-        _exit(0);
-    }
-    CHECK(waitpid(child, &status, 0) == child && status == 0);
-}
 
 static void are_users(uid_t real, uid_t effective, uid_t saved)
 {
@@ -192,12 +183,104 @@ static void others_child(void)
 
 static void others(void) { in_child(others_child); }
 
+static struct ucred peer_of(int socket)
+{
+    struct ucred peer;
+    socklen_t length = sizeof(peer);
+    CHECK(getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0);
+    return peer;
+}
+
+static int is_peer(int socket, pid_t pid, uid_t uid, gid_t gid)
+{
+    struct ucred peer = peer_of(socket);
+    return peer.pid == pid && peer.uid == uid && peer.gid == gid;
+}
+
+/* Sends a byte with these credentials, or with what the kernel says if there are none. */
+static int send_as(int socket, const struct ucred *claimed)
+{
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(struct ucred))]; } control = {
+        .header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS,
+                   .cmsg_len = CMSG_LEN(sizeof(struct ucred))}};
+    struct iovec part = {"c", 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (claimed != NULL) {
+        memcpy(CMSG_DATA(&control.header), claimed, sizeof(*claimed));
+        message.msg_control = &control, message.msg_controllen = sizeof(control);
+    }
+    return sendmsg(socket, &message, 0);
+}
+
+/* The credentials that come with a byte. */
+static struct ucred sender_of(int socket)
+{
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(struct ucred))]; } control;
+    char byte;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    CHECK(recvmsg(socket, &message, 0) == 1);
+    struct ucred sender;
+    memcpy(&sender, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(sender));
+    return sender;
+}
+
+static const struct sockaddr_un HALL = {.sun_family = AF_UNIX, .sun_path = "hall"};
+
+static void caller_child(void)
+{
+    int client = socket(AF_UNIX, SOCK_STREAM, 0), ends[2];
+    CHECK(setresgid(20, 21, -1) == 0 && setresuid(1000, 1001, 0) == 0);
+    CHECK(connect(client, (const void *)&HALL, sizeof(HALL)) == 0);
+    CHECK(is_peer(client, getppid(), 0, 0));
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0 && is_peer(ends[1], getpid(), 1001, 21));
+    /* What the peer was told stays, whoever the caller becomes. */
+    CHECK(seteuid(0) == 0 && is_peer(ends[0], getpid(), 1001, 21) && seteuid(1001) == 0);
+    struct ucred own = {getpid(), 1001, 21}, false_pid = {getppid(), 1001, 21};
+    struct ucred false_user = {getpid(), 2, 21}, false_group = {getpid(), 1001, 2};
+    CHECK(send_as(client, NULL) == 1 && send_as(client, &own) == 1);
+    CHECK(send_as(client, &false_pid) == -1 && errno == EPERM);
+    CHECK(send_as(client, &false_user) == -1 && errno == EPERM);
+    CHECK(send_as(client, &false_group) == -1 && errno == EPERM);
+    CHECK(seteuid(0) == 0);
+    struct ucred nobody = {999999, 2, 3}, parent = {getppid(), 2, 3};
+    CHECK(send_as(client, &nobody) == -1 && errno == ESRCH && send_as(client, &parent) == 1);
+}
+
+static void peers(void)
+{
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), on = 1, status;
+    CHECK(is_peer(listener, 0, -1, -1));
+    CHECK(bind(listener, (const void *)&HALL, sizeof(HALL)) == 0 && listen(listener, 1) == 0);
+    CHECK(chmod(HALL.sun_path, 0666) == 0);
+    CHECK(setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        caller_child();
+        _exit(0);
+    }
+    int server = accept(listener, NULL, NULL);
+    CHECK(server >= 0 && is_peer(server, child, 1001, 21));
+    CHECK(setsockopt(server, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
+    struct ucred sender = sender_of(server);
+    CHECK(sender.pid == child && sender.uid == 1000 && sender.gid == 20);
+    sender = sender_of(server);
+    CHECK(sender.pid == child && sender.uid == 1001 && sender.gid == 21);
+    sender = sender_of(server);
+    CHECK(sender.pid == getpid() && sender.uid == 2 && sender.gid == 3);
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    close(listener), close(server);
+    CHECK(unlink(HALL.sun_path) == 0);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc, (void)argv;
     if (getuid() != 0) {
         /* Nothing of this can be seen by who is not root. */
-        printf("ok for_a_while\nok for_ever\nok files\nok capabilities\nok others\n");
+        printf("ok for_a_while\nok for_ever\nok files\nok capabilities\nok others\n"
+               "ok peers\n");
         return 0;
     }
     RUN(for_a_while);
@@ -205,5 +288,6 @@ int main(int argc, char **argv)
     RUN(files);
     RUN(capabilities);
     RUN(others);
+    RUN(peers);
     return 0;
 }

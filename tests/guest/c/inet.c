@@ -295,6 +295,58 @@ static void many_clients(void)
     close(fd), close(ep);
 }
 
+/* The state of the connection between these ports in /proc/net/tcp, and the inode of its line. */
+static unsigned state_between(int from, int to, unsigned long *inode)
+{
+    char line[256];
+    unsigned port, peer, state, found = 0;
+    FILE *tcp = fopen("/proc/net/tcp", "r");
+    CHECK(tcp != NULL);
+    while (!found && fgets(line, sizeof line, tcp) != NULL)
+        if (sscanf(line, "%*d: %*x:%x %*x:%x %x %*s %*s %*s %*d %*d %lu", &port, &peer, &state,
+                   inode) == 4 && port == ntohs(from) && peer == ntohs(to))
+            found = state;
+    CHECK(fclose(tcp) == 0);
+    return found;
+}
+
+static long established(void)
+{
+    char names[512], values[512], *end_of_name, *end_of_value;
+    FILE *snmp = fopen("/proc/net/snmp", "r");
+    CHECK(snmp != NULL);
+    do {
+        CHECK(fgets(names, sizeof names, snmp) != NULL);
+        CHECK(fgets(values, sizeof values, snmp) != NULL);
+    } while (strncmp(names, "Tcp:", 4) != 0);
+    CHECK(fclose(snmp) == 0);
+    char *name = strtok_r(names, " \n", &end_of_name);
+    char *value = strtok_r(values, " \n", &end_of_value);
+    while (strcmp(name, "CurrEstab") != 0) {
+        name = strtok_r(NULL, " \n", &end_of_name), value = strtok_r(NULL, " \n", &end_of_value);
+        CHECK(name != NULL && value != NULL);
+    }
+    return atol(value);
+}
+
+static void told_of(void)
+{
+    struct sockaddr_in at;
+    unsigned long inode = 0;
+    int listening = listener(&at), client = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(state_between(at.sin_port, 0, &inode) == 10 && inode != 0);
+    CHECK(connect(client, (void *)&at, sizeof at) == 0);
+    int port = local(client).sin_port;
+    CHECK(state_between(port, at.sin_port, &inode) == 1 && inode != 0);
+    /* Nobody has accepted it: it is there, and no file yet. */
+    CHECK(state_between(at.sin_port, port, &inode) == 1 && inode == 0);
+    CHECK(established() >= 2);
+    int accepted = accept(listening, NULL, NULL);
+    CHECK(accepted >= 0);
+    CHECK(state_between(at.sin_port, port, &inode) == 1 && inode != 0);
+    CHECK(close(accepted) == 0 && close(client) == 0 && close(listening) == 0);
+}
+
 int main(void)
 {
     RUN(connections);
@@ -304,5 +356,6 @@ int main(void)
     RUN(large_transfer);
     RUN(datagrams);
     RUN(many_clients);
+    RUN(told_of);
     return 0;
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <mqueue.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ipc.h>
@@ -9,6 +10,7 @@
 #include <sys/poll.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -209,13 +211,119 @@ static void queues(void)
     CHECK(mq_close(queue) == 0);
 }
 
-int main(void)
+static sem_t heard;
+static volatile int heard_value;
+
+static void in_a_thread(union sigval value)
 {
+    heard_value = value.sival_int;
+    CHECK(sem_post(&heard) == 0);
+}
+
+static void told_by_a_thread(void)
+{
+    struct mq_attr attr = {.mq_maxmsg = 2, .mq_msgsize = 16};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_a_thread};
+    char text[16];
+    mq_unlink("/wayfarer");
+    mqd_t queue = mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+    CHECK(queue >= 0 && sem_init(&heard, 0, 0) == 0);
+    for (int i = 1; i <= 3; i++) {
+        event.sigev_value.sival_int = i;
+        CHECK(mq_notify(queue, &event) == 0);
+        CHECK(mq_notify(queue, &event) == -1 && errno == EBUSY);
+        CHECK(mq_send(queue, "text", 4, 0) == 0);
+        while (sem_wait(&heard) != 0)
+            CHECK(errno == EINTR);
+        CHECK(heard_value == i && mq_receive(queue, text, 16, NULL) == 4);
+    }
+    CHECK(mq_notify(queue, &event) == 0 && mq_notify(queue, NULL) == 0);
+    CHECK(mq_notify(queue, &event) == 0 && mq_notify(queue, NULL) == 0);
+    CHECK(mq_close(queue) == 0 && mq_unlink("/wayfarer") == 0);
+}
+
+/* How the library does it: a socket, and a cookie that comes back there. */
+static void told_by_a_socket(void)
+{
+    struct mq_attr attr = {.mq_maxmsg = 2, .mq_msgsize = 16};
+    char cookie[32] = "for the thread that waits", back[64];
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_value.sival_ptr = cookie};
+    int ends[2], netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+    mqd_t queue = mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+    CHECK(queue >= 0 && netlink >= 0 && socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0);
+    CHECK(recv(netlink, back, 64, MSG_DONTWAIT) == -1 && errno == EAGAIN);
+    event.sigev_signo = netlink;
+    CHECK(syscall(SYS_mq_notify, queue, &event) == 0);
+    struct pollfd ready = {.fd = netlink, .events = POLLIN};
+    CHECK(poll(&ready, 1, 0) == 0);
+    CHECK(mq_send(queue, "text", 4, 0) == 0);
+    CHECK(recv(netlink, back, 64, MSG_WAITALL) == 32);
+    CHECK(memcmp(cookie, back, 31) == 0 && back[31] == 1);
+    CHECK(mq_receive(queue, back, 16, NULL) == 4);
+    CHECK(syscall(SYS_mq_notify, queue, &event) == 0);
+    CHECK(syscall(SYS_mq_notify, queue, NULL) == 0);
+    CHECK(poll(&ready, 1, 0) == 1 && ready.revents == POLLIN);
+    CHECK(recv(netlink, back, 64, 0) == 32 && back[31] == 2);
+    event.sigev_signo = ends[0];
+    CHECK(syscall(SYS_mq_notify, queue, &event) == -1 && errno == EINVAL);
+    event.sigev_signo = queue;
+    CHECK(syscall(SYS_mq_notify, queue, &event) == -1 && errno == ENOTSOCK);
+    event.sigev_signo = 777;
+    CHECK(syscall(SYS_mq_notify, queue, &event) == -1 && errno == EBADF);
+    event.sigev_value.sival_ptr = (void *)8;
+    CHECK(syscall(SYS_mq_notify, queue, &event) == -1 && errno == EFAULT);
+    CHECK(close(netlink) == 0 && close(ends[0]) == 0 && close(ends[1]) == 0);
+    CHECK(mq_close(queue) == 0 && mq_unlink("/wayfarer") == 0);
+}
+
+/* The close of any descriptor of a queue by who was to be told ends that. */
+static void told_no_more(void)
+{
+    struct mq_attr attr = {.mq_maxmsg = 2, .mq_msgsize = 16};
+    struct sigevent event = {.sigev_notify = SIGEV_NONE};
+    char byte, word[16];
+    int back[2], on[2];
+    mqd_t queue = mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+    CHECK(queue >= 0 && pipe(back) == 0 && pipe(on) == 0);
+    CHECK(mq_notify(queue, &event) == 0 && mq_notify(queue, &event) == -1 && errno == EBUSY);
+    CHECK(close(dup(queue)) == 0 && mq_notify(queue, &event) == 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(close(queue) != 0);
+    ended_well(child);
+    CHECK(mq_notify(queue, &event) == -1 && errno == EBUSY && mq_notify(queue, NULL) == 0);
+    /* Its copy stays open; then it executes, which closes what mq_open has made. */
+    for (int execs = 0; execs < 2; execs++) {
+        child = fork();
+        if (child == 0) {
+            close(on[1]), sprintf(word, "%d", on[0]);
+            CHECK(mq_notify(queue, &event) == 0 && (execs || close(dup(queue)) == 0));
+            dup2(back[1], execs ? 1 : back[1]);
+            if (execs)
+                execl("/proc/self/exe", "ipc", word, NULL);
+            _exit(write(back[1], "x", 1) != 1 || read(on[0], &byte, 1) != 1);
+        }
+        CHECK(read(back[0], &byte, 1) == 1 && mq_notify(queue, &event) == 0);
+        CHECK(mq_notify(queue, NULL) == 0 && write(on[1], "x", 1) == 1);
+        ended_well(child);
+    }
+    CHECK(close(back[0]) == 0 && close(back[1]) == 0 && close(on[0]) == 0 && close(on[1]) == 0);
+    CHECK(mq_close(queue) == 0 && mq_unlink("/wayfarer") == 0);
+}
+
+int main(int argc, char **argv)
+{
+    char byte;
+    if (argc > 1)
+        return write(1, "x", 1) != 1 || read(atoi(argv[1]), &byte, 1) != 1;
     RUN(memory);
     RUN(memory_by_key);
     RUN(semaphores);
     RUN(semaphores_wait);
     RUN(messages);
     RUN(queues);
+    RUN(told_by_a_thread);
+    RUN(told_by_a_socket);
+    RUN(told_no_more);
     return 0;
 }

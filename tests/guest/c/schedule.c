@@ -11,17 +11,6 @@
 
 #include "check.h"
 
-static void in_child(void (*check)(void))
-{
-    int status;
-    pid_t child = fork();
-    if (child == 0) {
-        check();
-        _exit(0);
-    }
-    CHECK(waitpid(child, &status, 0) == child && status == 0);
-}
-
 static void still_batch(void) { CHECK(sched_getscheduler(0) == SCHED_BATCH); }
 static void unmarked_batch(void) { CHECK(sched_getscheduler(0) == SCHED_BATCH); }
 
@@ -108,6 +97,14 @@ static void processors(void)
     CHECK(syscall(SYS_membarrier, 16, 0, 0) == 0 && syscall(SYS_membarrier, 8, 0, 0) == 0);
 }
 
+static void affinity_of_nobody(void)
+{
+    cpu_set_t set;
+    CHECK(sched_getaffinity(-1, sizeof set, &set) == -1 && errno == ESRCH);
+    CHECK(sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0);
+    CHECK(sched_setaffinity(-1, sizeof set, &set) == -1 && errno == ESRCH);
+}
+
 int main(void)
 {
     RUN(policies);
@@ -115,5 +112,6 @@ int main(void)
     RUN(niceness);
     RUN(others);
     RUN(processors);
+    RUN(affinity_of_nobody);
     return 0;
 }

@@ -3,6 +3,7 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -115,6 +116,43 @@ static void formats(void)
     CHECK(gmtime_r(&day, &parts) != NULL && parts.tm_mday == 29 && parts.tm_mon == 1);
 }
 
+/* What /proc/self/io counts, but for storage; 0 if this kernel does not count. */
+static int counts(long now[4])
+{
+    static const char *names[] = {"rchar: ", "wchar: ", "syscr: ", "syscw: "};
+    char text[512];
+    int fd = open("/proc/self/io", O_RDONLY);
+    if (fd < 0)
+        return 0;
+    ssize_t length = read(fd, text, sizeof text - 1);
+    CHECK(length > 0 && close(fd) == 0);
+    text[length] = 0;
+    for (int i = 0; i < 4; i++) {
+        const char *line = strstr(text, names[i]);
+        CHECK(line != NULL);
+        now[i] = atol(line + strlen(names[i]));
+    }
+    return length;
+}
+
+static void counted(void)
+{
+    char bytes[1000] = {0};
+    long before[4], after[4];
+    int fd = open("counted", O_CREAT | O_TRUNC | O_RDWR, 0600);
+    CHECK(fd >= 0);
+    int length = counts(before);
+    for (int i = 0; i < 3; i++)
+        CHECK(write(fd, bytes, 1000) == 1000);
+    CHECK(pread(fd, bytes, 500, 0) == 500 && pread(fd, bytes, 1000, 2900) == 100);
+    CHECK(read(-1, bytes, 1) == -1 && lseek(fd, 0, SEEK_SET) == 0);
+    if (counts(after) > 0) {
+        CHECK(after[0] - before[0] == length + 600 && after[2] - before[2] == 3);
+        CHECK(after[1] - before[1] == 3000 && after[3] - before[3] == 3);
+    }
+    CHECK(close(fd) == 0 && unlink("counted") == 0);
+}
+
 int main(void)
 {
     RUN(buffered_file);
@@ -123,5 +161,6 @@ int main(void)
     RUN(shell_commands);
     RUN(directories);
     RUN(formats);
+    RUN(counted);
     return 0;
 }

@@ -4,8 +4,10 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -130,6 +132,52 @@ static void spawned_a_hundred_times(void)
     }
 }
 
+/* What would bring the memory home, if it were away: it is the parent's, which cannot come. */
+static void child_detaches_what_is_not_there(void)
+{
+    pid_t child = vfork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        for (int calls = 0; calls < 8; calls++)
+            getpgid(0);
+        errno = 0;
+        shmdt((void *)4096);
+        shared = errno;
+        _exit(0);
+    }
+    CHECK(shared == EINVAL);
+    CHECK(status_of(child) == 0);
+}
+
+static void *calls_until_done(void *done)
+{
+    while (!*(volatile int *)done)
+        getppid();
+    return NULL;
+}
+
+/* What the other thread calls has the process moved, if it roams: not while it lends its memory. */
+static void spawned_beside_a_thread_that_calls(void)
+{
+    static volatile int done;
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, calls_until_done, (void *)&done) == 0);
+    for (int i = 0; i < 20; i++) {
+        pid_t child = vfork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            for (int calls = 0; calls < 5; calls++)
+                getpgid(0);
+            shared = i;
+            _exit(i);
+        }
+        CHECK(shared == i);
+        CHECK(WEXITSTATUS(status_of(child)) == i);
+    }
+    done = 1;
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "image") == 0)
@@ -144,5 +192,7 @@ int main(int argc, char **argv)
     RUN(killed_child_lets_the_parent_go);
     RUN(chain_of_children);
     RUN(spawned_a_hundred_times);
+    RUN(child_detaches_what_is_not_there);
+    RUN(spawned_beside_a_thread_that_calls);
     return 0;
 }

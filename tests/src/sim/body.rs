@@ -157,13 +157,13 @@ impl World {
         let Some(body) = self.bodies.get(&id) else { return };
         match output {
             Output::Timeout(_) => {}
-            Output::Transmit(bytes) => {
+            Output::Transmit(frame) => {
                 let Some(link) = body.link else { return };
                 if let Some(end) = self.end_of(link, |o| matches!(o, Owner::Body(b) if *b == id)) {
-                    self.send(link, end, bytes);
+                    self.send(link, end, frame.to_vec());
                 }
             }
-            Output::TransmitImage(bytes) => self.image_end(id, bytes),
+            Output::TransmitImage(frame) => self.image_end(id, frame.to_vec()),
             Output::Here(envelope) => {
                 let key = body.session.process();
                 let input = wayfarer_deputy::Input::Here(envelope);
@@ -218,7 +218,13 @@ impl World {
         let result = if refused {
             Err(Refusal { errno: Errno::EPERM, reason: "it shares memory".into() })
         } else {
-            Ok(Requirements { frames: 50, features: vec![1], xcr0: 7, xsave_bytes: 832 })
+            Ok(Requirements {
+                frames: 50,
+                shared_frames: 0,
+                features: vec![1],
+                xcr0: 7,
+                xsave_bytes: 832,
+            })
         };
         self.tell_body(id, BodyTold::Input(Input::Surveyed(result)));
     }

@@ -9,6 +9,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, NodeId, ProcessKey, Tid, UserAddr};
 use wayfarer_proto::session::Marks;
 
+use super::ahead::Offsets;
 use super::body::{BodyId, State};
 use super::memory::Memory;
 use super::program::register;
@@ -62,6 +63,8 @@ pub struct Checks {
     given: BTreeMap<(ProcessKey, u64), Vec<u8>>,
     /// Writes on credit that have not come home.
     pub(super) ahead: BTreeMap<ProcessKey, VecDeque<(CallSeq, Vec<u8>)>>,
+    /// How far the files are read that homes lend.
+    pub(super) offsets: BTreeMap<ProcessKey, Offsets>,
     queries: BTreeMap<u32, ProcessKey>,
 }
 
@@ -109,7 +112,7 @@ impl Checks {
         request: &Request,
     ) -> Option<String> {
         if self.overtakes(key, seq) {
-            return Some(format!("{key}: {request:?} overtook a write on credit"));
+            return Some(format!("{key}: {request:?} overtook a call that awaited no answer"));
         }
         let first = self.process(key).executed.insert(seq);
         (!first).then(|| format!("{key}: {request:?} of thread {thread} was executed twice"))

@@ -1,178 +1,14 @@
-//! Handlers of calls at a model home, as steps: each wants memory, a wait, or to be done.
+//! Takes handlers of calls at a model home from step to step.
 
 use wayfarer_deputy::{BodyLost, Input, MemoryOp, MemoryStart, Session, Target};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, NodeId, Pid, ProcessKey, Tid, UserAddr};
-use wayfarer_proto::limits::{EAGER, WINDOW};
-use wayfarer_proto::message::{Args, ExecImage, MemoryReply, MemoryRequest, StringEnd};
+use wayfarer_proto::message::{MemoryReply, MemoryRequest};
 use wayfarer_proto::table::Sysno;
 
-use super::memory::content;
-use super::outcome::{STACK, stack};
 use super::rng::mix;
+use super::steps::{Asked, Handler, Want};
 use super::world::{DeputyTold, Happening, Work, World};
-
-/// A handler between two steps.
-#[derive(Clone, Debug)]
-pub struct Handler {
-    /// The call it serves.
-    pub seq: CallSeq,
-    sysno: Option<Sysno>,
-    args: Args,
-    step: u32,
-    /// Bytes done, and bytes of the window that is under way.
-    done: usize,
-    window: usize,
-    /// It sleeps until something happens outside, and a signal may interrupt it.
-    sleeping: bool,
-    waits_for: Option<MemoryOp>,
-    child: Option<ProcessKey>,
-}
-
-/// What a handler wants next.
-enum Want {
-    Memory(MemoryRequest),
-    Sleep(u64),
-    /// Another handler step will be caused by somebody else.
-    Nothing,
-    Done(Result<u64, Errno>),
-    Fail(String),
-}
-
-impl Handler {
-    /// The handler of a call.
-    pub fn new(seq: CallSeq, number: u16, args: Args) -> Self {
-        Self {
-            seq,
-            sysno: Sysno::from_number(number.into()),
-            args,
-            step: 0,
-            done: 0,
-            window: 0,
-            sleeping: false,
-            waits_for: None,
-            child: None,
-        }
-    }
-
-    /// A child that no body was made for.
-    pub fn child_unmade(&self) -> Option<ProcessKey> {
-        self.child.filter(|_| self.step == 1)
-    }
-
-    fn copied(&self) -> Result<u64, Errno> {
-        if self.done == 0 { Err(Errno::EFAULT) } else { Ok(self.done as u64) }
-    }
-
-    fn address(&self) -> UserAddr {
-        UserAddr(self.args.get(1)).offset(self.done as u64)
-    }
-
-    fn left(&self) -> usize {
-        self.args.get(2) as usize - self.done
-    }
-
-    /// read(2), of a pipe that may be empty for a while: reserve, consume, copy.
-    fn read(&mut self, answer: Option<MemoryReply>, nap: u64) -> Want {
-        let fd = self.args.get(0);
-        match (self.step, answer) {
-            (0, _) if fd.is_multiple_of(3) => {
-                self.step = 1;
-                Want::Sleep(nap)
-            }
-            (0 | 1, _) => self.next_window(),
-            (2, Some(MemoryReply::Count { bytes: 0 })) => Want::Done(self.copied()),
-            (2, Some(MemoryReply::Count { bytes })) => self.copy_out(bytes as usize),
-            (3, Some(MemoryReply::Count { bytes })) => {
-                self.done += bytes as usize;
-                if (bytes as usize) < self.window || self.left() == 0 {
-                    return Want::Done(self.copied());
-                }
-                self.next_window()
-            }
-            (step, answer) => Want::Fail(format!("read at step {step} got {answer:?}")),
-        }
-    }
-
-    fn next_window(&mut self) -> Want {
-        if self.left() <= EAGER {
-            return self.copy_out(self.left());
-        }
-        self.step = 2;
-        let len = self.left().min(WINDOW) as u32;
-        Want::Memory(MemoryRequest::ProbeOut { addr: self.address(), len })
-    }
-
-    fn copy_out(&mut self, len: usize) -> Want {
-        self.step = 3;
-        self.window = len;
-        let all = content(self.args.get(0), self.done + len);
-        let bytes = all[self.done..].to_vec();
-        Want::Memory(MemoryRequest::CopyOut { addr: self.address(), bytes })
-    }
-
-    /// write(2): the bytes must be those of the memory that never moved.
-    fn write(
-        &mut self,
-        answer: Option<MemoryReply>,
-        expected: impl Fn(UserAddr, usize) -> Vec<u8>,
-    ) -> Want {
-        if let Some(answer) = answer {
-            let MemoryReply::Bytes { bytes } = answer else {
-                return Want::Fail(format!("write got {answer:?}"));
-            };
-            if bytes != expected(self.address(), bytes.len()) {
-                return Want::Fail(format!("write got other bytes at {:?}", self.address()));
-            }
-            self.done += bytes.len();
-            if bytes.len() < self.window || self.left() == 0 {
-                return Want::Done(self.copied());
-            }
-        }
-        self.window = self.left().min(WINDOW);
-        let len = self.window as u32;
-        Want::Memory(MemoryRequest::CopyIn { addr: self.address(), len })
-    }
-
-    fn path(answer: Option<MemoryReply>, addr: UserAddr) -> Result<(), Want> {
-        match answer {
-            None => Err(Want::Memory(MemoryRequest::CopyInStr { addr, max: 4096 })),
-            Some(MemoryReply::Text { bytes, end: StringEnd::Nul }) if bytes == b"wander" => Ok(()),
-            Some(answer) => Err(Want::Fail(format!("a path is {answer:?}"))),
-        }
-    }
-
-    /// execve(2): path, the other threads, the new map, its stack.
-    fn exec(&mut self, answer: Option<MemoryReply>, leader: Tid) -> Want {
-        self.step += 1;
-        match self.step {
-            1 => Want::Memory(MemoryRequest::CopyInStr {
-                addr: UserAddr(self.args.get(0)),
-                max: 4096,
-            }),
-            2 => match Self::path(answer, UserAddr::NULL) {
-                Ok(()) => Want::Memory(MemoryRequest::KillOthers),
-                Err(want) => want,
-            },
-            3 => {
-                let image = ExecImage {
-                    regions: Vec::new(),
-                    brk: UserAddr::NULL,
-                    entry: UserAddr::NULL,
-                    stack: stack(),
-                    name: "wander".into(),
-                    leader,
-                };
-                Want::Memory(MemoryRequest::Exec { image })
-            }
-            4 => {
-                let bytes = content(leader.0.unsigned_abs().into(), STACK);
-                Want::Memory(MemoryRequest::CopyOut { addr: stack(), bytes })
-            }
-            _ => Want::Done(Ok(0)),
-        }
-    }
-}
 
 impl World {
     /// Takes a handler as far as it goes.
@@ -191,15 +27,13 @@ impl World {
             let seq = handler.seq;
             home.handlers.insert(thread, handler);
             match want {
-                Want::Memory(request) => match home.session.memory(thread, seq, request) {
-                    MemoryStart::Ready(reply) => answer = Some(reply),
-                    MemoryStart::Asked(op) => {
-                        if let Some(handler) = home.handlers.get_mut(&thread) {
-                            handler.waits_for = Some(op);
-                        }
-                        return self.work.push_back(Work::Deputy(key, DeputyTold::Drain));
-                    }
-                    MemoryStart::Lost => return self.drop_handler(key, thread),
+                Want::Memory(request) => match self.ask_memory(key, thread, seq, vec![request]) {
+                    Some(reply) => answer = Some(reply),
+                    None => return,
+                },
+                Want::Windows(requests) => match self.ask_memory(key, thread, seq, requests) {
+                    Some(reply) => answer = Some(reply),
+                    None => return,
                 },
                 Want::Sleep(micros) => {
                     if let Some(handler) = home.handlers.get_mut(&thread) {
@@ -214,6 +48,30 @@ impl World {
                 Want::Fail(problem) => return self.fail(problem),
             }
         }
+    }
+
+    /// Asks for these; the oldest answer, if it is there.
+    fn ask_memory(
+        &mut self,
+        key: ProcessKey,
+        thread: Tid,
+        seq: CallSeq,
+        requests: Vec<MemoryRequest>,
+    ) -> Option<MemoryReply> {
+        for request in requests {
+            let home = self.homes.get_mut(&key)?;
+            let asked = match home.session.memory(thread, seq, request) {
+                MemoryStart::Ready(reply) => Asked::Answered(reply),
+                MemoryStart::Asked(op) => Asked::Open(op),
+                MemoryStart::Lost => {
+                    self.drop_handler(key, thread);
+                    return None;
+                }
+            };
+            home.handlers.get_mut(&thread)?.asked.push_back(asked);
+        }
+        self.work.push_back(Work::Deputy(key, DeputyTold::Drain));
+        self.homes.get_mut(&key)?.handlers.get_mut(&thread)?.next_answer()
     }
 
     fn interrupt_if_pending(&mut self, key: ProcessKey, thread: Tid) {
@@ -447,12 +305,17 @@ impl World {
         op: MemoryOp,
         result: Result<MemoryReply, BodyLost>,
     ) {
-        let Some(home) = self.homes.get(&key) else { return };
-        let owner = home.handlers.iter().find(|(_, handler)| handler.waits_for == Some(op));
-        let Some(thread) = owner.map(|(thread, _)| *thread) else { return };
-        match result {
-            Ok(reply) => self.advance_handler(key, thread, Some(reply)),
-            Err(BodyLost) => self.drop_handler(key, thread),
+        let Some(home) = self.homes.get_mut(&key) else { return };
+        let is_it = |asked: &&mut Asked| matches!(asked, Asked::Open(open) if *open == op);
+        let owner = home.handlers.iter_mut().find_map(|(thread, handler)| {
+            handler.asked.iter_mut().find(is_it).map(|asked| (*thread, asked))
+        });
+        let Some((thread, asked)) = owner else { return };
+        let Ok(reply) = result else { return self.drop_handler(key, thread) };
+        *asked = Asked::Answered(reply);
+        let answer = home.handlers.get_mut(&thread).and_then(Handler::next_answer);
+        if answer.is_some() {
+            self.advance_handler(key, thread, answer);
         }
     }
 

@@ -14,9 +14,9 @@ use wayfarer_proto::message::{Action, FilePages, Refusal};
 use wayfarer_proto::time::Instant;
 
 use super::faults::Point;
-use super::handler::Handler;
 use super::memory::file_page;
 use super::net::{Owner, Port};
+use super::steps::Handler;
 use super::world::{BodyTold, DeputyTold, Happening, Work, World};
 
 /// A process at home.
@@ -100,9 +100,9 @@ impl World {
     fn deputy_says(&mut self, key: ProcessKey, output: Output) {
         match output {
             Output::Timeout(_) => {}
-            Output::Transmit { channel, bytes } => {
+            Output::Transmit { channel, frame } => {
                 if let Some(end) = self.deputy_end(channel, key) {
-                    self.send(channel, end, bytes);
+                    self.send(channel, end, frame.to_vec());
                 }
             }
             Output::Here(envelope) => {
@@ -126,6 +126,7 @@ impl World {
         match event {
             Event::Execute { thread, seq, request } => self.execute(key, thread, seq, request),
             Event::Post { fd, bytes } => self.posted(key, fd, &bytes),
+            Event::Took { fd, bytes, .. } => self.took(key, fd, bytes),
             Event::MemoryDone { op, result } => self.memory_done(key, op, result),
             Event::PageWanted { op, page, count, .. } => {
                 let delay = self.rng.micros(5..800);
@@ -201,6 +202,7 @@ impl World {
         result: Result<u64, Errno>,
     ) {
         let actions = self.take_signal(key, thread).into_iter().collect();
+        self.lend_bytes(key, thread, seq);
         self.tell_deputy(key, Input::Finish { thread, seq, result, actions });
         self.lend(key, thread, seq);
     }

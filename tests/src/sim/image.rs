@@ -10,7 +10,7 @@ use wayfarer_proto::id::{ChannelId, Epoch, NodeId, Tid, UserAddr};
 use wayfarer_proto::image::{Header, LocalWait, Record, Thread as ThreadRecord, ThreadState};
 use wayfarer_proto::limits::{HELLO, PAGE, RUN_PAGES};
 use wayfarer_proto::linux::signal::SigAltStack;
-use wayfarer_proto::message::{Remembered, Requirements, Ticket, Usage};
+use wayfarer_proto::message::{Args, CpuTime, Remembered, Requirements, Ticket, Usage};
 use wayfarer_proto::time::Instant;
 
 use super::body::{Body, BodyId, Departure, State, Thread};
@@ -41,7 +41,7 @@ impl World {
         };
         if departure.channel == channel {
             let token = departure.ticket.token;
-            self.send(channel, 0, hello(Purpose::Image { token }));
+            self.send(channel, 0, hello(Purpose::Image { token }).to_vec());
         }
     }
 
@@ -52,8 +52,7 @@ impl World {
             return;
         }
         let reader = self.checks.answers.entry(id).or_insert_with(|| FrameReader::new(HELLO));
-        reader.push(bytes);
-        match reader.next_frame::<Answer>() {
+        match reader.next_frame::<Answer>(&mut { bytes }) {
             Ok(Some(Answer::Accept { .. })) => {
                 self.checks.answers.remove(&id);
                 self.stream(id);
@@ -131,7 +130,13 @@ fn image_of(
         epoch: Epoch(session.epoch().0 + 1),
         memory: body.memory.name.unwrap_or_default(),
         name: "model".into(),
-        requirements: Requirements { frames: 1, features: vec![1], xcr0: 7, xsave_bytes: 832 },
+        requirements: Requirements {
+            frames: 1,
+            shared_frames: 0,
+            features: vec![1],
+            xcr0: 7,
+            xsave_bytes: 832,
+        },
         usage: Usage::cpu(0),
         identity: Default::default(),
         cpu_timers: Default::default(),
@@ -143,18 +148,21 @@ fn image_of(
         regions: 0,
         threads: body.threads.len() as u32,
     };
-    let mut frames = VecDeque::from([writer.record(&Record::Header { header })]);
+    let mut frames = VecDeque::from([writer.record(&Record::Header { header }).to_vec()]);
     for (tid, thread) in &body.threads {
-        frames.push_back(writer.record(&Record::Thread { thread: record(*tid, thread) }));
+        let thread = record(*tid, thread);
+        frames.push_back(writer.record(&Record::Thread { thread }).to_vec());
     }
     let known = remembered.filter(|known| Some(known.memory) == body.memory.name);
     for Run { first, age, bytes } in runs(body) {
         let changed = age.unwrap_or_else(|| session.epoch());
         let is_known = known.is_some_and(|known| age.is_some() && changed <= known.epoch);
         frames.push_back(if is_known {
-            writer.same(first, changed, bytes.len() / PAGE)
+            writer.same(first, changed, bytes.len() / PAGE).to_vec()
         } else {
-            writer.pages(first, changed, bytes)
+            let mut frame = writer.pages(first, changed, &bytes);
+            frame.extend(bytes);
+            frame
         });
     }
     frames
@@ -166,7 +174,8 @@ fn record(tid: Tid, thread: &Thread) -> ThreadRecord {
         State::Running | State::PageWait => ThreadState::Running,
         State::LocalWait => {
             let deadline = Instant(registers[register::DEADLINE]);
-            ThreadState::LocalWait { wait: LocalWait { number: 35, deadline, timeout: Ok(0) } }
+            let args = Args::default();
+            ThreadState::LocalWait { wait: LocalWait { number: 35, args, deadline } }
         }
         State::AwaitReply(seq) => ThreadState::AwaitReply { seq, call: None },
     };
@@ -177,7 +186,7 @@ fn record(tid: Tid, thread: &Thread) -> ThreadRecord {
         alt_stack: SigAltStack { base: 0, flags: 2, padding: 0, size: 0 },
         clear_tid: UserAddr::NULL,
         robust_list: (UserAddr::NULL, 0),
-        cpu_ns: 0,
+        cpu: CpuTime::default(),
         state,
     }
 }

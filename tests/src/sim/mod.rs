@@ -21,6 +21,7 @@ pub mod net;
 pub mod outcome;
 pub mod program;
 pub mod rng;
+pub mod steps;
 pub mod thread;
 pub mod wire;
 pub mod world;

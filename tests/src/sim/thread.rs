@@ -141,7 +141,7 @@ impl World {
         if impossible {
             return self.complete_local(id, tid);
         }
-        if self.post(id, tid, sysno, args) {
+        if self.post(id, tid, sysno, args) || self.read_ahead(id, tid, sysno, args) {
             return;
         }
         let Some(body) = self.bodies.get(&id) else { return };
@@ -414,7 +414,7 @@ fn gather(
         }
         match wanted.memory {
             Piece::Read | Piece::Text => {
-                gather.supply(Supply::Read(&body.memory.read(wanted.addr, there)));
+                gather.supply(Supply::Read(body.memory.read(wanted.addr, there)));
             }
             Piece::Write => gather.supply(Supply::Writable(there)),
         }

@@ -175,7 +175,7 @@ impl World {
     }
 
     fn turn_away(&mut self, id: ChannelId, end: usize, errno: Errno) {
-        self.send(id, end, refuse(errno, "no"));
+        self.send(id, end, refuse(errno, "no").to_vec());
         self.close(id, end);
     }
 
@@ -243,7 +243,7 @@ impl World {
         match self.bodies.iter().find_map(wanted) {
             Some(body) => {
                 self.set_owner(id, end, Owner::ImageIn(body));
-                self.send(id, end, accept(Ticket::NONE));
+                self.send(id, end, accept(Ticket::NONE).to_vec());
             }
             None => self.turn_away(id, end, Errno::ESRCH),
         }

@@ -25,7 +25,6 @@ impl Regions {
             let start = range.start.max(LOW_MEMORY).next_multiple_of(PAGE);
             regions.push(start, range.end / PAGE * PAGE);
         }
-        regions.ranges[..regions.count].sort_unstable();
         regions
     }
 
@@ -65,7 +64,9 @@ impl Regions {
 
     fn push(&mut self, start: u64, end: u64) {
         if start < end && self.count < CAPACITY {
-            self.ranges[self.count] = (start, end);
+            let place = self.iter().take_while(|range| *range < (start, end)).count();
+            self.ranges.copy_within(place..self.count, place + 1);
+            self.ranges[place] = (start, end);
             self.count += 1;
         }
     }

@@ -21,7 +21,7 @@ use crate::memory::kernel_map::{self, DirectMap, IMAGE_OFFSET, KernelMap, Kind};
 use crate::memory::pool::{FramePool, FrameRecord, OutOfFrames};
 use crate::memory::shared::SharedMemory;
 use crate::memory::{PAGE_SIZE, heap, tlb};
-use crate::time::Clock;
+use crate::time::Calibration;
 use crate::trap::{entry, gates};
 use crate::{exit, fpu, serial};
 
@@ -32,8 +32,8 @@ pub(crate) type Entry = extern "C" fn(&'static mut BootInfo) -> !;
 const BOOT_MAPPED: u64 = 1 << 32;
 /// The heap's first memory; it grows later.
 const FIRST_HEAP: usize = 1 << 20;
-/// The heap keeps a sixteenth of memory for itself, within these bounds (in frames).
-const HEAP_SHARE: u64 = 16;
+/// The heap keeps this part of memory for itself, within these bounds (in frames).
+const HEAP_SHARE: u64 = 64;
 const HEAP_KEEPS: Range<u64> = 1024..32768;
 
 /// What the boot code hands out once, to the image's entry.
@@ -214,14 +214,14 @@ unsafe extern "sysv64" fn run(rest: *mut Rest) -> ! {
     // SAFETY: the structure lies on the boot stack, which nothing uses any more.
     let Rest { space, map, loader, memory, image, main } = unsafe { rest.read() };
     // SAFETY: each is called once, in this order, with interrupts off.
-    let (clock, interrupts) = unsafe {
+    let (calibration, interrupts) = unsafe {
         segments::load(space.stacks.interrupt);
         gates::load();
         segments::set_syscall_entry(entry::syscall_entry as *const () as u64);
         fpu::start();
         heap::start(FIRST_HEAP);
         local::start(map);
-        (Clock::calibrate(), IoApic::new(map))
+        (Calibration::begin(), IoApic::new(map))
     };
     let half = space.map.half();
     // SAFETY: the ranges are RAM nothing else uses, mapped in the map of physical memory; the
@@ -238,7 +238,7 @@ unsafe extern "sysv64" fn run(rest: *mut Rest) -> ! {
     let command_line = command_line(&loader, map);
     let initial_files = initial_files(&loader, map);
     let mut machine =
-        Machine::new(command_line, initial_files, frames, half, clock, interrupts, map);
+        Machine::new(command_line, initial_files, frames, half, calibration, interrupts, map);
     machine.shared = shared_memory(&loader, map, image);
     MACHINE.get().set(Some(machine));
     main(boot_info)
@@ -286,12 +286,11 @@ fn boot_info(
         .into_iter()
         .chain(loader.ramdisk())
         .map(|(start, end)| (start, end, MemoryRegionKind::Bootloader));
-    let mut regions: Vec<MemoryRegion> = usable
-        .chain(other)
-        .chain(used)
-        .map(|(start, end, kind)| MemoryRegion { start, end, kind })
-        .collect();
-    regions.sort_unstable_by_key(|region| region.start);
+    let mut regions: Vec<MemoryRegion> = Vec::new();
+    for (start, end, kind) in usable.chain(other).chain(used) {
+        let place = regions.partition_point(|before| before.start <= start);
+        regions.insert(place, MemoryRegion { start, end, kind });
+    }
     let regions: MemoryRegions = regions.leak().into();
     let mut info = BootInfo::new(regions);
     info.physical_memory_offset = Optional::Some(map.address(0) as u64);

@@ -26,8 +26,8 @@ const PORT_1: u16 = 4;
 /// Places in the queue for messages about ports, and bytes of a message.
 const CONTROL_QUEUE: usize = 4;
 const CONTROL_SIZE: usize = 8;
-/// Places in each queue; QEMU has 128.
-const QUEUE: usize = 64;
+/// Places in each queue; QEMU has 128, and each has its buffer.
+const QUEUE: usize = 16;
 
 /// QEMU passes at most this much at once to the guest.
 const RECEIVE_SIZE: usize = 4096;

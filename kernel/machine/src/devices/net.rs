@@ -39,8 +39,9 @@ const ETHERNET_HEADER: usize = 18;
 
 /// The usual largest packet, when the device does not tell.
 const DEFAULT_MTU: u16 = 1500;
-/// Memory for each direction is about this much, whatever the size of packets.
-const MEMORY: usize = 2 << 20;
+/// Memory for each direction is about this much, whatever the size of packets: half of what an
+/// image's sender may have under way, and a card of the host's keeps the rest.
+const MEMORY: usize = 512 << 10;
 /// Fewer buffers than this would stall the sender.
 const FEWEST_BUFFERS: usize = 16;
 

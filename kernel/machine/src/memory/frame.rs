@@ -1,5 +1,6 @@
 //! A handle to one frame of memory.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::mem::ManuallyDrop;
 
@@ -65,6 +66,23 @@ impl Frame {
         // assembly, so concurrent change of the source by another VM or a device is no data race
         // in the language's sense: it only decides which bytes are seen.
         unsafe { bytes::copy(target.as_mut_ptr(), self.address().add(offset), target.len()) };
+    }
+
+    /// Appends `length` bytes of the frame, from `offset` on, to `target`.
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Frame::read).
+    pub fn append(&self, offset: usize, length: usize, target: &mut Vec<u8>) {
+        check_range(offset, length);
+        target.reserve(length);
+        // SAFETY: as in `read`, and `reserve` has made room for as many bytes after the last one;
+        // they are initialised before they count.
+        unsafe {
+            let end = target.as_mut_ptr().add(target.len());
+            bytes::copy(end, self.address().add(offset), length);
+            target.set_len(target.len() + length);
+        }
     }
 
     /// Copies bytes into the frame, from `offset` on.

@@ -86,10 +86,10 @@ pub(crate) fn enable_growth(size: usize, map: KernelMap, pool: FramePool, kept: 
     *GROWTH.get().borrow_mut() = Some(growth);
 }
 
-/// Bytes of the heap in use (the lists of small free blocks included) and in all.
+/// Bytes of the heap in use and in all. It looks at every small block that is free.
 pub fn usage() -> (usize, usize) {
     let allocator = ALLOCATOR.lock();
-    (allocator.heap.used(), allocator.heap.size())
+    (allocator.heap.used() - allocator.small.free_bytes(), allocator.heap.size())
 }
 
 /// Frames the heap has taken from the pool, tables included. It keeps them.

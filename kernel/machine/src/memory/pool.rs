@@ -90,7 +90,7 @@ pub(super) struct Pool {
 pub struct FramePool(pub(super) Rc<Pool>);
 
 impl FramePool {
-    /// A pool over physical memory.
+    /// A pool over physical memory: `frames` are ranges of frame numbers, in order.
     ///
     /// # Safety
     ///
@@ -136,7 +136,7 @@ impl FramePool {
     ) -> FramePool {
         let total = frames.iter().map(|range| range.len()).sum();
         // Fresh frames are taken from the last range: let that be the lowest.
-        frames.sort_by_key(|range| core::cmp::Reverse(range.start));
+        frames.reverse();
         FramePool(Rc::new(Pool {
             base,
             records,

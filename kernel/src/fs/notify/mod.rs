@@ -8,7 +8,6 @@ mod instance;
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::BTreeMap;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -16,6 +15,7 @@ use core::cell::{Cell, RefCell};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::inotify::Notice;
 use wayfarer_proto::linux::stat::FileType;
+use wayfarer_proto::sorted::SortedMap;
 
 pub use instance::Inotify;
 
@@ -32,7 +32,7 @@ struct Watch {
 /// The watches of all files of a node.
 #[derive(Default)]
 pub struct Watches {
-    by_file: RefCell<BTreeMap<FileKey, Vec<Watch>>>,
+    by_file: RefCell<SortedMap<FileKey, Vec<Watch>>>,
     next_cookie: Cell<u32>,
 }
 
@@ -51,13 +51,23 @@ fn key(dentry: &Dentry) -> FileKey {
 }
 
 impl Watches {
+    /// Whether somebody watches a file, or the directory it is in.
+    pub fn knows(&self, dentry: &Rc<Dentry>) -> bool {
+        if self.is_idle() {
+            return false;
+        }
+        let by_file = self.by_file.borrow();
+        let directory = dentry.directory().map(|directory| key(&directory));
+        [Some(key(dentry)), directory].iter().flatten().any(|file| by_file.contains_key(file))
+    }
+
     /// Watches a file for `instance`, or changes what it is watched for; the watch's number.
     ///
     /// # Errors
     /// `EEXIST` if there is one and `mask` says that there must not be.
     pub fn add(&self, instance: &Rc<Inotify>, dentry: &Dentry, mask: Notice) -> Result<i32, Errno> {
         let mut by_file = self.by_file.borrow_mut();
-        let watches = by_file.entry(key(dentry)).or_default();
+        let watches = by_file.get_or_default(key(dentry));
         let kept = Notice::EVENTS | Notice::EXCL_UNLINK | Notice::ONESHOT;
         let own = |watch: &&mut Watch| watch.instance.as_ptr() == Rc::as_ptr(instance);
         if let Some(watch) = watches.iter_mut().find(own) {

@@ -10,6 +10,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Fd, Pid, Tid};
 use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType, ST_FLAGS, Statfs};
+use wayfarer_proto::sorted::SortedMap;
 
 use super::file::{GotoFile, SettableFile, TextFile};
 use super::process_text;
@@ -17,7 +18,7 @@ use super::smaps::SmapsForm;
 use super::tree::{Branch, Leaf};
 use super::{Answer, Entry, Node, PROCESS_ENTRIES, ProcFs, ProcessFile, Settable, Subject};
 use crate::fs::{
-    Asker, Attributes, DirectoryEntry, FileObject, Inode, LinkTarget, Metadata, Names,
+    Asker, Attributes, Dentry, DirectoryEntry, FileObject, Inode, LinkTarget, Metadata, Names,
     OpenDirectory, OpenFile,
 };
 
@@ -86,7 +87,7 @@ impl ProcInode {
             ProcessFile::Maps => source.maps(subject.pid, answer),
             ProcessFile::Smaps => source.smaps(subject.pid, SmapsForm::Regions, answer),
             ProcessFile::SmapsRollup => source.smaps(subject.pid, SmapsForm::Sum, answer),
-            ProcessFile::Stat | ProcessFile::StatM | ProcessFile::Status => {
+            ProcessFile::Io | ProcessFile::Stat | ProcessFile::StatM | ProcessFile::Status => {
                 let fs = self.fs.clone();
                 let tell = move |body: Option<_>| {
                     let body = body.unwrap_or_default();
@@ -130,10 +131,10 @@ impl ProcInode {
     }
 
     /// The entries of this directory that have numbers for names.
-    fn numbered(&self) -> Vec<(i32, Node)> {
+    fn numbered(&self) -> SortedMap<i32, Node> {
         let source = &self.fs.source;
         let of_process = |pid| Node::Process(Subject { pid, tid: None });
-        let mut entries: Vec<_> = match self.node {
+        match self.node {
             super::ROOT if self.fs.shows_processes => {
                 source.pids().into_iter().map(|pid| (pid.0, of_process(pid))).collect()
             }
@@ -145,10 +146,8 @@ impl ProcInode {
                 let descriptors = source.descriptors(subject.pid).into_iter();
                 descriptors.map(|(fd, _)| (fd.0, descriptor(subject, entry, fd))).collect()
             }
-            _ => Vec::new(),
-        };
-        entries.sort_by_key(|(number, _)| *number);
-        entries
+            _ => SortedMap::new(),
+        }
     }
 
     /// What the entry of this directory with a number for a name is.
@@ -229,7 +228,9 @@ impl Entry {
         match self {
             Self::Descriptors | Self::DescriptorFacts => 0o500,
             Self::Tasks | Self::Net => 0o555,
-            Self::Text(ProcessFile::Auxiliary | ProcessFile::Environment) => 0o400,
+            Self::Text(ProcessFile::Auxiliary | ProcessFile::Environment | ProcessFile::Io) => {
+                0o400
+            }
             Self::Text(file) if file.settable().is_some() => 0o644,
             Self::Text(_) => 0o444,
             Self::Goto => 0o644,
@@ -339,6 +340,10 @@ impl Inode for ProcInode {
                 let text = TextFile { text: self.text() };
                 Ok(Rc::new(SettableFile { fs: self.fs.clone(), subject, what, text }))
             }
+            (Node::DescriptorFacts(subject, fd), _) => {
+                self.open_file(subject, fd).ok_or(Errno::ENOENT)?.settled_offset()?;
+                Ok(Rc::new(TextFile { text: self.text() }))
+            }
             _ => Ok(Rc::new(TextFile { text: self.text() })),
         }
     }
@@ -388,17 +393,20 @@ impl Inode for ProcInode {
 
     fn read_link(&self, asker: &dyn Asker) -> Result<Vec<u8>, Errno> {
         let source = &self.fs.source;
+        let seen = |dentry: &Rc<Dentry>| dentry.path_from(asker.root().as_ref());
         let path = match self.node {
             Node::Leaf(index) => return self.read_leaf_link(index, asker),
             Node::Entry(subject, Entry::Executable) => {
                 Some(source.program(subject.pid).path).filter(|path| !path.is_empty())
             }
             Node::Entry(subject, Entry::Directory) => {
-                source.directory(subject.pid).map(|directory| directory.path())
+                source.directory(subject.pid).map(|directory| seen(&directory))
             }
-            Node::Entry(_, Entry::TopDirectory) => Some(source.top_directory().path()),
+            Node::Entry(subject, Entry::TopDirectory) => {
+                source.top_directory(subject.pid).map(|directory| seen(&directory))
+            }
             Node::Descriptor(subject, fd) => {
-                self.open_file(subject, fd).map(|file| file.dentry().path())
+                self.open_file(subject, fd).map(|file| seen(file.dentry()))
             }
             _ => return Err(Errno::EINVAL),
         };
@@ -409,7 +417,7 @@ impl Inode for ProcInode {
         let source = &self.fs.source;
         let target = match self.node {
             Node::Entry(subject, Entry::Directory) => source.directory(subject.pid),
-            Node::Entry(_, Entry::TopDirectory) => Some(source.top_directory()),
+            Node::Entry(subject, Entry::TopDirectory) => source.top_directory(subject.pid),
             Node::Descriptor(subject, fd) => {
                 self.open_file(subject, fd).map(|file| file.dentry().clone())
             }

@@ -30,7 +30,7 @@ use inode::ProcInode;
 pub use smaps::{RegionUse, SmapsForm, smaps_text};
 pub use source::{
     BodyFacts, IdentityFacts, Measured, NodeFacts, ProcSource, ProcessFacts, ProcessState,
-    ProgramFacts, Settable, SocketFacts, ThreadFacts,
+    ProgramFacts, Settable, SocketFacts, ThreadFacts, ThreadUse,
 };
 use tree::Tree;
 
@@ -125,6 +125,7 @@ enum ProcessFile {
     Comm,
     Environment,
     IdMap,
+    Io,
     Limits,
     LoginUid,
     Maps,
@@ -144,7 +145,7 @@ enum ProcessFile {
 }
 
 /// The entries of a process's directory, and whether a thread's has them too.
-const PROCESS_ENTRIES: [(&[u8], Entry, bool); 32] = [
+const PROCESS_ENTRIES: [(&[u8], Entry, bool); 33] = [
     (b"auxv", Entry::Text(ProcessFile::Auxiliary), true),
     (b"cgroup", Entry::Text(ProcessFile::Cgroup), true),
     (b"cmdline", Entry::Text(ProcessFile::CommandLine), true),
@@ -156,6 +157,7 @@ const PROCESS_ENTRIES: [(&[u8], Entry, bool); 32] = [
     (b"fdinfo", Entry::DescriptorFacts, true),
     (b"gid_map", Entry::Text(ProcessFile::IdMap), true),
     (b"goto", Entry::Goto, false),
+    (b"io", Entry::Text(ProcessFile::Io), false),
     (b"limits", Entry::Text(ProcessFile::Limits), true),
     (b"loginuid", Entry::Text(ProcessFile::LoginUid), true),
     (b"maps", Entry::Text(ProcessFile::Maps), true),
@@ -167,9 +169,9 @@ const PROCESS_ENTRIES: [(&[u8], Entry, bool); 32] = [
     (b"personality", Entry::Text(ProcessFile::Personality), true),
     (b"root", Entry::TopDirectory, true),
     (b"sessionid", Entry::Text(ProcessFile::LoginUid), true),
-    (b"setgroups", Entry::Text(ProcessFile::SetGroups), false),
+    (b"setgroups", Entry::Text(ProcessFile::SetGroups), true),
     (b"smaps", Entry::Text(ProcessFile::Smaps), true),
-    (b"smaps_rollup", Entry::Text(ProcessFile::SmapsRollup), false),
+    (b"smaps_rollup", Entry::Text(ProcessFile::SmapsRollup), true),
     (b"stat", Entry::Text(ProcessFile::Stat), true),
     (b"statm", Entry::Text(ProcessFile::StatM), true),
     (b"status", Entry::Text(ProcessFile::Status), true),

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::process_text::add;
 use super::{ProcSource, SocketFacts};
@@ -15,8 +16,25 @@ pub(super) const PROTOCOLS: &str = "protocol  size sockets  memory\nUNIX\nUDP\nT
 /// `net/raw`: there are no raw sockets.
 pub(super) const RAW: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr \
     tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
-/// `net/snmp`: nothing is counted.
-pub(super) const SNMP: &str = "Ip: Forwarding DefaultTTL\nIp: 2 64\n";
+/// The counters of `net/snmp`, by protocol.
+const COUNTERS: [(&str, &str); 3] = [
+    (
+        "Ip",
+        "Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos \
+         InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds \
+         ReasmOKs ReasmFails FragOKs FragFails FragCreates OutTransmits",
+    ),
+    (
+        "Tcp",
+        "RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets \
+         CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors",
+    ),
+    (
+        "Udp",
+        "InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors \
+         IgnoredMulti MemErrors",
+    ),
+];
 
 /// States of a TCP socket as `net/tcp` numbers them.
 const ESTABLISHED: u8 = 1;
@@ -66,6 +84,29 @@ pub(super) fn sockstat(source: &dyn ProcSource) -> String {
          0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
         sockets.len()
     )
+}
+
+/// `net/snmp`: of what passes nothing is counted.
+pub(super) fn snmp(source: &dyn ProcSource) -> String {
+    let sockets = source.sockets();
+    let connected = of(&sockets, Family::Inet, Kind::Stream).filter(|it| it.peer.is_some()).count();
+    let value = |name: &str| match name {
+        "Forwarding" => String::from("2"),
+        "DefaultTTL" => String::from("64"),
+        // By Van Jacobson, with Linux's bounds, and as many connections as there is room for.
+        "RtoAlgorithm" => String::from("1"),
+        "RtoMin" => String::from("200"),
+        "RtoMax" => String::from("120000"),
+        "MaxConn" => String::from("-1"),
+        "CurrEstab" => format!("{connected}"),
+        _ => String::from("0"),
+    };
+    let mut text = String::new();
+    for (protocol, names) in COUNTERS {
+        let values: Vec<_> = names.split(' ').map(value).collect();
+        add(&mut text, format_args!("{protocol}: {names}\n{protocol}: {}\n", values.join(" ")));
+    }
+    text
 }
 
 /// `net/tcp`.

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Tid;
+use wayfarer_proto::message::{CpuTime, IoCounts};
 
 use super::{BodyFacts, ProcSource, ProcessFacts, ProcessFile, ProcessState, Subject, ThreadFacts};
 use crate::fs::OpenFile;
@@ -89,10 +90,13 @@ pub(super) fn measured(
 ) -> Result<Vec<u8>, Errno> {
     let facts = source.process(subject.pid).ok_or(Errno::ESRCH)?;
     let mut thread = thread_of(source, subject, &facts)?;
-    if thread.state == ProcessState::Running && body.waiting.contains(&Tid(subject.number())) {
+    if thread.state == ProcessState::Running
+        && body.thread(Tid(subject.number())).is_some_and(|it| it.waits)
+    {
         thread.state = ProcessState::Sleeping;
     }
     let text = match file {
+        ProcessFile::Io => io(&body.io),
         ProcessFile::Stat => stat(subject, &facts, &thread, body),
         ProcessFile::StatM => {
             let (size, resident) = (body.virtual_bytes / PAGE, body.resident_pages);
@@ -101,6 +105,15 @@ pub(super) fn measured(
         _ => status(subject, &facts, &thread, body),
     };
     Ok(text.into_bytes())
+}
+
+/// The text of `io` (proc_pid_io(5)). There is no storage that bytes would go to.
+fn io(counts: &IoCounts) -> String {
+    let IoCounts { bytes_read, bytes_written, reads, writes } = counts;
+    format!(
+        "rchar: {bytes_read}\nwchar: {bytes_written}\nsyscr: {reads}\nsyscw: {writes}\n\
+         read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"
+    )
 }
 
 /// The thread that a directory is about.
@@ -122,8 +135,7 @@ impl Subject {
     }
 }
 
-/// The 52 fields of `stat`. What has no meaning here is 0, as proc(5) permits. CPU time is that of
-/// the process, also for its threads.
+/// The 52 fields of `stat`. What has no meaning here is 0, as proc(5) permits.
 fn stat(subject: Subject, facts: &ProcessFacts, thread: &ThreadFacts, body: &BodyFacts) -> String {
     let (letter, _) = thread.state.text();
     let (terminal, foreground) = match facts.terminal {
@@ -139,11 +151,18 @@ fn stat(subject: Subject, facts: &ProcessFacts, thread: &ThreadFacts, body: &Bod
         facts.session
     );
     // utime stime cutime cstime priority nice num_threads itrealvalue starttime
-    let (cpu, children, started) =
-        (ticks(body.cpu), ticks(facts.children_cpu), ticks(facts.started));
+    let cpu = match subject.tid {
+        Some(tid) => body.thread(tid).map_or_else(CpuTime::default, |thread| thread.cpu),
+        None => body.cpu,
+    };
+    let children = facts.children_cpu;
+    for nanos in [cpu.user, cpu.system, children.user, children.system] {
+        add(&mut text, format_args!("{} ", ticks(Duration::from_nanos(nanos))));
+    }
+    let started = ticks(facts.started);
     let (nice, threads) = (facts.nice, facts.threads);
     let priority = PRIORITY + nice;
-    add(&mut text, format_args!("{cpu} 0 {children} 0 {priority} {nice} {threads} 0 {started} "));
+    add(&mut text, format_args!("{priority} {nice} {threads} 0 {started} "));
     // vsize rss rsslim startcode endcode startstack kstkesp kstkeip
     let (size, resident) = (body.virtual_bytes, body.resident_pages);
     add(&mut text, format_args!("{size} {resident} {} 0 0 0 0 0 ", u64::MAX));
@@ -152,7 +171,11 @@ fn stat(subject: Subject, facts: &ProcessFacts, thread: &ThreadFacts, body: &Bod
         add(&mut text, format_args!("{} ", set.0 & 0x7fff_ffff));
     }
     // wchan nswap cnswap exit_signal processor rt_priority policy delayacct guest cguest
-    text += "0 0 0 17 0 0 0 0 0 0 ";
+    let exit_signal = match subject.tid {
+        Some(tid) if tid != subject.pid.leader() => -1,
+        _ => i32::from(facts.exit_signal),
+    };
+    add(&mut text, format_args!("0 0 0 {exit_signal} 0 0 0 0 0 0 "));
     // start_data end_data start_brk arg_start arg_end env_start env_end exit_code
     text += "0 0 0 0 0 0 0 0\n";
     text

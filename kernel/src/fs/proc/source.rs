@@ -10,6 +10,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Fd, NodeId, Pid, Tid};
 use wayfarer_proto::linux::signal::SignalSet;
 use wayfarer_proto::linux::stat::DeviceNumber;
+use wayfarer_proto::message::{CpuTime, IoCounts};
 
 use super::{Answer, SmapsForm, Subject};
 use crate::fs::{Dentry, OpenFile};
@@ -34,8 +35,8 @@ pub trait ProcSource {
     fn program(&self, pid: Pid) -> ProgramFacts;
     /// Its current directory; `None` for a zombie.
     fn directory(&self, pid: Pid) -> Option<Rc<Dentry>>;
-    /// The topmost directory.
-    fn top_directory(&self) -> Rc<Dentry>;
+    /// The directory its absolute paths begin at; `None` for a zombie.
+    fn top_directory(&self, pid: Pid) -> Option<Rc<Dentry>>;
     /// Its open descriptors, in order.
     fn descriptors(&self, pid: Pid) -> Vec<(Fd, Rc<OpenFile>)>;
     /// Its resource limits, by their numbers: soft and hard, all ones for none.
@@ -125,13 +126,15 @@ pub struct ProcessFacts {
     /// How many threads it has.
     pub threads: usize,
     /// CPU time of children it has waited for.
-    pub children_cpu: Duration,
+    pub children_cpu: CpuTime,
     /// When it began, since the node's boot.
     pub started: Duration,
     /// How nice it is.
     pub nice: i32,
     /// Its execution domain (personality(2)).
     pub personality: u32,
+    /// The signal that tells its parent of its end; 0 for none.
+    pub exit_signal: u8,
     /// What was written to `oom_score_adj`.
     pub oom_adjustment: i32,
     /// Signals pending for the process.
@@ -165,13 +168,33 @@ pub struct ThreadFacts {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BodyFacts {
     /// CPU time of all threads.
-    pub cpu: Duration,
+    pub cpu: CpuTime,
+    /// What it has read and written.
+    pub io: IoCounts,
     /// Bytes of address space.
     pub virtual_bytes: u64,
     /// Pages in memory.
     pub resident_pages: u64,
-    /// Threads that wait in a call served where the body is: home does not know of it.
-    pub waiting: Vec<Tid>,
+    /// Its threads.
+    pub threads: Vec<ThreadUse>,
+}
+
+/// What a thread has used, and does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ThreadUse {
+    /// Which.
+    pub tid: Tid,
+    /// Its CPU time.
+    pub cpu: CpuTime,
+    /// Whether it waits in a call served where the body is: home does not know of it.
+    pub waits: bool,
+}
+
+impl BodyFacts {
+    /// What is said of a thread.
+    pub fn thread(&self, tid: Tid) -> Option<&ThreadUse> {
+        self.threads.iter().find(|thread| thread.tid == tid)
+    }
 }
 
 /// What a process executes.
@@ -190,7 +213,7 @@ pub struct ProgramFacts {
 /// A socket.
 #[derive(Clone)]
 pub struct SocketFacts {
-    /// Its inode number.
+    /// Its inode number; 0 if nobody has accepted it.
     pub inode: u64,
     /// Its owner.
     pub uid: u32,

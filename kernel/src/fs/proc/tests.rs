@@ -12,6 +12,7 @@ use wayfarer_proto::linux::fcntl::{OpenFlags, Whence};
 use wayfarer_proto::linux::mman::Protection;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
 use wayfarer_proto::linux::stat::FileType;
+use wayfarer_proto::message::{CpuTime, IoCounts};
 
 use super::*;
 use crate::fs::testing::{TestClock, TestTree};
@@ -54,10 +55,11 @@ impl ProcSource for TestSource {
             session: Pid(1),
             terminal: Some((DeviceNumber::new(5, 1), Pid(1))),
             threads: 1,
-            children_cpu: Duration::ZERO,
+            children_cpu: CpuTime::default(),
             started: Duration::from_secs(2),
             nice: 5,
             personality: 0,
+            exit_signal: 17,
             oom_adjustment: self.oom_adjustment.get(),
             shared_pending: SignalSet::EMPTY,
             ignored: SignalSet::only(Signal::SIGPIPE),
@@ -69,12 +71,14 @@ impl ProcSource for TestSource {
     }
 
     fn measure(&self, _pid: Pid, tell: Measured) {
-        let cpu = Duration::from_millis(1230);
+        let cpu = CpuTime { user: 1_230_000_000, system: 40_000_000 };
+        let used = CpuTime { user: 20_000_000, system: 0 };
         tell(Some(BodyFacts {
             cpu,
+            io: IoCounts { bytes_read: 5, reads: 1, ..IoCounts::default() },
             virtual_bytes: 8192,
             resident_pages: 1,
-            waiting: vec![Tid(3)],
+            threads: vec![ThreadUse { tid: Tid(3), cpu: used, waits: true }],
         }));
     }
 
@@ -153,8 +157,8 @@ impl ProcSource for TestSource {
         (pid == Pid(1)).then(|| self.root.clone())
     }
 
-    fn top_directory(&self) -> Rc<Dentry> {
-        self.root.clone()
+    fn top_directory(&self, pid: Pid) -> Option<Rc<Dentry>> {
+        self.directory(pid)
     }
 
     fn descriptors(&self, pid: Pid) -> Vec<(Fd, Rc<OpenFile>)> {
@@ -268,6 +272,7 @@ fn a_process_is_described_as_proc_5_says() {
     assert!(tree.read_text("/proc/7/status").contains("Z (zombie)"));
     assert_eq!(tree.read_text("/proc/1/where"), "3\n");
     assert_eq!(tree.read_text("/proc/1/statm"), "2 1 0 0 0 2 0\n");
+    assert!(tree.read_text("/proc/1/io").starts_with("rchar: 5\nwchar: 0\nsyscr: 1\nsyscw: 0\n"));
 }
 
 #[test]

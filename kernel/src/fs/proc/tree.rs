@@ -85,7 +85,7 @@ pub(super) const PROC: Tree = &[
     ("net/protocols", Leaf::Constant(net_text::PROTOCOLS)),
     ("net/raw", Leaf::Constant(net_text::RAW)),
     ("net/route", Leaf::Made(net_text::route)),
-    ("net/snmp", Leaf::Constant(net_text::SNMP)),
+    ("net/snmp", Leaf::Made(net_text::snmp)),
     ("net/sockstat", Leaf::Made(net_text::sockstat)),
     ("net/tcp", Leaf::Made(net_text::tcp)),
     ("net/udp", Leaf::Made(net_text::udp)),

@@ -18,10 +18,14 @@ pub(super) struct RamFile {
 impl FileObject for RamFile {
     fn read(&self, offset: u64, buffer: &mut [u8], _io: &Io<'_>) -> Result<usize, Errno> {
         let count = self.inode.read_at(offset, buffer)?;
+        self.accessed();
+        Ok(count)
+    }
+
+    fn accessed(&self) {
         if !self.no_access_time {
             self.inode.note_access();
         }
-        Ok(count)
     }
 
     fn write(&self, offset: u64, data: &[u8], _io: &Io<'_>) -> Result<usize, Errno> {

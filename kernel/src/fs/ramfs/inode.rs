@@ -10,7 +10,6 @@ use wayfarer_machine::Frame;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::fcntl::{OpenFlags, Seals};
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType, Statfs};
-use wayfarer_proto::linux::time::Timespec;
 
 use super::content::{FileContent, PAGE};
 use super::directory::Names;
@@ -19,25 +18,23 @@ use super::loan::Loan;
 use super::{RamFs, is_device, same_fs};
 use crate::fs::pipe::Fifo;
 use crate::fs::{
-    Asker, AttributeChange, Attributes, DirectoryEntry, FileObject, Inode, Metadata, NewContent,
-    NewInode, OpenDirectory,
+    Asker, AttributeChange, Attributes, DirectoryEntry, FileObject, Inode, Leases, Metadata,
+    NewContent, NewInode, OpenDirectory,
 };
 
 /// Names that one inode may have, as in most file systems of Linux.
 const LINKS_MAX: u64 = 65_000;
 /// What a directory entry counts for in a directory's size, as in tmpfs.
 const ENTRY_SIZE: u64 = 20;
-/// Seconds after which reading renews the access time in any case (`relatime`, mount(8)).
-const RELATIVE_TIME_SECONDS: i64 = 24 * 60 * 60;
-
 /// An inode of the RAM file system.
 pub struct RamInode {
-    fs: Rc<RamFs>,
+    pub(super) fs: Rc<RamFs>,
     number: u64,
-    attributes: Cell<Attributes>,
+    pub(super) attributes: Cell<Attributes>,
     links: Cell<u64>,
     seals: Cell<Seals>,
     loan: Loan,
+    leases: Leases,
     content: Content,
 }
 
@@ -70,6 +67,7 @@ impl RamInode {
             links: Cell::new(links),
             seals: Cell::new(Seals::SEAL),
             loan: Loan::default(),
+            leases: Leases::default(),
             content,
         }))
     }
@@ -118,36 +116,6 @@ impl RamInode {
         let count = self.file()?.borrow_mut().write(&self.fs, offset, data)?;
         self.note_modification();
         Ok(count)
-    }
-
-    /// Renews the access time as `relatime` does: only if it would otherwise be before the last
-    /// change, or is a day old.
-    pub(super) fn note_access(&self) {
-        let mut attributes = self.attributes.get();
-        let now = self.fs.now();
-        let before = |one: Timespec, other: Timespec| {
-            (one.seconds, one.nanoseconds) <= (other.seconds, other.nanoseconds)
-        };
-        if before(attributes.accessed, attributes.modified)
-            || before(attributes.accessed, attributes.changed)
-            || now.seconds - attributes.accessed.seconds >= RELATIVE_TIME_SECONDS
-        {
-            attributes.accessed = now;
-            self.attributes.set(attributes);
-        }
-    }
-
-    fn note_modification(&self) {
-        let mut attributes = self.attributes.get();
-        attributes.modified = self.fs.now();
-        attributes.changed = attributes.modified;
-        self.attributes.set(attributes);
-    }
-
-    fn note_change(&self) {
-        let mut attributes = self.attributes.get();
-        attributes.changed = self.fs.now();
-        self.attributes.set(attributes);
     }
 
     /// The content, of a regular file.
@@ -249,6 +217,9 @@ impl Inode for RamInode {
     ) -> Result<Rc<dyn FileObject>, Errno> {
         match &self.content {
             Content::File(_) => {
+                if flags.access().writes() {
+                    self.leases.require_returned()?;
+                }
                 let no_access_time = flags.contains(OpenFlags::NO_ATIME);
                 Ok(Rc::new(RamFile { inode: self, no_access_time }))
             }
@@ -289,6 +260,7 @@ impl Inode for RamInode {
             return Err(Errno::EPERM);
         }
         self.loan.require_back()?;
+        self.leases.require_returned()?;
         content.borrow_mut().punch(&self.fs, bytes)?;
         self.note_modification();
         Ok(())
@@ -405,6 +377,7 @@ impl Inode for RamInode {
             return Err(Errno::EPERM);
         }
         self.loan.require_back()?;
+        self.leases.require_returned()?;
         self.file()?.borrow_mut().set_size(&self.fs, size)?;
         self.note_modification();
         Ok(())
@@ -458,7 +431,12 @@ impl Inode for RamInode {
     fn share_pages(&self) {
         if let Ok(content) = self.file() {
             content.borrow_mut().share_frames();
+            self.leases.note_stores();
         }
+    }
+
+    fn leases(&self) -> Option<&Leases> {
+        self.file().is_ok().then_some(&self.leases)
     }
 
     fn content_name(&self, fresh: &mut dyn FnMut() -> u64) -> Option<u64> {

@@ -9,6 +9,7 @@ mod directory;
 mod file;
 mod inode;
 mod loan;
+mod times;
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,13 @@
 //! The connection to the host: which requests are under way, and which fids are in use.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::sorted::SortedMap;
 
 use super::journal::{Answer, Fetches, Slot};
 use super::reply::{FileInfo, Message, Reply};
@@ -75,7 +76,7 @@ enum Pending {
 pub(super) struct Client {
     carrier: RefCell<Box<dyn Carrier>>,
     /// By tag.
-    pending: RefCell<BTreeMap<u16, Pending>>,
+    pending: RefCell<SortedMap<u16, Pending>>,
     /// Requests that the carrier has no room for.
     waiting: RefCell<VecDeque<Vec<u8>>>,
     next_tag: Cell<u16>,

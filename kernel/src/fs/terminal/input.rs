@@ -51,7 +51,7 @@ impl Input {
 
     /// Bytes that a read could give now; with line editing, up to the end of the last line.
     pub(super) fn available(&self, termios: &Termios) -> usize {
-        if termios.local_flags().contains(LocalFlags::ICANON) && self.lines == 0 {
+        if termios.edits() && self.lines == 0 {
             return 0;
         }
         self.ready.iter().filter(|ready| ready.end != LineEnd::EndOfFile).count()
@@ -111,8 +111,7 @@ impl Input {
     /// Adjusts to new settings: what was typed so far becomes readable without line editing, and
     /// becomes a line with it (`n_tty_set_termios`).
     pub(super) fn change_mode(&mut self, old: &Termios, new: &Termios) {
-        let was = old.local_flags().contains(LocalFlags::ICANON);
-        let is = new.local_flags().contains(LocalFlags::ICANON);
+        let (was, is) = (old.edits(), new.edits());
         if was == is {
             return;
         }
@@ -137,6 +136,10 @@ impl Input {
         if input.contains(InputFlags::IUCLC) && local.contains(LocalFlags::IEXTEN) {
             byte = to_lower(byte);
         }
+        if local.contains(LocalFlags::EXTPROC) {
+            self.make_ready(byte, LineEnd::No);
+            return None;
+        }
         if core::mem::take(&mut self.literal_next) {
             self.take_in(byte, byte, termios, output);
             return None;
@@ -149,7 +152,7 @@ impl Input {
             return Some(signal);
         }
         match translate(byte, input) {
-            Some(byte) if local.contains(LocalFlags::ICANON) => self.edit(byte, termios, output),
+            Some(byte) if termios.edits() => self.edit(byte, termios, output),
             Some(translated) => self.take_in(translated, byte, termios, output),
             None => {}
         }
@@ -221,7 +224,6 @@ impl Input {
     /// a CR is echoed as a new line, one that was typed is a control character like others.
     fn take_in(&mut self, byte: u8, typed: u8, termios: &Termios, output: &mut Output) {
         let local = termios.local_flags();
-        let edits = local.contains(LocalFlags::ICANON);
         if self.ready.len() + self.edited.len() >= QUEUE {
             if termios.input_flags().contains(InputFlags::IMAXBEL) {
                 output.put(b'\x07', termios);
@@ -238,7 +240,7 @@ impl Input {
                 _ => echo(byte, termios, output),
             }
         }
-        if edits {
+        if termios.edits() {
             self.edited.push(byte);
         } else {
             self.make_ready(byte, LineEnd::No);

@@ -12,6 +12,7 @@ mod output;
 mod pts;
 mod pty;
 mod requests;
+mod screen;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,10 @@ use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::poll::PollEvents;
 use wayfarer_proto::linux::signal::Signal;
-use wayfarer_proto::linux::termios::{LocalFlags, Special, Termios, WindowSize};
+use wayfarer_proto::linux::termios::{
+    LocalFlags, Special, TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE, TIOCPKT_START, TIOCPKT_STOP,
+    Termios, WindowSize,
+};
 
 use super::ioctl::Ioctl;
 use super::{Asker, FileObject, Io};
@@ -42,6 +46,9 @@ pub trait Sink {
     /// Takes bytes; how many. After taking fewer than all it has [`Terminal::flush_output`] called
     /// when it has room again.
     fn send(&self, bytes: &[u8]) -> usize;
+
+    /// Learns what has happened (`TIOCPKT_*`), and what has not any more.
+    fn tell(&self, _happened: u8, _undone: u8) {}
 }
 
 /// How a terminal sends a signal to a process group.
@@ -66,6 +73,17 @@ struct State {
     termios: Termios,
     input: Input,
     output: Output,
+}
+
+impl State {
+    /// `MIN`, and `TIME` in tenths of seconds (termios(3)); they mean nothing with `ICANON`.
+    fn enough(&self) -> (usize, u8) {
+        if self.termios.local_flags().contains(LocalFlags::ICANON) {
+            return (1, 0);
+        }
+        let minimum = self.termios.special(Special::Minimum);
+        (minimum.into(), self.termios.special(Special::Time))
+    }
 }
 
 impl Terminal {
@@ -102,6 +120,7 @@ impl Terminal {
     /// Takes in what was typed; how many bytes. The rest must be offered again after
     /// [`changes`](FileObject::changes) has woken: readers are behind.
     pub fn push_input(&self, bytes: &[u8]) -> usize {
+        let was_stopped = self.is_stopped();
         let mut taken = 0;
         for byte in bytes {
             let signal = {
@@ -113,13 +132,31 @@ impl Terminal {
                 input.receive(*byte, termios, output)
             };
             taken += 1;
+            if signal.is_some() && !self.termios().local_flags().contains(LocalFlags::NOFLSH) {
+                self.sink.tell(TIOCPKT_FLUSHREAD | TIOCPKT_FLUSHWRITE, 0);
+            }
             if let Some((signal, group)) = signal.zip(self.foreground.get()) {
                 (self.signal_group)(group, signal);
             }
         }
+        self.tell_stopped(was_stopped);
         self.flush_output();
         self.changes.wake_all();
         taken
+    }
+
+    /// Whether ^S has stopped the output.
+    fn is_stopped(&self) -> bool {
+        self.state.borrow().output.stopped
+    }
+
+    /// Tells the sink if the output is stopped and was not, or goes on.
+    fn tell_stopped(&self, before: bool) {
+        match (before, self.is_stopped()) {
+            (false, true) => self.sink.tell(TIOCPKT_STOP, TIOCPKT_START),
+            (true, false) => self.sink.tell(TIOCPKT_START, TIOCPKT_STOP),
+            _ => {}
+        }
     }
 
     /// Sends waiting output as far as the sink takes it. The driver calls this when the sink,
@@ -196,8 +233,7 @@ impl Terminal {
     fn read_raw(&self, buffer: &mut [u8], io: &Io<'_>) -> Result<usize, Errno> {
         let mut state = self.state.borrow_mut();
         let available = state.input.available(&state.termios);
-        let minimum = usize::from(state.termios.special(Special::Minimum));
-        let time = state.termios.special(Special::Time);
+        let (minimum, time) = state.enough();
         let enough = match (minimum, time) {
             (0, 0) => true,
             (0, _) => available > 0 || io.timed_out,
@@ -216,8 +252,7 @@ impl FileObject for Terminal {
             return Ok(0);
         }
         self.check_reader(io.asker)?;
-        let edits = self.termios().local_flags().contains(LocalFlags::ICANON);
-        let count = if edits {
+        let count = if self.termios().edits() {
             let mut state = self.state.borrow_mut();
             if !state.input.has_line() {
                 return Err(Errno::EAGAIN);
@@ -262,12 +297,11 @@ impl FileObject for Terminal {
             return PollEvents::READABLE | PollEvents::HUP | PollEvents::ERR;
         }
         let state = self.state.borrow();
-        let readable = if state.termios.local_flags().contains(LocalFlags::ICANON) {
+        let readable = if state.termios.edits() {
             state.input.has_line()
         } else {
-            let timed = state.termios.special(Special::Time) > 0;
-            let minimum = usize::from(state.termios.special(Special::Minimum)).max(1);
-            state.input.available(&state.termios) >= if timed { 1 } else { minimum }
+            let (minimum, time) = state.enough();
+            state.input.available(&state.termios) >= if time > 0 { 1 } else { minimum.max(1) }
         };
         let mut events = PollEvents::empty();
         events.set(PollEvents::READABLE, readable);
@@ -281,13 +315,12 @@ impl FileObject for Terminal {
 
     fn read_timeout(&self) -> Option<Duration> {
         let state = self.state.borrow();
-        let time = state.termios.special(Special::Time);
-        if time == 0 || state.termios.local_flags().contains(LocalFlags::ICANON) {
+        let (minimum, time) = state.enough();
+        if time == 0 {
             return None;
         }
         // With a minimum the time runs only between bytes.
-        let running = state.termios.special(Special::Minimum) == 0
-            || state.input.available(&state.termios) > 0;
+        let running = minimum == 0 || state.input.available(&state.termios) > 0;
         running.then(|| Duration::from_millis(100 * u64::from(time)))
     }
 

@@ -6,7 +6,6 @@
 //! terminal hangs up.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -18,10 +17,13 @@ use wayfarer_proto::linux::poll::PollEvents;
 use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::linux::stat::DeviceNumber;
 use wayfarer_proto::linux::termios::{
-    TIOCGPGRP, TIOCGPTLCK, TIOCGPTN, TIOCGSID, TIOCPKT, TIOCSCTTY, TIOCSPTLCK, WindowSize,
+    TIOCGPGRP, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGSID, TIOCPKT, TIOCSCTTY, TIOCSIG, TIOCSPTLCK,
+    WindowSize,
 };
+use wayfarer_proto::sorted::SortedMap;
 
-use super::{Sink, Terminal};
+use super::Terminal;
+use super::screen::Screen;
 use crate::executor::WaitQueue;
 use crate::fs::ioctl::Ioctl;
 use crate::fs::{Asker, Attributes, Clock, FileObject, Io};
@@ -30,8 +32,6 @@ use crate::fs::{Asker, Attributes, Clock, FileObject, Io};
 const MAJOR: u32 = 136;
 /// How many there may be (`kernel.pty.max`).
 const MAX: u32 = 4096;
-/// Bytes that wait for the master to read them.
-const SCREEN: usize = 4096;
 /// Permissions of a new terminal.
 const PERMISSIONS: u32 = 0o620;
 
@@ -40,7 +40,7 @@ pub type SendSignal = Rc<dyn Fn(Pid, Signal)>;
 
 /// The pseudoterminals of a node.
 pub struct Ptys {
-    open: RefCell<BTreeMap<u32, Rc<Pty>>>,
+    open: RefCell<SortedMap<u32, Rc<Pty>>>,
     clock: Rc<dyn Clock>,
     send_signal: RefCell<Option<SendSignal>>,
 }
@@ -58,21 +58,6 @@ pub struct Pty {
     deserted: Cell<bool>,
     /// Owner, permissions and times of the terminal.
     pub attributes: Cell<Attributes>,
-}
-
-/// What the terminal shows, until the master reads it.
-#[derive(Default)]
-struct Screen {
-    bytes: RefCell<VecDeque<u8>>,
-}
-
-impl Sink for Screen {
-    fn send(&self, bytes: &[u8]) -> usize {
-        let mut shown = self.bytes.borrow_mut();
-        let count = bytes.len().min(SCREEN.saturating_sub(shown.len()));
-        shown.extend(&bytes[..count]);
-        count
-    }
 }
 
 impl Ptys {
@@ -238,24 +223,16 @@ impl Drop for Master {
 impl Master {
     /// Whether nobody will write to the terminal any more, and all that was written was read.
     fn is_at_end(&self) -> bool {
-        self.pty.deserted.get()
-            && self.pty.screen.bytes.borrow().is_empty()
-            && !self.pty.terminal.has_output()
+        self.pty.deserted.get() && self.pty.screen.length() == 0 && !self.pty.terminal.has_output()
     }
 }
 
 impl FileObject for Master {
     fn read(&self, _offset: u64, buffer: &mut [u8], _io: &Io<'_>) -> Result<usize, Errno> {
-        let count = {
-            let mut shown = self.pty.screen.bytes.borrow_mut();
-            let count = buffer.len().min(shown.len());
-            buffer.iter_mut().zip(shown.drain(..count)).for_each(|(to, byte)| *to = byte);
-            count
-        };
-        match count {
+        match self.pty.screen.read(buffer) {
             0 if self.is_at_end() => Err(Errno::EIO),
             0 if !buffer.is_empty() => Err(Errno::EAGAIN),
-            _ => {
+            count => {
                 // There is room for more.
                 self.pty.terminal.flush_output();
                 Ok(count)
@@ -272,8 +249,10 @@ impl FileObject for Master {
 
     fn poll(&self) -> PollEvents {
         let mut events = PollEvents::empty();
-        let readable = !self.pty.screen.bytes.borrow().is_empty();
+        let told = self.pty.screen.has_events();
+        let readable = self.pty.screen.length() > 0 || told;
         events.set(PollEvents::READABLE, readable || self.pty.deserted.get());
+        events.set(PollEvents::PRI, told);
         events.set(PollEvents::WRITABLE, self.pty.terminal.has_input_room());
         events.set(PollEvents::HUP, self.pty.deserted.get());
         events
@@ -284,7 +263,7 @@ impl FileObject for Master {
     }
 
     fn bytes_readable(&self) -> Option<usize> {
-        Some(self.pty.screen.bytes.borrow().len())
+        Some(self.pty.screen.length())
     }
 
     fn ioctl(&self, request: &Ioctl<'_>, asker: &dyn Asker) -> Result<Vec<u8>, Errno> {
@@ -297,9 +276,18 @@ impl FileObject for Master {
                 Ok(Vec::new())
             }
             TIOCGPTLCK => Ok(i32::from(self.pty.locked.get()).to_le_bytes().to_vec()),
-            // Packets are not marked, and need not be asked not to be.
-            TIOCPKT if request.data == [0; 4] => Ok(Vec::new()),
-            TIOCPKT => Err(Errno::EINVAL),
+            TIOCPKT => {
+                self.pty.screen.set_packets(request.data != [0; 4]);
+                Ok(Vec::new())
+            }
+            TIOCGPKT => Ok(i32::from(self.pty.screen.has_packets()).to_le_bytes().to_vec()),
+            TIOCSIG => match Signal::new(request.argument) {
+                Some(signal @ (Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTSTP)) => {
+                    terminal.signal_foreground(signal);
+                    Ok(Vec::new())
+                }
+                _ => Err(Errno::EINVAL),
+            },
             // Whoever has the master need not have the terminal.
             TIOCGPGRP => pid(terminal.foreground()),
             TIOCGSID => pid(terminal.session()),
@@ -321,6 +309,7 @@ mod tests {
 
     use super::*;
     use crate::fs::OpenFile;
+    use crate::fs::terminal::screen::CAPACITY;
     use crate::fs::testing::TestTree;
 
     fn open(tree: &TestTree, path: &str) -> Rc<OpenFile> {
@@ -392,7 +381,7 @@ mod tests {
         while let Ok(count) = write(&tree, &slave, &piece) {
             written += count;
         }
-        assert!(written >= SCREEN, "{written}");
+        assert!(written >= CAPACITY, "{written}");
         assert!(!slave.object().poll().contains(PollEvents::OUT));
         let mut count = 0;
         while let Ok(text) = read(&tree, &master) {

@@ -6,15 +6,23 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::termios::{
-    FIONREAD, Special, TCFLSH, TCGETS, TCGETS2, TCIFLUSH, TCIOFF, TCIOFLUSH, TCION, TCOFLUSH,
-    TCOOFF, TCOON, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TCXONC,
-    TIOCEXCL, TIOCGETD, TIOCGPGRP, TIOCGSID, TIOCGWINSZ, TIOCNOTTY, TIOCNXCL, TIOCOUTQ, TIOCSCTTY,
-    TIOCSETD, TIOCSPGRP, TIOCSTI, TIOCSWINSZ, Termios, Termios2, WindowSize,
+    FIONREAD, InputFlags, LocalFlags, Special, TCFLSH, TCGETS, TCGETS2, TCIFLUSH, TCIOFF,
+    TCIOFLUSH, TCION, TCOFLUSH, TCOOFF, TCOON, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2,
+    TCSETSW, TCSETSW2, TCXONC, TIOCEXCL, TIOCGETD, TIOCGPGRP, TIOCGSID, TIOCGWINSZ, TIOCNOTTY,
+    TIOCNXCL, TIOCOUTQ, TIOCPKT_DOSTOP, TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE, TIOCPKT_IOCTL,
+    TIOCPKT_NOSTOP, TIOCSCTTY, TIOCSETD, TIOCSPGRP, TIOCSTI, TIOCSWINSZ, Termios, Termios2,
+    WindowSize,
 };
 
 use super::Terminal;
 use crate::fs::ioctl::Ioctl;
 use crate::fs::{Asker, FileObject};
+
+/// Whether the usual keys, ^S and ^Q, stop output and let it go on.
+fn has_flow_keys(termios: &Termios) -> bool {
+    let keys = [Special::Stop, Special::Start].map(|key| termios.special(key));
+    termios.input_flags().contains(InputFlags::IXON) && keys == [0o23, 0o21]
+}
 
 /// Nothing to copy out.
 const DONE: Vec<u8> = Vec::new();
@@ -87,18 +95,29 @@ impl Terminal {
         } else {
             Termios::from_bytes(request.data)
         };
-        {
+        let was_stopped = self.is_stopped();
+        if matches!(number, TCSETSF | TCSETSF2) {
+            self.state.borrow_mut().input.clear();
+            self.sink.tell(TIOCPKT_FLUSHREAD, 0);
+        }
+        let old = {
             let mut state = self.state.borrow_mut();
-            if matches!(number, TCSETSF | TCSETSF2) {
-                state.input.clear();
-            }
             let old = core::mem::replace(&mut state.termios, new);
             state.input.change_mode(&old, &new);
-            use wayfarer_proto::linux::termios::InputFlags;
             if !new.input_flags().contains(InputFlags::IXON) {
                 state.output.stopped = false;
             }
+            old
+        };
+        match (has_flow_keys(&old), has_flow_keys(&new)) {
+            (false, true) => self.sink.tell(TIOCPKT_DOSTOP, TIOCPKT_NOSTOP),
+            (true, false) => self.sink.tell(TIOCPKT_NOSTOP, TIOCPKT_DOSTOP),
+            _ => {}
         }
+        if [old, new].iter().any(|it| it.local_flags().contains(LocalFlags::EXTPROC)) {
+            self.sink.tell(TIOCPKT_IOCTL, 0);
+        }
+        self.tell_stopped(was_stopped);
         self.settle();
         Ok(())
     }
@@ -112,9 +131,11 @@ impl Terminal {
             let mut state = self.state.borrow_mut();
             if which != TCOFLUSH {
                 state.input.clear();
+                self.sink.tell(TIOCPKT_FLUSHREAD, 0);
             }
             if which != TCIFLUSH {
                 state.output.clear();
+                self.sink.tell(TIOCPKT_FLUSHWRITE, 0);
             }
         }
         self.settle();
@@ -123,6 +144,7 @@ impl Terminal {
 
     fn flow(&self, action: u64, asker: &dyn Asker) -> Result<(), Errno> {
         self.check_changer(asker)?;
+        let was_stopped = self.is_stopped();
         {
             let mut state = self.state.borrow_mut();
             let termios = state.termios;
@@ -134,6 +156,7 @@ impl Terminal {
                 _ => return Err(Errno::EINVAL),
             }
         }
+        self.tell_stopped(was_stopped);
         self.settle();
         Ok(())
     }

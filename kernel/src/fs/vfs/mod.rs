@@ -214,11 +214,18 @@ impl Vfs {
     ///
     /// # Errors
     /// `ENOENT` if the directory has been removed.
-    pub fn path_of_directory(&self, directory: &Rc<Dentry>) -> Result<Vec<u8>, Errno> {
-        if directory.is_removed() {
-            return Err(Errno::ENOENT);
+    pub fn path_of_directory(
+        &self,
+        directory: &Rc<Dentry>,
+        asker: &dyn Asker,
+    ) -> Result<Vec<u8>, Errno> {
+        match asker.root() {
+            _ if directory.is_removed() => Err(Errno::ENOENT),
+            Some(root) if !root.contains(directory) => {
+                Ok([b"(unreachable)", &directory.path()[..]].concat())
+            }
+            root => Ok(directory.path_from(root.as_ref())),
         }
-        Ok(directory.path())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Address spaces as data.
 
 use super::*;
+use wayfarer_proto::id::NodeId;
 use wayfarer_proto::linux::mman::RemapFlags;
 use wayfarer_proto::message::Remembered;
 
@@ -32,18 +33,19 @@ pub(super) fn return_to(
         arrival.add_region(&region).unwrap();
     }
     let travel = Travel { epoch, remembered, clean };
-    let (mut from, mut sent) = (0, 0);
+    let (mut from, mut sent, mut content) = (0, 0, vec![]);
     while let Some(run) = space.next_run(from, &travel) {
         if run.same {
             arrival.keep_pages(run.first..run.end(), run.changed).unwrap();
         } else {
-            arrival.add_pages(run.first, run.changed, &run.bytes()).unwrap();
+            run.copy_to(&mut content);
+            arrival.add_pages(run.first, run.changed, &content).unwrap();
             sent += run.frames.len() as u64;
         }
         from = run.end();
     }
     assert_eq!(arrival.pages(), needed.pages);
-    (arrival.finish(), sent)
+    (arrival.finish().0, sent)
 }
 
 #[test]
@@ -87,6 +89,37 @@ fn what_was_promised_is_enough_and_nothing_more_is_taken() {
     let arrived = travel(&mut space, &target, CleanFilePages::Skip);
     assert_eq!(used(&target), frames + 1);
     drop(arrived);
+}
+
+/// A space away from home that shows 8 pages of a file, to share them with others of its node.
+fn sharer(source: &MemorySource) -> AddressSpace {
+    let mut space = AddressSpace::new(source).unwrap();
+    space.set_guest_of(Some(NodeId(1)));
+    let mut request = of_file(16, 8, RW, 0);
+    request.flags = MapFlags::SHARED | MapFlags::FIXED;
+    request.file.as_mut().unwrap().writable = true;
+    space.map(&request).unwrap();
+    space
+}
+
+#[test]
+fn shared_pages_count_once_whoever_shows_them() {
+    let source = source(4096);
+    let shared = |space: &AddressSpace| space.footprint(CleanFilePages::Skip).shared;
+    let (mut one, mut other) = (sharer(&source), sharer(&source));
+    assert_eq!(shared(&one), 0, "nothing is there yet");
+    for page in 16..24 {
+        assert!(write(&mut one, at(page), b"stored"));
+    }
+    assert_eq!((shared(&one), shared(&other)), (8, 0));
+    let needed = one.footprint(CleanFilePages::Skip);
+    assert_eq!((needed.pages, needed.frames), (0, 4 + 8), "the page tables, and the pages");
+    for page in 16..20 {
+        assert_eq!(read(&mut other, at(page), 6).unwrap(), b"stored");
+    }
+    assert_eq!((shared(&one), shared(&other)), (4 + 2, 2));
+    drop(one);
+    assert_eq!(shared(&other), 4, "it has them for itself");
 }
 
 #[test]

@@ -3,13 +3,12 @@
 use alloc::rc::{Rc, Weak};
 use core::cell::RefCell;
 
-use alloc::collections::BTreeSet;
-
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::wire::{IpAddress, IpEndpoint};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::poll::PollEvents;
+use wayfarer_proto::sorted::SortedSet;
 use wayfarer_proto::time::Instant;
 
 use crate::executor::Listener;
@@ -37,7 +36,7 @@ pub(super) struct Link {
 }
 
 /// The sockets whose wires have changed.
-pub(super) type Ready = Rc<RefCell<BTreeSet<SocketHandle>>>;
+pub(super) type Ready = Rc<RefCell<SortedSet<SocketHandle>>>;
 
 /// Notes that a wire has changed.
 struct Note {

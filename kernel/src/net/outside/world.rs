@@ -1,7 +1,6 @@
 //! The outside as sockets see it: an [`Uplink`] over one smoltcp interface.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,6 +12,7 @@ use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpEndpoint, Ipv4Address};
 use wayfarer_machine::FramePool;
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::sorted::{SortedMap, SortedSet};
 use wayfarer_proto::time::Instant;
 
 use super::card::Card;
@@ -60,9 +60,9 @@ struct Inner {
     card: Card,
     interface: Interface,
     sockets: SocketSet<'static>,
-    links: BTreeMap<SocketHandle, Link>,
-    listeners: BTreeMap<u16, Accept>,
-    bound: BTreeMap<u16, (SocketHandle, Deliver)>,
+    links: SortedMap<SocketHandle, Link>,
+    listeners: SortedMap<u16, Accept>,
+    bound: SortedMap<u16, (SocketHandle, Deliver)>,
     now: Instant,
     /// When smoltcp has something to do by itself.
     due: Option<Instant>,
@@ -87,9 +87,9 @@ impl Outside {
             card,
             interface,
             sockets: SocketSet::new(Vec::new()),
-            links: BTreeMap::new(),
-            listeners: BTreeMap::new(),
-            bound: BTreeMap::new(),
+            links: SortedMap::new(),
+            listeners: SortedMap::new(),
+            bound: SortedMap::new(),
             now,
             due: None,
             dirty: true,
@@ -193,11 +193,11 @@ impl Inner {
     }
 
     fn pump_all(&mut self) {
-        let handles: BTreeSet<_> = self.links.keys().copied().collect();
+        let handles: SortedSet<_> = self.links.keys().copied().collect();
         for handle in handles {
             self.pump(handle);
         }
-        for (port, (handle, deliver)) in &self.bound {
+        for (port, (handle, deliver)) in self.bound.iter() {
             let socket = self.sockets.get_mut::<udp::Socket<'_>>(*handle);
             while let Ok((data, from)) = socket.recv() {
                 let to = InetAddress { ip: ADDRESS, port: *port };

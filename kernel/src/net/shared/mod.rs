@@ -2,7 +2,8 @@
 //!
 //! Frames pass through the memory while both ends have found each other there ([`link`]), and
 //! through the card before that and if it ever fails. What the stack above sees is a port that
-//! loses or reorders a few frames at such moments, as any network may.
+//! loses or reorders a few frames at such moments, as any network may. Streams are put into the
+//! memory beside them ([`super::streams`]).
 
 mod link;
 
@@ -15,7 +16,7 @@ use wayfarer_proto::id::NodeId;
 use wayfarer_proto::node;
 use wayfarer_proto::shared::BELL_TYPE;
 
-use link::{Link, Put};
+pub(super) use link::Link;
 
 use super::port::{Port, QueueFull};
 use super::segment::ETHERNET_HEADER;
@@ -31,8 +32,6 @@ pub struct SharedPort {
     bell: [u8; ETHERNET_HEADER],
     /// What frames are copied into before they are looked at, and filled in before they are sent.
     scratch: Vec<u8>,
-    /// Whether something was put into the ring that the peer may have to be told of.
-    untold: bool,
     /// How often in a row the ring was full.
     refusals: u32,
 }
@@ -51,13 +50,15 @@ impl SharedPort {
         peer: NodeId,
         session: u64,
     ) -> Self {
-        let link = Link::new(memory, node > peer, session);
+        let mut link = Link::new(memory, node > peer, session);
+        // A peer that is there shall look and answer, before anybody connects.
+        link.remind();
         let mut bell = [0; ETHERNET_HEADER];
         bell[..6].copy_from_slice(&node::mac(peer));
         bell[6..12].copy_from_slice(&node::mac(node));
         bell[12..].copy_from_slice(&BELL_TYPE);
         let scratch = vec![0; ETHERNET_HEADER + card.mtu()];
-        Self { link, card, bell, scratch, untold: false, refusals: 0 }
+        Self { link, card, bell, scratch, refusals: 0 }
     }
 
     /// Lets the card tell the peer, which is halted or runs a program. A full card has frames that
@@ -95,7 +96,7 @@ impl Port for SharedPort {
             return self.card.send(len, fill);
         }
         if !self.link.has_room(len) {
-            self.untold = true;
+            self.link.remind();
             self.refusals = self.refusals.saturating_add(1);
             if self.refusals < PATIENCE {
                 return Err(QueueFull);
@@ -106,15 +107,19 @@ impl Port for SharedPort {
         // Whoever takes a card of this MTU sends no longer frames.
         let frame = &mut self.scratch[..len];
         fill(frame);
-        self.untold |= self.link.put(frame) == Put::Done;
+        self.link.put(frame);
         Ok(())
     }
 
     fn announce(&mut self) {
-        if core::mem::take(&mut self.untold) && self.link.peer_rests() {
+        if self.link.must_ring() {
             self.ring();
         }
         self.card.announce();
+    }
+
+    fn link(&mut self) -> Option<&mut Link> {
+        Some(&mut self.link)
     }
 
     fn has_frame(&self) -> bool {

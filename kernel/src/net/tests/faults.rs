@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::stream::bulk;
 use super::world::{A, B, World};
 use super::{PORT, connect, echo};
-use crate::net::{Connection, Kind, Listener, ReadError, WriteError};
+use crate::net::{Config, Connection, Kind, Listener, ReadError, WriteError};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: usize = 1024 * 1024;
@@ -42,48 +42,54 @@ fn five_percent_loss_costs_time_but_no_byte() {
 
 #[test]
 fn an_idle_connection_notices_a_cut_within_the_limit() {
-    let world = World::pair();
-    let (here, there, _listener) = connected(&world);
-    world.run_for(SECOND * 60);
-    world.faults.cut.set(true);
-    let cut_at = world.now();
-    let reader = world.spawn(A, async move { here.read(&mut [0]).await });
-    let error = world.await_outcome(&reader, SECOND * 31);
-    assert_eq!(error, Err(ReadError::TimedOut));
-    let noticed = world.now().since(cut_at);
-    assert!(noticed > SECOND * 19, "{noticed:?}: limit less one probe interval at the earliest");
-    world.run_for(SECOND * 15);
-    assert_eq!(there.try_write(&[0]), Err(WriteError::TimedOut));
+    for world in World::both() {
+        let (here, there, _listener) = connected(&world);
+        world.run_for(SECOND * 60);
+        world.cut(true);
+        let cut_at = world.now();
+        let reader = world.spawn(A, async move { here.read(&mut [0]).await });
+        let error = world.await_outcome(&reader, SECOND * 31);
+        assert_eq!(error, Err(ReadError::TimedOut));
+        let noticed = world.now().since(cut_at);
+        assert!(
+            noticed > SECOND * 19,
+            "{noticed:?}: limit less one probe interval at the earliest"
+        );
+        world.run_for(SECOND * 15);
+        assert_eq!(there.try_write(&[0]), Err(WriteError::TimedOut));
+    }
 }
 
 #[test]
-fn a_writer_notices_a_cut_within_its_own_limit() {
-    let world = World::pair();
-    let (here, _there, _listener) = connected(&world);
-    here.set_limit(Some(SECOND * 3));
-    world.run_for(SECOND * 100);
-    world.faults.cut.set(true);
-    let writer = world.spawn(A, async move { here.write_all(&[0; 100_000]).await });
-    let error = world.await_outcome(&writer, SECOND * 3 + Duration::from_millis(1));
-    assert_eq!(error, Err(WriteError::TimedOut));
+fn a_writer_notices_a_cut_within_the_limit() {
+    let limited = |config: &mut Config| config.limit = Some(SECOND * 3);
+    for world in [World::meshed(2, limited), World::sharing(limited)] {
+        let (here, _there, _listener) = connected(&world);
+        world.run_for(SECOND * 100);
+        world.cut(true);
+        let writer = world.spawn(A, async move { here.write_all(&[0; 100_000]).await });
+        let error = world.await_outcome(&writer, SECOND * 3 + Duration::from_millis(1));
+        assert_eq!(error, Err(WriteError::TimedOut));
+    }
 }
 
 #[test]
 fn without_a_limit_a_connection_survives_any_silence() {
-    let world = World::meshed(2, |config| config.limit = None);
-    let (here, there, _listener) = connected(&world);
-    let here = Rc::new(here);
-    let writer = here.clone();
-    world.faults.cut.set(true);
-    world.spawn(A, async move { writer.write_all(b"still there").await.unwrap() });
-    world.run_for(SECOND * 3600);
-    world.faults.cut.set(false);
-    let reader = world.spawn(B, async move {
-        let mut data = [0; 11];
-        there.read(&mut data).await.map(|()| data)
-    });
-    assert_eq!(world.await_outcome(&reader, SECOND * 61), Ok(*b"still there"));
-    assert!(here.counters().retransmissions > 0);
+    let unlimited = |config: &mut Config| config.limit = None;
+    for world in [World::meshed(2, unlimited), World::sharing(unlimited)] {
+        let (here, there, _listener) = connected(&world);
+        let here = Rc::new(here);
+        let writer = here.clone();
+        world.cut(true);
+        world.spawn(A, async move { writer.write_all(b"still there").await.unwrap() });
+        world.run_for(SECOND * 3600);
+        world.cut(false);
+        let reader = world.spawn(B, async move {
+            let mut data = [0; 11];
+            there.read(&mut data).await.map(|()| data)
+        });
+        assert_eq!(world.await_outcome(&reader, SECOND * 61), Ok(*b"still there"));
+    }
 }
 
 #[test]
@@ -111,10 +117,10 @@ fn a_lost_syn_is_sent_again() {
     let world = World::pair();
     let listener = world.network(B).listen(PORT, Kind::Call).unwrap();
     world.spawn(B, async move { drop(listener.accept().await) });
-    world.faults.cut.set(true);
+    world.cut(true);
     let client = world.spawn(A, connect(world.network(A), B, Kind::Call));
     world.run_for(Duration::from_millis(500));
-    world.faults.cut.set(false);
+    world.cut(false);
     let connection = world.await_outcome(&client, SECOND);
     assert_eq!(connection.counters().retransmissions, 1);
 }
@@ -152,15 +158,41 @@ fn a_last_frame_kept_back_is_sent_when_there_is_room() {
 
 #[test]
 fn a_node_that_vanishes_leaves_no_socket_behind() {
-    let world = World::pair();
-    let (here, there, listener) = connected(&world);
-    world.faults.cut.set(true);
-    drop((here, there, listener));
-    world.run_for(SECOND * 10);
-    assert_eq!((world.network(A).sockets(), world.network(B).sockets()), (0, 0));
-    world.faults.cut.set(false);
-    let (here, _there, _listener) = connected(&world);
-    world.faults.cut.set(true);
-    let closer = world.spawn(A, async move { here.close().await });
-    assert_eq!(world.await_outcome(&closer, SECOND * 31), Err(WriteError::TimedOut));
+    for world in World::both() {
+        let (here, there, listener) = connected(&world);
+        world.cut(true);
+        drop((here, there, listener));
+        world.run_for(SECOND * 10);
+        assert_eq!((world.network(A).sockets(), world.network(B).sockets()), (0, 0));
+        world.cut(false);
+        let (here, _there, _listener) = connected(&world);
+        world.cut(true);
+        let closer = world.spawn(A, async move { here.close().await });
+        assert_eq!(world.await_outcome(&closer, SECOND * 31), Err(WriteError::TimedOut));
+    }
+}
+
+#[test]
+fn a_forgotten_connection_is_reset_and_no_other() {
+    for others in [0, 3] {
+        let world = World::pair();
+        let connect = || {
+            let (here, there, _listener) = connected(&world);
+            (here, there)
+        };
+        let (here, there) = connect();
+        let kept: Vec<_> = (0..others).map(|_| connect()).collect();
+        world.run_for(SECOND);
+        // The reset is lost.
+        world.cut(true);
+        drop(here);
+        world.run_for(SECOND);
+        world.cut(false);
+        let reader = world.spawn(B, async move { there.read(&mut [0]).await });
+        assert_eq!(world.await_outcome(&reader, SECOND * 21), Err(ReadError::Reset));
+        world.run_for(SECOND * 60);
+        for (here, there) in kept {
+            assert_eq!((here.try_write(b"x"), there.try_read(&mut [0])), (Ok(1), Ok(None)));
+        }
+    }
 }

@@ -6,15 +6,20 @@ use std::time::Duration;
 
 use wayfarer_machine::SharedMemory;
 use wayfarer_proto::shared::{
-    ANSWERS, AWAKE, CUT, HEAD, PAIR_BYTES, RING_BYTES, RINGS, SESSION, SIDES, TAIL,
+    ANSWERS, AWAKE, BELL_TYPE, CUT, HEAD, Header, Op, PAIR_BYTES, RING_BYTES, RINGS, SESSION,
+    SIDES, TAIL,
 };
+use wayfarer_proto::time::Instant;
 
 use super::stream::bulk;
 use super::wire::Wire;
 use super::world::{A, B, World, id};
+use super::{PORT, connect, echo};
 use crate::net::port::{Port, QueueFull};
-use crate::net::{Kind, SharedPort};
+use crate::net::shared::Link;
+use crate::net::{Config, Kind, Network, Peers, ReadError, SharedPort};
 
+const SECOND: Duration = Duration::from_secs(1);
 const MIB: usize = 1024 * 1024;
 
 /// Two ports over one memory, each beside its end of a wire, and one more handle to the memory.
@@ -195,10 +200,94 @@ fn lengths_that_cannot_be_begin_a_new_session() {
 
 #[test]
 fn bulk_passes_through_memory() {
+    for kind in [Kind::Image, Kind::Call] {
+        let world = World::shared();
+        let bulk = bulk(&world, kind, 8 * MIB);
+        let wire = world.wires[0].clone();
+        let frames = wire.frames_during(|| {
+            world.await_outcome(&bulk.sender, Duration::from_secs(10));
+        });
+        let received = world.await_outcome(&bulk.receiver, Duration::from_secs(10));
+        assert_eq!(received.bytes_in, 8 * MIB as u64);
+        assert!(frames.iter().all(|frame| frame[12..14] == BELL_TYPE), "nothing but bells");
+    }
+}
+
+#[test]
+fn a_call_and_its_answer_are_a_record_each() {
     let world = World::shared();
-    let bulk = bulk(&world, Kind::Image, 8 * MIB);
-    let sent = world.await_outcome(&bulk.sender, Duration::from_secs(10));
-    let received = world.await_outcome(&bulk.receiver, Duration::from_secs(10));
-    assert_eq!(received.bytes_in, 8 * MIB as u64);
-    assert_eq!(sent.retransmissions, 0);
+    let listener = world.network(B).listen(PORT, Kind::Call).unwrap();
+    let served = world.spawn(B, async move { echo(listener.accept().await).await });
+    let client = world.spawn(A, connect(world.network(A), B, Kind::Call));
+    let here = world.await_outcome(&client, SECOND);
+    let before = world.network(A).totals();
+    let client = world.spawn(A, async move {
+        for _ in 0..100 {
+            here.write_all(b"question").await.unwrap();
+            here.read(&mut [0; 8]).await.unwrap();
+        }
+        here
+    });
+    let here = world.await_outcome(&client, SECOND);
+    let after = world.network(A).totals();
+    assert_eq!(
+        (after.frames_out - before.frames_out, after.frames_in - before.frames_in),
+        (100, 100)
+    );
+    let closed = world.spawn(A, async move { here.close().await });
+    assert_eq!(world.await_outcome(&closed, SECOND), Ok(()));
+    assert_eq!(world.await_outcome(&served, SECOND), 800);
+}
+
+/// What a node hears of streams that a replaced peer had with it.
+#[test]
+fn streams_end_with_the_session_of_their_ring() {
+    for side in SIDES {
+        let world = World::shared();
+        let listener = world.network(B).listen(PORT, Kind::Call).unwrap();
+        let server = world.spawn(B, async move { (listener.accept().await, listener) });
+        let client = world.spawn(A, connect(world.network(A), B, Kind::Call));
+        let here = world.await_outcome(&client, SECOND);
+        let (there, _listener) = world.await_outcome(&server, SECOND);
+        world.write_word(side + SESSION, 77);
+        world.run_for(SECOND);
+        assert_eq!(here.try_read(&mut [0]), Err(ReadError::Reset));
+        assert_eq!(there.try_read(&mut [0]), Err(ReadError::Reset));
+        drop((here, there));
+        world.run_for(SECOND);
+        assert_eq!((world.network(A).sockets(), world.network(B).sockets()), (0, 0));
+    }
+}
+
+/// Whatever a peer says of streams, it ends what it speaks of and nothing else.
+#[test]
+fn lies_about_streams_end_them() {
+    let ops = [Op::Open, Op::Accept, Op::Refuse, Op::Data, Op::End, Op::Ended, Op::Reset];
+    for op in ops {
+        for (to, from) in [(0, 0), (0, 1), (1, 0), (7, 7), (u32::MAX, 0), (0x1_0000, 0)] {
+            let [memory, peers] = SharedMemory::arena(PAIR_BYTES);
+            let wire = Rc::new(Wire::default());
+            let mut peer = Link::new(peers, true, 9);
+            let port = port(memory, &wire, A, 3);
+            let config = Config::new(id(A), Peers::Each(vec![id(B)]), 5);
+            let network = Network::new(config, vec![Box::new(port)], Instant(0)).unwrap();
+            let listener = network.listen(PORT, Kind::Call).unwrap();
+            network.receive(Instant(0));
+            peer.is_open();
+            network.receive(Instant(0));
+            let open = Header { op: Op::Open, port: PORT, to: 0, from: 0, grant: 10 };
+            peer.put_stream(open, &[]);
+            assert!(network.receive(Instant(0)));
+            for grant in [0, 5, u64::MAX] {
+                peer.put_stream(Header { op, port: PORT, to, from, grant }, &[7; 40_000]);
+                network.poll(Instant(1));
+                network.poll(Instant(2));
+            }
+            assert!(network.sockets() <= 1 + 3);
+            drop(listener);
+            network.poll(Instant(3));
+            (0..20).for_each(|second| _ = network.poll(Instant(second * 1_000_000_000)));
+            assert_eq!(network.sockets(), 0, "{op:?} {to} {from}");
+        }
+    }
 }

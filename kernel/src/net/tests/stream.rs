@@ -69,30 +69,31 @@ fn a_small_mtu_of_one_port_is_kept() {
 
 #[test]
 fn writing_waits_until_the_peer_reads() {
-    let world = World::pair();
-    let listener = world.network(B).listen(PORT, Kind::Call).unwrap();
-    let server = world.spawn(B, async move { (listener.accept().await, listener) });
-    let client = world.spawn(A, connect(world.network(A), B, Kind::Call));
-    let (here, (there, _listener)) = (
-        world.await_outcome(&client, Duration::from_secs(1)),
-        world.await_outcome(&server, Duration::from_secs(1)),
-    );
-    let writer = world.spawn(A, async move {
-        here.write_all(&pattern(100_000)).await.unwrap();
-        here
-    });
-    // Longer than the limit of silence: the zero window is probed, and that keeps it alive.
-    world.run_for(Duration::from_secs(100));
-    assert!(writer.borrow().is_none());
-    let reader = world.spawn(B, async move {
-        let mut data = vec![0; 100_000];
-        there.read(&mut data).await.unwrap();
-        (data, there.counters().bytes_in, there)
-    });
-    let (data, bytes_in, _there) = world.await_outcome(&reader, Duration::from_secs(60));
-    assert_eq!(bytes_in, 100_000);
-    assert!(data == pattern(100_000));
-    world.await_outcome(&writer, Duration::from_secs(1));
+    for world in World::both() {
+        let listener = world.network(B).listen(PORT, Kind::Call).unwrap();
+        let server = world.spawn(B, async move { (listener.accept().await, listener) });
+        let client = world.spawn(A, connect(world.network(A), B, Kind::Call));
+        let (here, (there, _listener)) = (
+            world.await_outcome(&client, Duration::from_secs(1)),
+            world.await_outcome(&server, Duration::from_secs(1)),
+        );
+        let writer = world.spawn(A, async move {
+            here.write_all(&pattern(1_000_000)).await.unwrap();
+            here
+        });
+        // Longer than the limit of silence: the zero window is probed, and that keeps it alive.
+        world.run_for(Duration::from_secs(100));
+        assert!(writer.borrow().is_none());
+        let reader = world.spawn(B, async move {
+            let mut data = vec![0; 1_000_000];
+            there.read(&mut data).await.unwrap();
+            (data, there.counters().bytes_in, there)
+        });
+        let (data, bytes_in, _there) = world.await_outcome(&reader, Duration::from_secs(60));
+        assert_eq!(bytes_in, 1_000_000);
+        assert!(data == pattern(1_000_000));
+        world.await_outcome(&writer, Duration::from_secs(1));
+    }
 }
 
 #[test]
@@ -108,18 +109,23 @@ fn checksums_can_be_left_out() {
 
 #[test]
 fn try_operations_do_not_wait() {
-    let world = World::pair();
-    let listener = world.network(B).listen(PORT, Kind::Call).unwrap();
-    let server = world.spawn(B, async move { (listener.accept().await, listener) });
-    let client = world.spawn(A, connect(world.network(A), B, Kind::Call));
-    let here: Connection = world.await_outcome(&client, Duration::from_secs(1));
-    let (there, _listener) = world.await_outcome(&server, Duration::from_secs(1));
-    assert_eq!(there.try_read(&mut [0; 8]), Ok(None));
-    assert_eq!(here.try_write(&[7; 40_000]), Ok(32_768));
-    assert_eq!(here.try_write(&[7]), Ok(0));
-    world.run_for(Duration::from_millis(1));
-    assert_eq!(there.try_read(&mut [0; 8]), Ok(Some(8)));
-    assert_eq!(there.peer(), id(A));
+    for world in World::both() {
+        let listener = world.network(B).listen(PORT, Kind::Call).unwrap();
+        let server = world.spawn(B, async move { (listener.accept().await, listener) });
+        let client = world.spawn(A, connect(world.network(A), B, Kind::Call));
+        let here: Connection = world.await_outcome(&client, Duration::from_secs(1));
+        let (there, _listener) = world.await_outcome(&server, Duration::from_secs(1));
+        assert_eq!(there.try_read(&mut [0; 8]), Ok(None));
+        let mut taken = 0;
+        while let Ok(count @ 1..) = here.try_write(&[7; 1_000_000]) {
+            taken += count;
+        }
+        assert!((32_768..1_000_000).contains(&taken), "{taken}");
+        assert_eq!(here.try_write(&[7]), Ok(0));
+        world.run_for(Duration::from_millis(1));
+        assert_eq!(there.try_read(&mut [0; 8]), Ok(Some(8)));
+        assert_eq!(there.peer(), id(A));
+    }
 }
 
 #[test]

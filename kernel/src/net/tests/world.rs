@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wayfarer_machine::SharedMemory;
 use wayfarer_proto::id::NodeId;
-use wayfarer_proto::shared::PAIR_BYTES;
+use wayfarer_proto::shared::{CUT, PAIR_BYTES};
 use wayfarer_proto::time::Instant;
 
 use super::wire::{Faults, Faulty, Wire};
@@ -29,6 +29,8 @@ pub(super) struct World {
     pub(super) timers: Timers,
     /// The wires: one if all nodes share it, else one per pair.
     pub(super) wires: Vec<Rc<Wire>>,
+    /// What two nodes share.
+    memory: Option<SharedMemory>,
 }
 
 /// Where a task leaves what it came to.
@@ -44,17 +46,44 @@ impl World {
         Self::meshed(2, |_| {})
     }
 
-    /// Two nodes that share memory, and a cable beside it.
+    /// Two nodes on a cable, and two that share memory.
+    pub(super) fn both() -> [Self; 2] {
+        [Self::pair(), Self::shared()]
+    }
+
+    /// Two nodes that share memory, have met there, and have a cable beside it.
     pub(super) fn shared() -> Self {
+        Self::sharing(|_| {})
+    }
+
+    /// The same, configured.
+    pub(super) fn sharing(configure: impl Fn(&mut Config)) -> Self {
         let (faults, wire) = (Rc::new(Faults::default()), Rc::new(Wire::default()));
-        let memories = SharedMemory::arena::<2>(PAIR_BYTES);
-        let nodes = memories.into_iter().enumerate().map(|(index, memory)| {
+        let [a, b, memory] = SharedMemory::arena(PAIR_BYTES);
+        let nodes = [a, b].into_iter().enumerate().map(|(index, memory)| {
             let (own, peer) = (id(index), id(1 - index));
             let port = SharedPort::new(memory, faulty(&wire, &faults), own, peer, 5);
-            node(index, Peers::Each(vec![peer]), vec![Box::new(port)], &|_| {})
+            node(index, Peers::Each(vec![peer]), vec![Box::new(port)], &configure)
         });
         let nodes = nodes.collect();
-        Self { nodes, faults, timers: Timers::new(), wires: vec![wire] }
+        let memory = Some(memory);
+        let world = Self { nodes, faults, timers: Timers::new(), wires: vec![wire], memory };
+        // Each hears of the other and answers.
+        (0..2).flat_map(|_| &world.nodes).for_each(|node| _ = node.network.receive(world.now()));
+        world
+    }
+
+    /// Writes nonsense, perhaps, into the memory that two nodes share.
+    pub(super) fn write_word(&self, offset: usize, value: u64) {
+        self.memory.iter().for_each(|memory| memory.store(offset, value));
+    }
+
+    /// Cuts every link, or mends them.
+    pub(super) fn cut(&self, is_cut: bool) {
+        self.faults.cut.set(is_cut);
+        if let Some(memory) = &self.memory {
+            memory.store(CUT, is_cut.into());
+        }
     }
 
     /// Nodes with a cable between each two.
@@ -74,7 +103,8 @@ impl World {
             let (peers, ports) = ports.into_iter().unzip();
             node(index, Peers::Each(peers), ports, &configure)
         });
-        Self { nodes: nodes.collect(), faults, timers: Timers::new(), wires }
+        let nodes = nodes.collect();
+        Self { nodes, faults, timers: Timers::new(), wires, memory: None }
     }
 
     /// Nodes on one wire, as on a bridge.
@@ -83,7 +113,7 @@ impl World {
         let nodes = (0..count)
             .map(|index| node(index, Peers::All, vec![faulty(&wire, &faults)], &|_| {}))
             .collect();
-        Self { nodes, faults, timers: Timers::new(), wires: vec![wire] }
+        Self { nodes, faults, timers: Timers::new(), wires: vec![wire], memory: None }
     }
 
     pub(super) fn network(&self, node: usize) -> Network {

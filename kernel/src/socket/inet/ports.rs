@@ -1,11 +1,11 @@
 //! Which socket has which port.
 
-use alloc::collections::BTreeMap;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::sorted::SortedMap;
 
 use super::Binding;
 use crate::socket::InetAddress;
@@ -25,7 +25,7 @@ pub(super) trait Bound {
 
 /// The ports of one protocol.
 pub(super) struct Ports<T> {
-    taken: RefCell<BTreeMap<u16, Vec<Weak<T>>>>,
+    taken: RefCell<SortedMap<u16, Vec<Weak<T>>>>,
     last_given: Cell<u16>,
 }
 
@@ -50,7 +50,7 @@ impl<T: Bound> Ports<T> {
             return Err(Errno::EADDRINUSE);
         }
         socket.binding().local.set(address);
-        self.taken.borrow_mut().entry(port).or_default().push(Rc::downgrade(socket));
+        self.taken.borrow_mut().get_or_default(port).push(Rc::downgrade(socket));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! TCP sockets (tcp(7)).
 
 use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
@@ -54,25 +55,6 @@ impl TcpSocket {
 
     fn state(&self) -> State {
         self.state.borrow().clone()
-    }
-
-    /// The state in the numbers of `/proc/net/tcp`.
-    pub fn state_number(&self) -> u8 {
-        match self.state() {
-            State::Connected(_) => 1,
-            State::Connecting(_) => 2,
-            State::Listening(_) => 10,
-            State::Fresh | State::Failed => 7,
-        }
-    }
-
-    /// Both addresses, for `/proc/net/tcp`.
-    pub fn addresses(&self) -> (InetAddress, InetAddress) {
-        let peer = match self.state() {
-            State::Connected(peer) | State::Connecting(peer) => peer,
-            _ => InetAddress::default(),
-        };
-        (self.binding.local.get(), peer)
     }
 
     /// Gives the socket a port if it has none.
@@ -304,6 +286,11 @@ impl Protocol for TcpSocket {
 
     fn is_listening(&self) -> bool {
         matches!(self.state(), State::Listening(_))
+    }
+
+    fn unaccepted(&self) -> Vec<Rc<dyn Protocol>> {
+        let State::Listening(backlog) = self.state() else { return Vec::new() };
+        backlog.waiting().into_iter().map(|socket| socket as Rc<dyn Protocol>).collect()
     }
 
     fn take_error(&self) -> Option<Errno> {

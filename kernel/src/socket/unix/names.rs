@@ -1,12 +1,12 @@
 //! The names of bound `AF_UNIX` sockets.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use wayfarer_proto::errno::Errno;
+use wayfarer_proto::sorted::SortedMap;
 
 use super::UnixSocket;
 use crate::socket::{Kind, UnixName};
@@ -23,7 +23,7 @@ pub(super) enum Key {
 /// The sockets of a node that have names.
 #[derive(Default)]
 pub struct UnixNames {
-    bound: RefCell<BTreeMap<Key, Weak<UnixSocket>>>,
+    bound: RefCell<SortedMap<Key, Weak<UnixSocket>>>,
     last_given: Cell<u32>,
 }
 

@@ -1,11 +1,17 @@
-//! execve(2) at home: the program is read where its files are, and travels as data (rule 8).
+//! execve(2) and execveat(2) at home: the program is read where its files are, and travels as data
+//! (rule 8).
 
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::UserAddr;
+use wayfarer_proto::id::{Fd, UserAddr};
+use wayfarer_proto::linux::fcntl::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
+use wayfarer_proto::linux::stat::FileType;
 
+use super::files::names::{self, Name};
+use crate::fs::FollowLast;
 use crate::process::{ExecRequest, HomeThread};
 use crate::syscall::{Call, Caller, SysResult};
 
@@ -13,19 +19,55 @@ use crate::syscall::{Call, Caller, SysResult};
 const ARG_MAX: usize = 128 << 10;
 /// All arguments and the environment together (execve(2), "Limits on size").
 const ARGS_MAX: usize = 2 << 20;
-/// The longest path, NUL included.
-const PATH_MAX: usize = 4096;
 
 /// execve(2).
 ///
 /// # Errors
 /// As execve(2) says.
 pub(super) async fn execve(c: &Caller, call: &Call) -> SysResult {
-    let path = c.memory.copy_in_str(call.addr(0), PATH_MAX).await?;
+    let path = names::path(c, call.addr(0)).await?;
+    let [arguments, environment] = read_start(c, call, 1).await?;
+    execute(c, ExecRequest::of_path(path, arguments, environment)).await
+}
+
+/// execveat(2).
+///
+/// # Errors
+/// As execveat(2) says.
+pub(super) async fn execveat(c: &Caller, call: &Call) -> SysResult {
+    let (directory, flags) = (call.int(0), call.args[4] as u32);
+    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let name = Name::at(c, call, 0).await?;
+    let [arguments, environment] = read_start(c, call, 2).await?;
+    let follow = if flags & AT_SYMLINK_NOFOLLOW == 0 { FollowLast::Yes } else { FollowLast::No };
+    let file = name.resolve(c, follow, flags)?;
+    if file.inode().file_type() == FileType::Symlink {
+        return Err(Errno::ELOOP);
+    }
+    let mut request = ExecRequest::of_path(name.path, arguments, environment);
+    if directory != AT_FDCWD && request.path.first() != Some(&b'/') {
+        let through = format!("/dev/fd/{directory}").into_bytes();
+        let separator: &[u8] = if request.path.is_empty() { b"" } else { b"/" };
+        request.path = [&through, separator, &request.path].concat();
+        let descriptor = c.home.files.descriptors().descriptor(Fd(directory))?;
+        request.is_fleeting = descriptor.close_on_exec;
+    }
+    request.file = Some(file);
+    execute(c, request).await
+}
+
+/// Reads the arguments and the environment, whose arrays are the call's arguments from `index` on.
+async fn read_start(c: &Caller, call: &Call, index: usize) -> Result<[Vec<Vec<u8>>; 2], Errno> {
     let mut room = ARGS_MAX;
-    let arguments = read_strings(c, call.addr(1), &mut room).await?;
-    let environment = read_strings(c, call.addr(2), &mut room).await?;
-    let request = ExecRequest { path, arguments, environment };
+    let arguments = read_strings(c, call.addr(index), &mut room).await?;
+    let environment = read_strings(c, call.addr(index + 1), &mut room).await?;
+    Ok([arguments, environment])
+}
+
+/// Puts a new program in the caller's place.
+async fn execute(c: &Caller, request: ExecRequest) -> SysResult {
     let mut credentials = c.home.credentials.borrow().clone();
     let program = c.kernel.read_program(&c.asker(), request, &mut credentials)?;
     end_other_threads(c).await?;

@@ -46,7 +46,7 @@ pub(super) fn setpgid(c: &Caller, call: &Call) -> SysResult {
     if process.session.get() == process.pid || process.session.get() != c.home.session.get() {
         return Err(Errno::EPERM);
     }
-    if !own && process.has_executed.get() {
+    if !own && process.executions.get() > 0 {
         return Err(Errno::EACCES);
     }
     let joins = group == process.pid

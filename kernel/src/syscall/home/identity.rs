@@ -12,6 +12,7 @@ use wayfarer_proto::linux::process::{
 use wayfarer_proto::table::Sysno;
 
 use super::files::names::{array, structure};
+use super::ties;
 use crate::process::{Capabilities, Credentials, Ids};
 use crate::syscall::{Call, Caller, SysResult};
 
@@ -45,7 +46,18 @@ pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
             c.memory.copy_out(call.addr(1), &bytes).await?;
             Ok(0)
         }
-        _ => change(&mut c.home.credentials.borrow_mut(), call),
+        Sysno::prctl if ties::OPTIONS.contains(&call.args[0]) => ties::option(c, call).await,
+        _ => {
+            let effective = |of: &Credentials| (of.user.effective, of.group.effective);
+            let credentials = &mut c.home.credentials.borrow_mut();
+            let before = effective(credentials);
+            let result = change(credentials, call);
+            // Whoever becomes somebody else is no longer his parent's to warn.
+            if effective(credentials) != before {
+                c.home.death_signal.set(None);
+            }
+            result
+        }
     }
 }
 

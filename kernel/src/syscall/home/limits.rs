@@ -1,5 +1,7 @@
 //! Resource limits (getrlimit(2)).
 
+use alloc::rc::Rc;
+
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Pid, UserAddr};
 use wayfarer_proto::linux::Layout;
@@ -39,7 +41,7 @@ async fn exchange(
     if !new.is_null() {
         let mut bytes = [0; Rlimit::SIZE];
         c.memory.copy_in(new, &mut bytes).await?;
-        home.limits.borrow_mut().set(resource, Rlimit::from_bytes(&bytes))?;
+        Rc::make_mut(&mut home.limits.borrow_mut()).set(resource, Rlimit::from_bytes(&bytes))?;
     }
     if !old.is_null() {
         c.memory.copy_out(old, &before.to_bytes()).await?;

@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use core::ops::Range;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{Fd, UserAddr};
+use wayfarer_proto::id::{Fd, MapId, UserAddr};
 use wayfarer_proto::linux::fcntl::{OpenFlags, Seals};
 use wayfarer_proto::linux::mman::{MapFlags, Protection};
 use wayfarer_proto::linux::stat::FileType;
@@ -26,7 +26,7 @@ pub(super) async fn map(c: &Caller, call: &Call) -> SysResult {
     if flags.contains(MapFlags::ANONYMOUS) {
         return map_memory(c, call.args[1]).await;
     }
-    let file = c.home.files.descriptors.get(Fd(call.int(4)))?;
+    let file = c.home.files.descriptors().get(Fd(call.int(4)))?;
     file.require_not_path()?;
     let writable = file.require_writes().is_ok();
     let protection = Protection::from_bits_truncate(call.args[2] as u32);
@@ -63,9 +63,22 @@ pub(super) async fn map(c: &Caller, call: &Call) -> SysResult {
     let mapped = MappedFile { inode: Rc::clone(file.inode()), path };
     let map = c.kernel.enter_map(&c.home.maps, mapped);
     if shares {
-        c.kernel.grant_shared(&c.home, map, writable).await?;
+        grant_shared(c, map, writable).await?;
     }
     Ok(Grant::File { map, writable }.to_value())
+}
+
+/// Lets the caller map a file shared, once all who share it are in one place.
+///
+/// # Errors
+/// `ENODEV` if they cannot come together; `ERESTARTSYS` if the caller is killed meanwhile.
+pub(in crate::syscall::home) async fn grant_shared(
+    c: &Caller,
+    map: MapId,
+    writable: bool,
+) -> Result<(), Errno> {
+    let granted = c.kernel.grant_shared(&c.home, map, writable);
+    c.thread.killable(&c.home, granted).await?
 }
 
 /// Grants memory to be shared with children: a file without a name, as on Linux.
@@ -79,7 +92,7 @@ async fn map_memory(c: &Caller, length: u64) -> SysResult {
     file.inode().share_pages();
     let mapped = MappedFile { inode: Rc::clone(file.inode()), path: b"/dev/zero".to_vec() };
     let map = c.kernel.enter_map(&c.home.maps, mapped);
-    c.kernel.grant_shared(&c.home, map, true).await?;
+    grant_shared(c, map, true).await?;
     Ok(Grant::File { map, writable: true }.to_value())
 }
 

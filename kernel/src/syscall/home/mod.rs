@@ -1,6 +1,9 @@
 //! The home handlers: written once, against [`UserMemory`](super::UserMemory), whether their
 //! caller's body is here or far away.
 
+mod across;
+mod at_once;
+mod cpu_clock;
 mod events;
 mod exec;
 mod family;
@@ -15,64 +18,62 @@ mod queue;
 mod schedule;
 mod signal;
 mod sockets;
+mod ties;
 mod timer;
 mod wait;
 
+pub use at_once::{at_once, ends_at_once};
 pub(crate) use ipc::take_back as take_back_semaphores;
 
 use alloc::boxed::Box;
+use core::future::ready;
+use core::pin::Pin;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::table::Sysno;
 
 use super::{Call, Caller, SysResult};
 
-/// Executes the home part of a call. Handlers with much state are boxed: what they need would else
-/// be copied with each call.
+/// A call that is being executed; nothing is done before it is polled. Boxed, each for itself: one
+/// future of all handlers would be as large as the largest, and is copied wherever it is made.
+pub type Handling<'a> = Pin<Box<dyn Future<Output = SysResult> + 'a>>;
+
+/// Executes the home part of a call.
 ///
 /// # Errors
 /// What the call's manual page says; `ENOSYS` for a call that home has no part in.
-pub async fn dispatch(c: &Caller, call: &Call) -> SysResult {
+pub fn dispatch<'a>(c: &'a Caller, call: &'a Call) -> Handling<'a> {
     match call.sysno {
-        Sysno::execve => Box::pin(exec::execve(c, call)).await,
-        Sysno::fork | Sysno::vfork | Sysno::clone => family::clone(c, call).await,
-        Sysno::migrate => family::migrate(c, call).await,
-        Sysno::mmap => map::map(c, call).await,
-        Sysno::rt_sigaction => signal::rt_sigaction(c, call).await,
-        Sysno::rt_sigprocmask => signal::rt_sigprocmask(c, call).await,
-        Sysno::rt_sigpending => signal::rt_sigpending(c, call).await,
-        Sysno::rt_sigsuspend => signal::rt_sigsuspend(c, call).await,
-        Sysno::rt_sigtimedwait => signal::rt_sigtimedwait(c, call).await,
-        Sysno::pause => signal::pause(c).await,
-        Sysno::kill => signal::kill(c, call),
-        Sysno::tkill => signal::tkill(c, call),
-        Sysno::tgkill => signal::tgkill(c, call),
-        Sysno::alarm => timer::alarm(c, call),
-        Sysno::setitimer => timer::setitimer(c, call).await,
-        Sysno::getitimer => timer::getitimer(c, call).await,
-        Sysno::wait4 => wait::wait4(c, call).await,
-        Sysno::waitid => wait::waitid(c, call).await,
-        Sysno::getppid => Ok(group::parent(c).0 as u64),
-        Sysno::getpgrp => Ok(c.home.group.get().0 as u64),
-        Sysno::getpgid => group::getpgid(c, call),
-        Sysno::setpgid => group::setpgid(c, call),
-        Sysno::getsid => group::getsid(c, call),
-        Sysno::setsid => group::setsid(c),
-        Sysno::getrlimit => limits::getrlimit(c, call).await,
-        Sysno::setrlimit => limits::setrlimit(c, call).await,
-        Sysno::prlimit64 => limits::prlimit64(c, call).await,
-        _ => dispatch_settings(c, call).await,
+        Sysno::execve => Box::pin(exec::execve(c, call)),
+        Sysno::execveat => Box::pin(exec::execveat(c, call)),
+        Sysno::fork | Sysno::vfork | Sysno::clone => Box::pin(family::clone(c, call)),
+        Sysno::migrate => Box::pin(family::migrate(c, call)),
+        Sysno::mmap => Box::pin(map::map(c, call)),
+        Sysno::rt_sigaction => Box::pin(signal::rt_sigaction(c, call)),
+        Sysno::rt_sigprocmask => Box::pin(signal::rt_sigprocmask(c, call)),
+        Sysno::rt_sigpending => Box::pin(signal::rt_sigpending(c, call)),
+        Sysno::rt_sigsuspend => Box::pin(signal::rt_sigsuspend(c, call)),
+        Sysno::rt_sigtimedwait => Box::pin(signal::rt_sigtimedwait(c, call)),
+        Sysno::pause => Box::pin(signal::pause(c)),
+        Sysno::setitimer => Box::pin(timer::setitimer(c, call)),
+        Sysno::getitimer => Box::pin(timer::getitimer(c, call)),
+        Sysno::wait4 => Box::pin(wait::wait4(c, call)),
+        Sysno::waitid => Box::pin(wait::waitid(c, call)),
+        Sysno::getrlimit => Box::pin(limits::getrlimit(c, call)),
+        Sysno::setrlimit => Box::pin(limits::setrlimit(c, call)),
+        Sysno::prlimit64 => Box::pin(limits::prlimit64(c, call)),
+        _ => dispatch_settings(c, call),
     }
 }
 
 /// Executes a call on how a process runs: its timers, its place among others, what is sent to it.
-async fn dispatch_settings(c: &Caller, call: &Call) -> SysResult {
+fn dispatch_settings<'a>(c: &'a Caller, call: &'a Call) -> Handling<'a> {
     match call.sysno {
-        Sysno::timer_create => posix_timer::create(c, call).await,
-        Sysno::timer_settime => posix_timer::set_time(c, call).await,
-        Sysno::timer_gettime => posix_timer::get_time(c, call).await,
-        Sysno::timer_getoverrun => posix_timer::overrun(c, call),
-        Sysno::timer_delete => posix_timer::delete(c, call),
+        Sysno::timer_create => Box::pin(posix_timer::create(c, call)),
+        Sysno::timer_settime => Box::pin(posix_timer::set_time(c, call)),
+        Sysno::timer_gettime => Box::pin(posix_timer::get_time(c, call)),
+        Sysno::clock_gettime => Box::pin(cpu_clock::get_time(c, call)),
+        Sysno::clock_getres => Box::pin(cpu_clock::get_resolution(c, call)),
         Sysno::sched_setparam
         | Sysno::sched_getparam
         | Sysno::sched_setscheduler
@@ -84,7 +85,7 @@ async fn dispatch_settings(c: &Caller, call: &Call) -> SysResult {
         | Sysno::setpriority
         | Sysno::ioprio_get
         | Sysno::ioprio_set
-        | Sysno::personality => schedule::dispatch(c, call).await,
+        | Sysno::personality => Box::pin(schedule::dispatch(c, call)),
         Sysno::shmget
         | Sysno::shmat
         | Sysno::shmdt
@@ -102,7 +103,7 @@ async fn dispatch_settings(c: &Caller, call: &Call) -> SysResult {
         | Sysno::mq_timedsend
         | Sysno::mq_timedreceive
         | Sysno::mq_notify
-        | Sysno::mq_getsetattr => Box::pin(ipc::dispatch(c, call)).await,
+        | Sysno::mq_getsetattr => Box::pin(ipc::dispatch(c, call)),
         Sysno::setuid
         | Sysno::setgid
         | Sysno::setreuid
@@ -117,17 +118,18 @@ async fn dispatch_settings(c: &Caller, call: &Call) -> SysResult {
         | Sysno::setgroups
         | Sysno::capget
         | Sysno::capset
-        | Sysno::prctl => identity::dispatch(c, call).await,
-        Sysno::rt_sigqueueinfo => queue::rt_sigqueueinfo(c, call).await,
-        Sysno::rt_tgsigqueueinfo => queue::rt_tgsigqueueinfo(c, call).await,
+        | Sysno::prctl => Box::pin(identity::dispatch(c, call)),
+        Sysno::process_vm_readv | Sysno::process_vm_writev => Box::pin(across::transfer(c, call)),
+        Sysno::rt_sigqueueinfo => Box::pin(queue::rt_sigqueueinfo(c, call)),
+        Sysno::rt_tgsigqueueinfo => Box::pin(queue::rt_tgsigqueueinfo(c, call)),
         // No call ends so that this one goes on: local waits go on by themselves.
-        Sysno::restart_syscall => Err(Errno::EINTR),
-        _ => dispatch_descriptors(c, call).await,
+        Sysno::restart_syscall => Box::pin(ready(Err(Errno::EINTR))),
+        _ => dispatch_descriptors(c, call),
     }
 }
 
 /// Executes a call on descriptors: of events, of sockets, of files.
-async fn dispatch_descriptors(c: &Caller, call: &Call) -> SysResult {
+fn dispatch_descriptors<'a>(c: &'a Caller, call: &'a Call) -> Handling<'a> {
     match call.sysno {
         Sysno::epoll_create
         | Sysno::epoll_create1
@@ -144,7 +146,7 @@ async fn dispatch_descriptors(c: &Caller, call: &Call) -> SysResult {
         | Sysno::signalfd4
         | Sysno::pidfd_open
         | Sysno::pidfd_send_signal
-        | Sysno::pidfd_getfd => events::dispatch(c, call).await,
+        | Sysno::pidfd_getfd => Box::pin(events::dispatch(c, call)),
         Sysno::socket
         | Sysno::socketpair
         | Sysno::bind
@@ -162,7 +164,7 @@ async fn dispatch_descriptors(c: &Caller, call: &Call) -> SysResult {
         | Sysno::sendmmsg
         | Sysno::recvfrom
         | Sysno::recvmsg
-        | Sysno::recvmmsg => sockets::dispatch(c, call).await,
-        _ => files::dispatch(c, call).await,
+        | Sysno::recvmmsg => Box::pin(sockets::dispatch(c, call)),
+        _ => files::dispatch(c, call),
     }
 }

@@ -5,13 +5,17 @@ use wayfarer_proto::id::Pid;
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::event::P_PIDFD;
 use wayfarer_proto::linux::process::{
-    P_ALL, P_PGID, P_PID, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED,
+    P_ALL, P_PGID, P_PID, WALL, WCLONE, WCONTINUED, WEXITED, WNOHANG, WNOTHREAD, WNOWAIT, WUNTRACED,
 };
 use wayfarer_proto::linux::signal::{SigDetail, SigInfo, Signal};
 
-use crate::process::wait::{Changes, Found, Which, look};
+use crate::process::wait::{Changes, Found, ToldBy, Which, look};
 use crate::syscall::local::rusage;
 use crate::syscall::{Call, Caller, SysResult};
+
+/// Which children, with both calls. A child is its process's, not a thread's, whatever
+/// `__WNOTHREAD` says.
+const KINDS: u64 = WNOTHREAD | WALL | WCLONE;
 
 /// wait4(2).
 pub(super) async fn wait4(c: &Caller, call: &Call) -> SysResult {
@@ -22,9 +26,9 @@ pub(super) async fn wait4(c: &Caller, call: &Call) -> SysResult {
         pid if pid > 0 => Which::Child(Pid(pid)),
         group => Which::Group(Pid(-group)),
     };
-    let options = call.args[2];
-    const KNOWN: u64 = WNOHANG | WUNTRACED | WCONTINUED | 0xe000_0000;
-    if options & !KNOWN & 0xffff_ffff != 0 {
+    let options = u64::from(call.args[2] as u32);
+    const KNOWN: u64 = WNOHANG | WUNTRACED | WCONTINUED | KINDS;
+    if options & !KNOWN != 0 {
         return Err(Errno::EINVAL);
     }
     let changes = Changes {
@@ -51,8 +55,8 @@ pub(super) async fn waitid(c: &Caller, call: &Call) -> SysResult {
         P_PGID if call.int(1) > 0 => Which::Group(Pid(call.int(1))),
         _ => return Err(Errno::EINVAL),
     };
-    let options = call.args[3];
-    const KNOWN: u64 = WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT;
+    let options = u64::from(call.args[3] as u32);
+    const KNOWN: u64 = WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | KINDS;
     if options & !KNOWN != 0 || options & (WUNTRACED | WEXITED | WCONTINUED) == 0 {
         return Err(Errno::EINVAL);
     }
@@ -66,7 +70,8 @@ pub(super) async fn waitid(c: &Caller, call: &Call) -> SysResult {
     if !call.addr(2).is_null() {
         let bytes = found.as_ref().map_or([0; SigInfo::SIZE], |found| {
             let (code, status) = found.status.to_siginfo();
-            let detail = SigDetail::Child { pid: found.child.pid.0, uid: 0, status };
+            let uid = found.child.credentials.borrow().user.real;
+            let detail = SigDetail::Child { pid: found.child.pid.0, uid, status };
             SigInfo { signal: Signal::SIGCHLD, code, detail }.to_bytes()
         });
         c.memory.copy_out(call.addr(2), &bytes).await?;
@@ -83,10 +88,16 @@ async fn find(
     changes: Changes,
     options: u64,
 ) -> Result<Option<Found>, Errno> {
+    let told = match options & (WALL | WCLONE) {
+        0 => ToldBy::Sigchld,
+        WCLONE => ToldBy::Other,
+        _ => ToldBy::Any,
+    };
+    let look = || look(&c.home, which, told, changes);
     if options & WNOHANG != 0 {
-        return look(&c.home, which, changes);
+        return look();
     }
-    let changed = c.home.child_changed.wait_until(|| look(&c.home, which, changes).transpose());
+    let changed = c.home.child_changed.wait_until(|| look().transpose());
     c.interruptible(changed).await?.map(Some)
 }
 

@@ -1,21 +1,20 @@
 //! futex(2): waiting on a word of memory.
 
-use core::time::Duration;
-
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::UserAddr;
-use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::process::{
-    FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_LOCK_PI2, FUTEX_PRIVATE_FLAG,
-    FUTEX_REQUEUE, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE,
-    FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
+    FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_CMP_REQUEUE_PI, FUTEX_LOCK_PI, FUTEX_LOCK_PI2,
+    FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT,
+    FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
 };
-use wayfarer_proto::linux::time::Timespec;
+use wayfarer_proto::linux::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 use wayfarer_proto::time::Instant;
 
 use super::Local;
 use super::futex_pi;
+use super::time::{read_clock, read_span};
 use super::wait::{Waited, wait};
+use crate::futex::Purpose;
 use crate::memory::FutexKey;
 use crate::process::Running;
 use crate::syscall::{Call, SysResult};
@@ -25,13 +24,11 @@ pub(super) const MATCH_ANY: u32 = u32::MAX;
 
 /// futex(2).
 pub(super) async fn futex(running: &Running, call: &Call, deadline: Option<Instant>) -> Local {
-    let operation = call.args[1] & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
     let bitset = call.args[5] as u32;
-    let word = call.addr(0);
-    if !word.0.is_multiple_of(4) {
-        return Err(Errno::EINVAL).into();
-    }
-    let result = match operation {
+    let clocked =
+        matches!(operation(call), FUTEX_WAIT_BITSET | FUTEX_WAIT_REQUEUE_PI | FUTEX_LOCK_PI2);
+    let result = match operation(call) {
+        _ if call.args[1] & FUTEX_CLOCK_REALTIME != 0 && !clocked => Err(Errno::ENOSYS),
         FUTEX_WAIT => return wait_on(running, call, MATCH_ANY, deadline).await,
         FUTEX_WAIT_BITSET if bitset != 0 => return wait_on(running, call, bitset, deadline).await,
         FUTEX_WAKE => wake(running, call, 0, call.int(2), MATCH_ANY).await,
@@ -42,10 +39,17 @@ pub(super) async fn futex(running: &Running, call: &Call, deadline: Option<Insta
         FUTEX_LOCK_PI | FUTEX_LOCK_PI2 => return futex_pi::lock(running, call, deadline).await,
         FUTEX_TRYLOCK_PI => futex_pi::try_lock(running, call).await,
         FUTEX_UNLOCK_PI => futex_pi::unlock(running, call).await,
+        FUTEX_WAIT_REQUEUE_PI => return futex_pi::wait_then_lock(running, call, deadline).await,
+        FUTEX_CMP_REQUEUE_PI => futex_pi::requeue(running, call).await,
         FUTEX_WAIT_BITSET | FUTEX_WAKE_BITSET => Err(Errno::EINVAL),
         _ => Err(Errno::ENOSYS),
     };
     result.into()
+}
+
+/// What futex(2) shall do.
+fn operation(call: &Call) -> u64 {
+    call.args[1] & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
 }
 
 /// The key of the word whose address is argument `index`.
@@ -53,7 +57,21 @@ pub(super) async fn futex(running: &Running, call: &Call, deadline: Option<Insta
 /// # Errors
 /// `EINVAL`, `EFAULT`.
 pub(super) async fn key(running: &Running, call: &Call, index: usize) -> Result<FutexKey, Errno> {
-    let (word, private) = (call.addr(index), call.args[1] & FUTEX_PRIVATE_FLAG != 0);
+    word_key(running, call.addr(index), call.args[1] & FUTEX_PRIVATE_FLAG != 0).await
+}
+
+/// The key of a word, which is `private` if the program says so.
+///
+/// # Errors
+/// `EINVAL`, `EFAULT`.
+pub(super) async fn word_key(
+    running: &Running,
+    word: UserAddr,
+    private: bool,
+) -> Result<FutexKey, Errno> {
+    if !word.0.is_multiple_of(4) {
+        return Err(Errno::EINVAL);
+    }
     if !private {
         // The page behind a shared word names it, so it must be there.
         read_word(running, word).await?;
@@ -65,7 +83,7 @@ pub(super) async fn key(running: &Running, call: &Call, index: usize) -> Result<
 async fn wake(running: &Running, call: &Call, index: usize, count: i32, bitset: u32) -> SysResult {
     let count = usize::try_from(count).unwrap_or(0).max(1);
     let key = key(running, call, index).await?;
-    Ok(running.kernel.futexes.wake(key, count, bitset) as u64)
+    Ok(running.kernel.futexes.wake(key, count, bitset, Purpose::Wake)? as u64)
 }
 
 /// Clears the word of an ended thread and wakes who joins it (set_tid_address(2)).
@@ -73,7 +91,7 @@ pub async fn wake_word(running: &Running, word: UserAddr) {
     if !word.is_null() && running.local_memory().write(word, &[0; 4]).await.is_ok() {
         let key = running.body.memory().space.borrow().futex_key(word, false);
         if let Ok(key) = key {
-            running.kernel.futexes.wake(key, 1, MATCH_ANY);
+            running.kernel.futexes.wake_any(key, 1, MATCH_ANY);
         }
     }
 }
@@ -85,28 +103,30 @@ pub(super) async fn read_word(running: &Running, word: UserAddr) -> Result<u32, 
 }
 
 async fn requeue(running: &Running, call: &Call, expected: Option<u32>) -> SysResult {
+    let count = |index: usize| usize::try_from(call.int(index)).map_err(|_| Errno::EINVAL);
+    let (wakes, moves) = (count(2)?, count(3)?);
+    let futexes = &running.kernel.futexes;
+    let (from, to) = (key(running, call, 0).await?, key(running, call, 4).await?);
     if let Some(expected) = expected
         && read_word(running, call.addr(0)).await? != expected
     {
         return Err(Errno::EAGAIN);
     }
-    let futexes = &running.kernel.futexes;
-    let (from, to) = (key(running, call, 0).await?, key(running, call, 4).await?);
-    let count = |index: usize| usize::try_from(call.int(index)).map_err(|_| Errno::EINVAL);
-    let woken = match count(2)? {
+    let woken = match wakes {
         0 => 0,
-        count => futexes.wake(from, count, MATCH_ANY),
+        count => futexes.wake(from, count, MATCH_ANY, Purpose::Wake)?,
     };
-    let moved = futexes.requeue(from, to, count(3)?);
-    Ok(if expected.is_some() { (woken + moved) as u64 } else { woken as u64 })
+    // Both operations count both, whatever futex(2) says.
+    Ok((woken + futexes.requeue(from, to, moves)?) as u64)
 }
 
 /// `FUTEX_WAKE_OP`: changes the second word, wakes the first, and the second if its old value
 /// compares as the encoded operation says.
 async fn wake_op(running: &Running, call: &Call) -> SysResult {
     let encoded = call.args[5] as u32;
+    key(running, call, 0).await?;
     let old = read_word(running, call.addr(4)).await?;
-    let mut operand = encoded << 8 >> 20;
+    let mut operand = ((encoded << 8) as i32 >> 20) as u32;
     if encoded >> 28 & 8 != 0 {
         operand = 1u32.wrapping_shl(operand);
     }
@@ -138,19 +158,26 @@ async fn wake_op(running: &Running, call: &Call) -> SysResult {
 }
 
 async fn wait_on(running: &Running, call: &Call, bitset: u32, deadline: Option<Instant>) -> Local {
-    let deadline = match deadline {
-        Some(deadline) => Some(deadline),
-        None => match first_deadline(running, call).await {
-            Ok(deadline) => deadline,
-            Err(errno) => return Err(errno).into(),
-        },
-    };
+    match deadline_of(running, call, deadline).await {
+        Ok(deadline) => wait_until(running, call, bitset, Purpose::Wake, deadline).await,
+        Err(errno) => Err(errno).into(),
+    }
+}
+
+/// Waits on the first word while it holds the expected value.
+pub(super) async fn wait_until(
+    running: &Running,
+    call: &Call,
+    bitset: u32,
+    purpose: Purpose,
+    deadline: Option<Instant>,
+) -> Local {
     let key = match (key(running, call, 0).await, read_word(running, call.addr(0)).await) {
         (Ok(key), Ok(value)) if value == call.args[2] as u32 => key,
         (Ok(_), Ok(_)) => return Err(Errno::EAGAIN).into(),
         (Err(errno), _) | (_, Err(errno)) => return Err(errno).into(),
     };
-    let waiting = running.kernel.futexes.enqueue(&running.thread, key, bitset);
+    let waiting = running.kernel.futexes.enqueue(&running.thread, key, bitset, purpose);
     match wait(running, call, deadline, waiting.woken()).await {
         Waited::Done(()) => Ok(0).into(),
         // A wake that was given is not lost because something else came as well.
@@ -165,24 +192,21 @@ async fn wait_on(running: &Running, call: &Call, bitset: u32, deadline: Option<I
     }
 }
 
-/// The deadline of a wait: relative for `FUTEX_WAIT`, absolute for the others.
-pub(super) async fn first_deadline(
+/// The deadline of a wait: that of one which goes on, else relative for `FUTEX_WAIT`, absolute for
+/// the others.
+pub(super) async fn deadline_of(
     running: &Running,
     call: &Call,
+    known: Option<Instant>,
 ) -> Result<Option<Instant>, Errno> {
-    if call.addr(3).is_null() {
-        return Ok(None);
+    if known.is_some() || call.addr(3).is_null() {
+        return Ok(known);
     }
-    let mut bytes = [0; Timespec::SIZE];
-    running.local_memory().read(call.addr(3), &mut bytes).await?;
-    let span = Timespec::from_bytes(&bytes).to_duration()?;
-    let operation = call.args[1] & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
-    if operation == FUTEX_WAIT {
+    let span = read_span(running, call, 3).await?;
+    if operation(call) == FUTEX_WAIT {
         return Ok(Some(running.kernel.now() + span));
     }
-    let mut reading = Duration::from_nanos(running.monotonic());
-    if call.args[1] & FUTEX_CLOCK_REALTIME != 0 || operation == FUTEX_LOCK_PI {
-        reading += running.realtime_offset();
-    }
-    Ok(Some(running.kernel.now() + span.saturating_sub(reading)))
+    let realtime = call.args[1] & FUTEX_CLOCK_REALTIME != 0 || operation(call) == FUTEX_LOCK_PI;
+    let clock = if realtime { CLOCK_REALTIME } else { CLOCK_MONOTONIC };
+    Ok(Some(running.kernel.now() + span.saturating_sub(read_clock(running, clock)?)))
 }

@@ -5,7 +5,6 @@ use wayfarer_proto::id::{Tid, UserAddr};
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::process::{
     ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS, PR_GET_DUMPABLE, PR_SET_DUMPABLE,
-    PR_SET_PDEATHSIG,
 };
 use wayfarer_proto::linux::signal::{MINSIGSTKSZ, SS_DISABLE, SS_ONSTACK, SigAltStack};
 
@@ -67,7 +66,7 @@ pub(super) async fn arch_prctl(running: &Running, call: &Call) -> SysResult {
 pub(super) fn prctl(call: &Call) -> SysResult {
     match call.args[0] {
         PR_GET_DUMPABLE => Ok(1),
-        PR_SET_DUMPABLE | PR_SET_PDEATHSIG if call.args[1] <= 1 => Ok(0),
+        PR_SET_DUMPABLE if call.args[1] <= 1 => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -6,6 +6,7 @@
 mod clone;
 mod futex;
 mod futex_pi;
+mod futex_waitv;
 mod identity;
 mod memory;
 mod system;
@@ -29,6 +30,9 @@ use super::{Call, SysResult};
 use crate::process::{Running, priorities};
 use crate::signal::Action;
 
+/// The key that stands for none (pkey_mprotect(2)); there is no other.
+const NO_KEY: i32 = -1;
+
 /// How a local call ended.
 pub struct Local {
     /// What it gives.
@@ -43,15 +47,44 @@ impl From<SysResult> for Local {
     }
 }
 
+/// Serves a local call that ends where it is made; `None` if this one may not, and has not begun.
+pub fn at_once(r: &Running, call: &Call) -> Option<SysResult> {
+    let result = match call.sysno {
+        Sysno::getpid => Ok(r.body.key.pid.0 as u64),
+        Sysno::gettid => Ok(r.thread.tid.get().0 as u64),
+        Sysno::getuid => Ok(r.body.identity.get().user.0.into()),
+        Sysno::geteuid => Ok(r.body.identity.get().user.1.into()),
+        Sysno::getgid => Ok(r.body.identity.get().group.0.into()),
+        Sysno::getegid => Ok(r.body.identity.get().group.1.into()),
+        Sysno::set_tid_address => {
+            r.thread.clear_child_tid.set(call.addr(0));
+            Ok(r.thread.tid.get().0 as u64)
+        }
+        Sysno::clock_gettime => return time::clock_gettime_at_once(r, call),
+        Sysno::munlockall => Ok(0),
+        Sysno::membarrier => system::membarrier(call),
+        Sysno::sched_get_priority_max => priorities(call.args[0] as u32).map(|both| both.1.into()),
+        Sysno::sched_get_priority_min => priorities(call.args[0] as u32).map(|both| both.0.into()),
+        _ => return None,
+    };
+    Some(result)
+}
+
 /// Serves a local call. `deadline` is that of the wait it was in when its thread was moved.
 pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>) -> Local {
     let r = running;
+    if let Some(result) = at_once(r, call) {
+        return result.into();
+    }
     let result = match call.sysno {
         Sysno::nanosleep => return time::nanosleep(r, call, deadline).await,
         Sysno::clock_nanosleep => return time::clock_nanosleep(r, call, deadline).await,
         Sysno::futex => return futex::futex(r, call, deadline).await,
+        Sysno::futex_waitv => return futex_waitv::futex_waitv(r, call, deadline).await,
         Sysno::mmap => memory::map_anonymous(r, call),
         Sysno::mprotect => memory::protect(r, call).await,
+        Sysno::pkey_mprotect if call.int(3) != NO_KEY => Err(Errno::EINVAL),
+        Sysno::pkey_mprotect => memory::protect(r, call).await,
         Sysno::munmap => memory::unmap(r, call).await,
         Sysno::brk => memory::brk(r, call).await,
         Sysno::mremap => memory::remap(r, call),
@@ -60,7 +93,6 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
         Sysno::mlock | Sysno::mlock2 => memory::lock(r, call).await,
         Sysno::munlock => memory::unlock(r, call),
         Sysno::mlockall => memory::lock_all(call),
-        Sysno::munlockall => Ok(0),
         Sysno::msync => memory::sync(r, call).await,
         Sysno::gettimeofday => time::gettimeofday(r, call).await,
         Sysno::time => time::time(r, call).await,
@@ -78,16 +110,6 @@ pub async fn dispatch(running: &Running, call: &Call, deadline: Option<Instant>)
 /// Calls on who and what the caller is, and on the system.
 async fn dispatch_identity(r: &Running, call: &Call) -> SysResult {
     match call.sysno {
-        Sysno::getpid => Ok(r.body.key.pid.0 as u64),
-        Sysno::gettid => Ok(r.thread.tid.get().0 as u64),
-        Sysno::getuid => Ok(r.body.identity.get().user.0.into()),
-        Sysno::geteuid => Ok(r.body.identity.get().user.1.into()),
-        Sysno::getgid => Ok(r.body.identity.get().group.0.into()),
-        Sysno::getegid => Ok(r.body.identity.get().group.1.into()),
-        Sysno::set_tid_address => {
-            r.thread.clear_child_tid.set(call.addr(0));
-            Ok(r.thread.tid.get().0 as u64)
-        }
         Sysno::get_robust_list => identity::get_robust_list(r, call).await,
         Sysno::set_robust_list => identity::set_robust_list(r, call),
         Sysno::arch_prctl => identity::arch_prctl(r, call).await,
@@ -99,15 +121,10 @@ async fn dispatch_identity(r: &Running, call: &Call) -> SysResult {
         Sysno::getcpu => system::getcpu(r, call).await,
         Sysno::sched_getaffinity => system::sched_getaffinity(r, call).await,
         Sysno::sched_setaffinity => system::sched_setaffinity(r, call).await,
-        Sysno::sched_get_priority_max => priorities(call.args[0] as u32).map(|both| both.1.into()),
-        Sysno::sched_get_priority_min => priorities(call.args[0] as u32).map(|both| both.0.into()),
-        Sysno::membarrier => system::membarrier(call),
         Sysno::sched_yield => {
             crate::executor::yield_now().await;
             Ok(0)
         }
-        // Real restartable sequences would have to survive a move; every node says no (section 5).
-        Sysno::rseq => Err(Errno::ENOSYS),
-        _ => Err(Errno::ENOSYS),
+        refused => Err(refused.refusal().unwrap_or(Errno::ENOSYS)),
     }
 }

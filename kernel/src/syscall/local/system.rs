@@ -78,6 +78,9 @@ pub(super) async fn getcpu(running: &Running, call: &Call) -> SysResult {
 /// sched_getaffinity(2): processor 0, as a mask of one word.
 pub(super) async fn sched_getaffinity(running: &Running, call: &Call) -> SysResult {
     const WORD: u64 = 8;
+    if call.int(0) < 0 {
+        return Err(Errno::ESRCH);
+    }
     if call.args[1] < WORD || !call.args[1].is_multiple_of(WORD) {
         return Err(Errno::EINVAL);
     }
@@ -90,6 +93,9 @@ pub(super) async fn sched_setaffinity(running: &Running, call: &Call) -> SysResu
     let mut mask = [0];
     if call.args[1] > 0 {
         running.local_memory().read(call.addr(2), &mut mask).await?;
+    }
+    if call.int(0) < 0 {
+        return Err(Errno::ESRCH);
     }
     if mask[0] & 1 == 0 { Err(Errno::EINVAL) } else { Ok(0) }
 }

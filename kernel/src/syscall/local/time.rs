@@ -10,6 +10,7 @@ use wayfarer_proto::linux::time::{
     CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_THREAD_CPUTIME_ID,
     TIMER_ABSTIME, Timespec, Timeval,
 };
+use wayfarer_proto::message::CpuTime;
 use wayfarer_proto::time::Instant;
 
 use super::Local;
@@ -21,18 +22,25 @@ use crate::syscall::{Call, SysResult};
 const TICKS: u64 = 100;
 
 /// The reading of `clock`, since that clock's zero.
-fn read_clock(running: &Running, clock: i32) -> Result<Duration, Errno> {
+pub(super) fn read_clock(running: &Running, clock: i32) -> Result<Duration, Errno> {
     let monotonic = Duration::from_nanos(running.monotonic());
     match clock {
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE => Ok(monotonic + running.realtime_offset()),
         CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
             Ok(monotonic)
         }
-        CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => {
-            Ok(Duration::from_nanos(running.body.cpu.get()))
-        }
+        CLOCK_PROCESS_CPUTIME_ID => Ok(Duration::from_nanos(running.body.cpu.get().total())),
+        CLOCK_THREAD_CPUTIME_ID => Ok(Duration::from_nanos(running.thread.cpu.get().total())),
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// clock_gettime(2), unless the time has to be written to memory that is not there yet.
+pub(super) fn clock_gettime_at_once(running: &Running, call: &Call) -> Option<SysResult> {
+    let time = Timespec::from_duration(read_clock(running, call.int(0)).ok()?);
+    let memory = running.body.memory();
+    let written = memory.space.borrow_mut().write(call.addr(1), &time.to_bytes());
+    written.is_complete().then_some(Ok(0))
 }
 
 /// clock_gettime(2).
@@ -79,7 +87,9 @@ pub(super) async fn times(running: &Running, call: &Call) -> SysResult {
     let tick = 1_000_000_000 / TICKS;
     if !call.addr(0).is_null() {
         let mut buffer = [0; 32];
-        buffer[..8].copy_from_slice(&(running.body.cpu.get() / tick).to_le_bytes());
+        let CpuTime { user, system } = running.body.cpu.get();
+        buffer[..8].copy_from_slice(&(user / tick).to_le_bytes());
+        buffer[8..16].copy_from_slice(&(system / tick).to_le_bytes());
         running.local_memory().write(call.addr(0), &buffer).await?;
     }
     Ok(running.monotonic() / tick)
@@ -88,23 +98,29 @@ pub(super) async fn times(running: &Running, call: &Call) -> SysResult {
 /// getrusage(2).
 pub(super) async fn getrusage(running: &Running, call: &Call) -> SysResult {
     const RUSAGE_CHILDREN: i32 = -1;
+    const RUSAGE_SELF: i32 = 0;
+    const RUSAGE_THREAD: i32 = 1;
     let cpu = match call.int(0) {
-        RUSAGE_CHILDREN => running.process.home().map_or(0, |home| home.children_cpu.get()),
-        0 | 1 => running.body.cpu.get(),
+        RUSAGE_CHILDREN => {
+            running.process.home().map_or_else(CpuTime::default, |home| home.children_cpu.get())
+        }
+        RUSAGE_SELF => running.body.cpu.get(),
+        RUSAGE_THREAD => running.thread.cpu.get(),
         _ => return Err(Errno::EINVAL),
     };
     running.local_memory().write(call.addr(1), &rusage(cpu).to_bytes()).await?;
     Ok(0)
 }
 
-/// A `struct rusage` with this much CPU time, all of it user time.
-pub fn rusage(cpu_nanos: u64) -> Rusage {
-    let cpu = Timeval::from_duration(Duration::from_nanos(cpu_nanos));
+/// A `struct rusage` with this much CPU time.
+pub fn rusage(cpu: CpuTime) -> Rusage {
+    let span = |nanos| Timeval::from_duration(Duration::from_nanos(nanos));
+    let (user, system) = (span(cpu.user), span(cpu.system));
     Rusage {
-        user_seconds: cpu.seconds,
-        user_micros: cpu.microseconds,
-        system_seconds: 0,
-        system_micros: 0,
+        user_seconds: user.seconds,
+        user_micros: user.microseconds,
+        system_seconds: system.seconds,
+        system_micros: system.microseconds,
         max_resident_kib: 0,
         reserved1: [0; 24],
         minor_faults: 0,
@@ -149,7 +165,15 @@ async fn first_deadline(running: &Running, call: &Call, absolute: bool) -> Resul
     Ok(running.kernel.now() + wait)
 }
 
-async fn read_span(running: &Running, call: &Call, index: usize) -> Result<Duration, Errno> {
+/// The span at the address in argument `index`.
+///
+/// # Errors
+/// `EINVAL` if it is none; `EFAULT`.
+pub(super) async fn read_span(
+    running: &Running,
+    call: &Call,
+    index: usize,
+) -> Result<Duration, Errno> {
     let mut bytes = [0; Timespec::SIZE];
     running.local_memory().read(call.addr(index), &mut bytes).await?;
     Timespec::from_bytes(&bytes).to_duration()

@@ -23,7 +23,7 @@ pub(super) async fn setitimer(running: &Running, call: &Call) -> SysResult {
     if !call.addr(2).is_null() {
         memory.write(call.addr(2), &old.format().to_bytes()).await?;
     }
-    let now = running.body.cpu.get();
+    let now = reading(running, call.args[0]);
     let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
     let expires = (!setting.value.is_zero()).then(|| now.saturating_add(nanos(setting.value)));
     timer(running, call.args[0])?.set(CpuTimer { expires, interval: nanos(setting.interval) });
@@ -39,7 +39,7 @@ pub(super) async fn getitimer(running: &Running, call: &Call) -> SysResult {
 
 fn current(running: &Running, which: u64) -> Result<Setting, Errno> {
     let CpuTimer { expires, interval } = timer(running, which)?.get();
-    let left = |at: u64| at.saturating_sub(running.body.cpu.get()).max(1000);
+    let left = |at: u64| at.saturating_sub(reading(running, which)).max(1000);
     Ok(match expires {
         Some(at) => Setting {
             value: Duration::from_nanos(left(at)),
@@ -47,6 +47,12 @@ fn current(running: &Running, which: u64) -> Result<Setting, Errno> {
         },
         None => Setting::default(),
     })
+}
+
+/// What a timer counts.
+fn reading(running: &Running, which: u64) -> u64 {
+    let used = running.body.cpu.get();
+    if which == ITIMER_VIRTUAL { used.user } else { used.total() }
 }
 
 fn timer(running: &Running, which: u64) -> Result<&core::cell::Cell<CpuTimer>, Errno> {

@@ -1,4 +1,4 @@
-//! Bulk TCP between two nodes: the limit of every image that is moved.
+//! Bulk data between two nodes, over TCP and through memory: the limit of every image that moves.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::lab::{self, Lab};
 use crate::command::failure::Failure;
 
 /// The packet sizes measured.
-const MTUS: [u16; 2] = [1500, 9000];
+const MTUS: [u16; 3] = [1500, 9000, 65_000];
 
 /// Measures with each packet size, in MB (10^6 bytes) a second.
 pub(crate) fn measure(lab: &Lab<'_>) -> Result<BTreeMap<String, Figure>, Failure> {
@@ -22,6 +22,13 @@ pub(crate) fn measure(lab: &Lab<'_>) -> Result<BTreeMap<String, Figure>, Failure
         let figure = throughput(lab, &mut cluster)?;
         cluster.shutdown()?;
         figures.extend(figure.map(|figure| (format!("mtu_{mtu}"), figure)));
+    }
+    if lab.wants_both_channels() {
+        lab.progress.say("bulk data through memory");
+        let mut cluster = lab.pair_in_memory()?;
+        let figure = throughput(lab, &mut cluster)?;
+        cluster.shutdown()?;
+        figures.extend(figure.map(|figure| ("memory".to_owned(), figure)));
     }
     Ok(figures)
 }

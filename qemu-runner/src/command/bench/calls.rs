@@ -14,7 +14,7 @@ use crate::command::failure::Failure;
 pub(crate) const HEADERS: u64 = 40;
 
 /// The largest packet that a frame carries.
-const LARGEST_PACKET: u64 = 9000;
+const LARGEST_PACKET: u64 = 65_000;
 
 /// A call, at home and away.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -200,9 +200,9 @@ fn name(stage: &Stage) -> &'static str {
     match stage {
         Stage::User => "user code",
         Stage::Packaging => "packaging",
-        Stage::Sending => "TCP/IP out",
+        Stage::Sending => "network out",
         Stage::Waiting => "waiting",
-        Stage::Receiving => "TCP/IP in, wake-up",
+        Stage::Receiving => "network in, wake-up",
         Stage::Unpacking => "unpacking, thread",
         Stage::Handler => "handler",
         Stage::Resting => "going to rest",

@@ -66,7 +66,7 @@ fn body(results: &Results) -> String {
         ("All calls", calls(results)),
         ("Plots (figures 5.1 and 5.2)", plots(results)),
         ("Where the time goes (tables 5.2 and 5.3)", dissections(results)),
-        ("Moves", fenced(&table::moves(&results.migrate))),
+        ("Moves", moves(results)),
         ("Bulk, boot and memory", fenced(&rest(results))),
         ("Beside Linux under the same emulator", peers(results)),
     ];
@@ -157,6 +157,12 @@ fn thesis(results: &Results) -> String {
 fn calls(results: &Results) -> String {
     let over_tcp = fenced(&table::calls("over TCP", &results.calls));
     let in_memory = fenced(&table::calls("through memory", &results.shm));
+    [over_tcp, in_memory].join("\n")
+}
+
+fn moves(results: &Results) -> String {
+    let over_tcp = fenced(&table::moves("KiB over TCP", &results.migrate));
+    let in_memory = fenced(&table::moves("through memory", &results.migrate_shm));
     [over_tcp, in_memory].join("\n")
 }
 
@@ -272,10 +278,10 @@ mod tests {
                 figure(&json["peers"]["nfs"][call]);
             }
         }
-        for name in ["mtu_1500", "mtu_9000"] {
+        for name in ["mtu_1500", "mtu_9000", "memory"] {
             figure(&json["bulk"][name]);
         }
-        for moves in [&json["migrate"], &json["peers"]["criu"]] {
+        for moves in [&json["migrate"], &json["migrate_shm"], &json["peers"]["criu"]] {
             for moved in moves.as_array().unwrap() {
                 figure(&moved["total"]);
                 figure(&moved["frozen"]);

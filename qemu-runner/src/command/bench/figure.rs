@@ -1,5 +1,7 @@
 //! A figure: the least, the middle and the nearly worst of many repetitions.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// What many repetitions of one measurement come to.
@@ -38,6 +40,12 @@ impl Figure {
     pub(crate) fn bytes(count: u64) -> Self {
         let count = count as f64;
         Self { min: count, median: count, p99: count, n: 1, unit: "bytes".to_owned() }
+    }
+
+    /// What was counted once, over `window`, by the second.
+    pub(crate) fn rate(count: u64, window: Duration) -> Self {
+        let rate = rounded(count as f64 / window.as_secs_f64());
+        Self { min: rate, median: rate, p99: rate, n: 1, unit: "/s".to_owned() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Moves of processes of many sizes and kinds, against bulk TCP between the same nodes.
 
 use serde::{Deserialize, Serialize};
-use wayfarer::Cluster;
+use wayfarer::{Channel, Cluster, ClusterBuilder};
 use wayfarer_proto::console::Moved;
 
 use super::bulk;
@@ -99,11 +99,27 @@ impl Move {
 
 /// Measures every load.
 pub(crate) fn measure(lab: &Lab<'_>) -> Result<Vec<Move>, Failure> {
+    of(lab, |builder| builder)
+}
+
+/// The same through memory that both nodes see; none where they have only one way.
+pub(crate) fn measure_in_memory(lab: &Lab<'_>) -> Result<Vec<Move>, Failure> {
+    if !lab.wants_both_channels() {
+        return Ok(Vec::new());
+    }
+    of(lab, |builder| builder.channel(Channel::Auto))
+}
+
+fn of(
+    lab: &Lab<'_>,
+    wire: impl FnOnce(ClusterBuilder) -> ClusterBuilder,
+) -> Result<Vec<Move>, Failure> {
     let loads = lab.choose(&LOADS[..], &QUICK[..]);
     let largest = loads.iter().map(|load| load.kib / 1024).max().unwrap_or(0);
     let files = lab.files()?;
     let memory = u32::try_from(largest + largest / 8 + 128).unwrap_or(u32::MAX);
-    let mut cluster = lab.start(&lab.builder(2, &files).memory_mib(memory), &files)?;
+    let builder = wire(lab.builder(2, &files).memory_mib(memory));
+    let mut cluster = lab.start(&builder, &files)?;
     let limit = bulk::throughput(lab, &mut cluster)?.map(|figure| figure.median);
     let limit = limit.ok_or_else(|| Failure::Benchmark("bulk TCP was not measured".to_owned()))?;
     let mut moves = Vec::new();

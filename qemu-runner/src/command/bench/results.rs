@@ -26,6 +26,9 @@ pub(crate) struct Results {
     pub(crate) bulk: BTreeMap<String, Figure>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) migrate: Vec<Move>,
+    /// The moves through shared memory; `migrate` are over TCP.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) migrate_shm: Vec<Move>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) boot: BTreeMap<String, Figure>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -63,6 +66,7 @@ impl Results {
             dissect: or(self.dissect, before.dissect),
             bulk: or(self.bulk, before.bulk),
             migrate: list(self.migrate, before.migrate),
+            migrate_shm: list(self.migrate_shm, before.migrate_shm),
             boot: or(self.boot, before.boot),
             home: or(self.home, before.home),
             memory: or(self.memory, before.memory),

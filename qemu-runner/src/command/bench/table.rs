@@ -15,7 +15,8 @@ pub(crate) fn text(results: &Results) -> String {
     let mut tables = vec![calls("call", &results.calls)];
     tables.push(calls("through shared memory", &results.shm));
     tables.extend(results.dissect.iter().map(|(channel, parts)| dissection(channel, parts)));
-    tables.push(moves(&results.migrate));
+    tables.push(moves("KiB", &results.migrate));
+    tables.push(moves("KiB in memory", &results.migrate_shm));
     tables.push(plain(&[
         ("bulk", &results.bulk),
         ("boot", &results.boot),
@@ -169,10 +170,10 @@ pub(crate) fn dissection(channel: &str, parts: &Dissection) -> String {
     columns(&[&format!("{} away, {channel}", parts.call), "us", "%"], rows.into_iter())
 }
 
-/// Moves of every kind.
-pub(crate) fn moves(moves: &[Move]) -> String {
+/// Moves of every kind, in a table whose first column has this head.
+pub(crate) fn moves(head: &str, moves: &[Move]) -> String {
     let heads = [
-        "KiB",
+        head,
         "of",
         "n",
         "total us",

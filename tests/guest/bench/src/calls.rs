@@ -20,6 +20,9 @@ const FILE: &str = "bench.dat";
 /// Bytes of it.
 const FILE_SIZE: usize = 256 * 1024;
 
+/// A file that is read in order, and its bytes.
+const IN_ORDER: (&str, usize) = ("bench.seq", 1024 * 1024);
+
 /// Sizes in bytes of the writes that show how the cost grows.
 const SIZES: [(&str, usize); 7] = [
     ("write_64", 64),
@@ -62,6 +65,8 @@ impl<'a> Case<'a> {
 /// What the calls need.
 struct Stage {
     file: File,
+    /// Nobody can write to it.
+    in_order: File,
     /// What is written here a process at home reads.
     pipe: OwnedFd,
     bytes: Vec<u8>,
@@ -74,7 +79,11 @@ impl Stage {
         let file = OpenOptions::new().read(true).write(true).open(FILE).expect("just written");
         let (read_end, pipe) = pipe::pipe().expect("a pipe");
         let pipe = empty_at_home(read_end, pipe);
-        Self { file, pipe, bytes: vec![5; FILE_SIZE], word: AtomicU32::new(0) }
+        let (name, size) = IN_ORDER;
+        fs::write(name, vec![3; size]).expect("the directory can be written");
+        let in_order = File::open(name).expect("just written");
+        fs::remove_file(name).expect("just written");
+        Self { file, in_order, pipe, bytes: vec![5; FILE_SIZE], word: AtomicU32::new(0) }
     }
 
     fn write_to_pipe(&self, length: usize) -> usize {
@@ -89,6 +98,19 @@ impl Stage {
         io::pread(&self.file, &mut buffer[..length], 0).expect("a file gives bytes")
     }
 
+    /// Reads in order, and from the beginning again.
+    fn read_in_order<'a>(&'a self, name: &'static str, length: usize) -> Case<'a> {
+        let mut buffer = vec![0; length];
+        let call = move |clock: &Clock| {
+            let (took, count) = clock.time(|| io::read(&self.in_order, &mut buffer));
+            if count.expect("a file gives bytes") == 0 {
+                rustix::fs::seek(&self.in_order, SeekFrom::Start(0)).expect("a file has positions");
+            }
+            took
+        };
+        Case { name, divisor: 1, call: Box::new(call) }
+    }
+
     /// The calls of the thesis's table 5.1, and their like.
     fn cases(&self) -> Vec<Case<'_>> {
         let (mut small, mut large) = (vec![0; 1024], vec![0; 8192]);
@@ -100,6 +122,7 @@ impl Stage {
             Case::new("write_8k", || self.write(8192)),
             Case::new("read_1k", move || self.read(1024, &mut small)),
             Case::new("read_8k", move || self.read(8192, &mut large)),
+            self.read_in_order("seq_read_4k", 4096),
             Case::new("pipe_1k", || self.write_to_pipe(1024)),
             Case::new("pipe_8k", || self.write_to_pipe(8192)),
             Case::new("stat", || rustix::fs::stat(FILE)),

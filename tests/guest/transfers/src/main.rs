@@ -2,6 +2,7 @@
 //! memory. Every answer is printed, so that the transcript on Linux is the reference.
 
 mod call;
+mod large;
 mod memory;
 mod names;
 mod notices;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         ("splice_waits", splice::waits),
         ("copy_file_range", splice::copy_file_range),
         ("sendfile", splice::sendfile),
+        ("large_transfers", large::transfers),
         ("vectors_with_flags", vectors::flags),
         ("fallocate", vectors::fallocate),
         ("advice_on_files", vectors::advice),

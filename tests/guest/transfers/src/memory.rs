@@ -4,11 +4,11 @@ use guest_common::say;
 
 use crate::call::{at_mut, call, close, file, show};
 
-const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 4096;
 const READ_WRITE: usize = (libc::PROT_READ | libc::PROT_WRITE) as usize;
 const PRIVATE: usize = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize;
 
-fn map(pages: usize) -> usize {
+pub(crate) fn map(pages: usize) -> usize {
     call(libc::SYS_mmap, &[0, pages * PAGE, READ_WRITE, PRIVATE, usize::MAX, 0]).unwrap() as usize
 }
 
@@ -18,12 +18,12 @@ fn resident(start: usize, pages: usize) -> String {
     format!("{:?}", vector.iter().map(|byte| byte & 1).collect::<Vec<_>>())
 }
 
-fn store(address: usize, byte: u8) {
+pub(crate) fn store(address: usize, byte: u8) {
     // SAFETY: the cases store to their own mappings.
     unsafe { std::ptr::with_exposed_provenance_mut::<u8>(address).write_volatile(byte) };
 }
 
-fn load(address: usize) -> u8 {
+pub(crate) fn load(address: usize) -> u8 {
     // SAFETY: the cases load from their own mappings.
     unsafe { std::ptr::with_exposed_provenance::<u8>(address).read_volatile() }
 }

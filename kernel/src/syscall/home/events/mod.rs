@@ -65,6 +65,6 @@ pub(super) fn install(
     let file = c.kernel.nameless.open_event(kind, object, flags, c.kernel.vfs.open_files());
     let close_on_exec = flags.contains(OpenFlags::CLOSE_ON_EXEC);
     let descriptor = Descriptor { file, close_on_exec };
-    let fd = c.home.files.descriptors.insert(descriptor, Fd(0), descriptor_limit(c))?;
+    let fd = c.home.files.descriptors().insert(descriptor, Fd(0), descriptor_limit(c))?;
     Ok(fd.0 as u64)
 }

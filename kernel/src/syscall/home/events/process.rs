@@ -71,8 +71,10 @@ pub(super) fn get_file(c: &Caller, call: &Call) -> SysResult {
     if call.args[2] as u32 != 0 {
         return Err(Errno::EINVAL);
     }
-    let file = home_of(c, call.int(0))?.files.descriptors.get(Fd(call.int(1)))?;
+    let file = home_of(c, call.int(0))?.files.descriptors().get(Fd(call.int(1)))?;
+    // It is no longer alone in moving the offset.
+    file.settled_offset()?;
     let descriptor = Descriptor { file, close_on_exec: true };
-    let fd = c.home.files.descriptors.insert(descriptor, Fd(0), descriptor_limit(c))?;
+    let fd = c.home.files.descriptors().insert(descriptor, Fd(0), descriptor_limit(c))?;
     Ok(fd.0 as u64)
 }

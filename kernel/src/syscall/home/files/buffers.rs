@@ -5,16 +5,19 @@ use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::UserAddr;
-use wayfarer_proto::limits::WINDOW;
+use wayfarer_proto::limits::{STRETCH, WINDOW};
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::fcntl::{IOV_MAX, IoVec, MAX_RW_COUNT};
 
-use crate::syscall::{Call, Caller, MemoryError};
+use crate::fs::OpenFile;
+use crate::syscall::{Call, Caller, MemoryError, UserMemory};
 
 /// User buffers, one after the other.
 pub(in crate::syscall::home) struct Buffers {
     parts: Vec<(UserAddr, usize)>,
     length: usize,
+    /// The most bytes that are taken at once.
+    stretch: usize,
 }
 
 /// A buffer in the kernel.
@@ -37,7 +40,8 @@ impl Buffers {
     pub(in crate::syscall::home) fn one(call: &Call) -> Result<Self, Errno> {
         let (address, length) = (call.addr(1), call.args[2].min(MAX_RW_COUNT));
         address.checked_add(length).ok_or(Errno::EFAULT)?;
-        Ok(Self { parts: vec![(address, length as usize)], length: length as usize })
+        let length = length as usize;
+        Ok(Self { parts: vec![(address, length)], length, stretch: WINDOW })
     }
 
     /// The buffers that an array of `struct iovec` describes, which arguments 1 and 2 do.
@@ -62,7 +66,7 @@ impl Buffers {
         }
         let mut bytes = kernel_buffer(count as usize * IoVec::SIZE)?;
         c.memory.copy_in(address, &mut bytes).await?;
-        let mut buffers = Self { parts: Vec::new(), length: 0 };
+        let mut buffers = Self { parts: Vec::new(), length: 0, stretch: WINDOW };
         for bytes in bytes.chunks_exact(IoVec::SIZE) {
             let IoVec { base, length } = IoVec::from_bytes(bytes);
             i64::try_from(length).map_err(|_| Errno::EINVAL)?;
@@ -80,9 +84,20 @@ impl Buffers {
         self.length
     }
 
-    /// The pieces of the window that begins at `offset`.
-    fn window(&self, offset: usize) -> impl Iterator<Item = (UserAddr, usize)> {
-        let (mut skip, mut left) = (offset, WINDOW);
+    /// Takes several windows at once, for a transfer to or from `file` if that never waits: over
+    /// a network they are on the way together.
+    pub(in crate::syscall::home) fn suit(&mut self, file: &OpenFile) {
+        self.stretch = if file.object().has_position() { STRETCH } else { WINDOW };
+    }
+
+    /// How many bytes from `offset` on are taken at once.
+    pub(in crate::syscall::home) fn stretch(&self, offset: usize) -> usize {
+        (self.length - offset).min(self.stretch)
+    }
+
+    /// The pieces of the stretch that begins at `offset`.
+    fn pieces(&self, offset: usize) -> impl Iterator<Item = (UserAddr, usize)> {
+        let (mut skip, mut left) = (offset, self.stretch);
         self.parts.iter().filter_map(move |(address, length)| {
             let skipped = skip.min(*length);
             skip -= skipped;
@@ -92,7 +107,7 @@ impl Buffers {
         })
     }
 
-    /// How many bytes from `offset` on can be written in one window.
+    /// How many bytes of the stretch from `offset` on can be written.
     ///
     /// # Errors
     /// `EFAULT` if not even the first can.
@@ -101,9 +116,18 @@ impl Buffers {
         c: &Caller,
         offset: usize,
     ) -> Result<usize, Errno> {
+        self.prepare_in(&c.memory, offset).await
+    }
+
+    /// As [`prepare`](Self::prepare), in any process's memory.
+    pub(in crate::syscall::home) async fn prepare_in(
+        &self,
+        memory: &UserMemory,
+        offset: usize,
+    ) -> Result<usize, Errno> {
         let mut prepared = 0;
-        for (address, length) in self.window(offset) {
-            match c.memory.prepare_out(address, length).await {
+        for (address, length) in self.pieces(offset) {
+            match memory.prepare_out(address, length).await {
                 Ok(count) => {
                     prepared += count;
                     if count < length {
@@ -125,12 +149,21 @@ impl Buffers {
         &self,
         c: &Caller,
         offset: usize,
-        mut data: &[u8],
+        data: Vec<u8>,
     ) -> Result<(), Errno> {
-        for (address, length) in self.window(offset) {
-            let (piece, rest) = data.split_at(length.min(data.len()));
-            c.memory.copy_out(address, piece).await?;
-            data = rest;
+        self.scatter_to(&c.memory, offset, data).await
+    }
+
+    /// As [`scatter`](Self::scatter), to any process's memory.
+    pub(in crate::syscall::home) async fn scatter_to(
+        &self,
+        memory: &UserMemory,
+        offset: usize,
+        mut data: Vec<u8>,
+    ) -> Result<(), Errno> {
+        for (address, length) in self.pieces(offset) {
+            let rest = data.split_off(length.min(data.len()));
+            memory.move_out(address, core::mem::replace(&mut data, rest)).await?;
             if data.is_empty() {
                 break;
             }
@@ -138,7 +171,7 @@ impl Buffers {
         Ok(())
     }
 
-    /// Copies one window in, from `offset` on; fewer bytes if memory beyond them cannot be read.
+    /// Copies one stretch in, from `offset` on; fewer bytes if memory beyond them cannot be read.
     ///
     /// # Errors
     /// `EFAULT` if not even the first can be read; `ENOMEM`.
@@ -147,19 +180,24 @@ impl Buffers {
         c: &Caller,
         offset: usize,
     ) -> Result<Vec<u8>, Errno> {
-        let mut data = kernel_buffer((self.length - offset).min(WINDOW))?;
-        let mut done = 0;
-        for (address, length) in self.window(offset) {
-            match c.memory.copy_in(address, &mut data[done..done + length]).await {
-                Ok(()) => done += length,
-                Err(MemoryError::Fault { copied }) if done + copied > 0 => {
-                    done += copied;
-                    break;
-                }
+        self.gather_from(&c.memory, offset).await
+    }
+
+    /// As [`gather`](Self::gather), from any process's memory.
+    pub(in crate::syscall::home) async fn gather_from(
+        &self,
+        memory: &UserMemory,
+        offset: usize,
+    ) -> Result<Vec<u8>, Errno> {
+        let mut data = Vec::new();
+        data.try_reserve_exact(self.stretch(offset)).map_err(|_| Errno::ENOMEM)?;
+        for (address, length) in self.pieces(offset) {
+            match memory.append_in(address, length, &mut data).await {
+                Ok(()) => {}
+                Err(MemoryError::Fault { .. }) if !data.is_empty() => break,
                 Err(error) => return Err(error.into()),
             }
         }
-        data.truncate(done);
         Ok(data)
     }
 }

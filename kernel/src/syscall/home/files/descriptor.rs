@@ -5,10 +5,10 @@ use alloc::rc::Rc;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Fd;
 use wayfarer_proto::linux::fcntl::{
-    CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS,
-    F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK,
-    F_OFD_SETLK, F_OFD_SETLKW, F_SETFD, F_SETFL, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN,
-    F_SETPIPE_SZ, F_SETSIG, F_UNLCK, FD_CLOEXEC, OpenFlags,
+    CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, DN_MULTISHOT, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC,
+    F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_NOTIFY,
+    F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD, F_SETFL, F_SETLEASE, F_SETLK, F_SETLKW,
+    F_SETOWN, F_SETPIPE_SZ, F_SETSIG, F_UNLCK, FD_CLOEXEC, OpenFlags,
 };
 use wayfarer_proto::table::Sysno;
 
@@ -19,41 +19,44 @@ use crate::fs::{Descriptor, OpenFile};
 use crate::syscall::{Call, Caller, SysResult};
 
 /// close(2).
-pub(super) fn close(c: &Caller, call: &Call) -> SysResult {
-    let file = c.home.files.descriptors.remove(Fd(call.int(0)))?;
-    lock::closed(c, &file);
+pub(in crate::syscall::home) fn close(c: &Caller, call: &Call) -> SysResult {
+    let file = c.home.files.descriptors().remove(Fd(call.int(0)))?;
+    c.home.closed(&file);
     Ok(0)
 }
 
-/// close_range(2). A table is never shared between processes here, so there is nothing to unshare.
-pub(super) fn close_range(c: &Caller, call: &Call) -> SysResult {
+/// close_range(2).
+pub(in crate::syscall::home) fn close_range(c: &Caller, call: &Call) -> SysResult {
     let (first, last, flags) = (call.args[0] as u32, call.args[1] as u32, call.args[2] as u32);
     if first > last || flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 {
         return Err(Errno::EINVAL);
     }
+    if flags & CLOSE_RANGE_UNSHARE != 0 {
+        c.home.files.unshare_descriptors();
+    }
     if flags & CLOSE_RANGE_CLOEXEC != 0 {
-        c.home.files.descriptors.close_on_exec_range(first, last);
+        c.home.files.descriptors().close_on_exec_range(first, last);
         return Ok(0);
     }
-    for file in c.home.files.descriptors.remove_range(first, last) {
-        lock::closed(c, &file);
+    for file in c.home.files.descriptors().remove_range(first, last) {
+        c.home.closed(&file);
     }
     Ok(0)
 }
 
 /// dup(2).
-pub(super) fn dup(c: &Caller, call: &Call) -> SysResult {
+pub(in crate::syscall::home) fn dup(c: &Caller, call: &Call) -> SysResult {
     duplicate(c, file(c, call.int(0))?, Fd(0), false)
 }
 
 fn duplicate(c: &Caller, file: Rc<OpenFile>, from: Fd, close_on_exec: bool) -> SysResult {
     let descriptor = Descriptor { file, close_on_exec };
-    let fd = c.home.files.descriptors.insert(descriptor, from, descriptor_limit(c))?;
+    let fd = c.home.files.descriptors().insert(descriptor, from, descriptor_limit(c))?;
     Ok(fd.0 as u64)
 }
 
 /// dup2(2).
-pub(super) fn dup2(c: &Caller, call: &Call) -> SysResult {
+pub(in crate::syscall::home) fn dup2(c: &Caller, call: &Call) -> SysResult {
     let (old, new) = (call.int(0), call.int(1));
     let file = file(c, old)?;
     if old == new {
@@ -63,7 +66,7 @@ pub(super) fn dup2(c: &Caller, call: &Call) -> SysResult {
 }
 
 /// dup3(2).
-pub(super) fn dup3(c: &Caller, call: &Call) -> SysResult {
+pub(in crate::syscall::home) fn dup3(c: &Caller, call: &Call) -> SysResult {
     let (old, new) = (call.int(0), call.int(1));
     let flags = OpenFlags::from_bits_retain(call.args[2] as u32);
     if !OpenFlags::CLOSE_ON_EXEC.contains(flags) || old == new {
@@ -74,9 +77,9 @@ pub(super) fn dup3(c: &Caller, call: &Call) -> SysResult {
 
 fn replace(c: &Caller, file: Rc<OpenFile>, fd: Fd, close_on_exec: bool) -> SysResult {
     let descriptor = Descriptor { file, close_on_exec };
-    let replaced = c.home.files.descriptors.replace(fd, descriptor, descriptor_limit(c))?;
+    let replaced = c.home.files.descriptors().replace(fd, descriptor, descriptor_limit(c))?;
     if let Some(file) = replaced {
-        lock::closed(c, &file);
+        c.home.closed(&file);
     }
     Ok(fd.0 as u64)
 }
@@ -89,7 +92,7 @@ pub(super) async fn pipe(c: &Caller, call: &Call) -> SysResult {
     };
     let close_on_exec = flags.contains(OpenFlags::CLOSE_ON_EXEC);
     let (reader, writer) = c.kernel.vfs.make_pipe(flags)?;
-    let descriptors = &c.home.files.descriptors;
+    let descriptors = c.home.files.descriptors();
     let limit = descriptor_limit(c);
     let reader = descriptors.insert(Descriptor { file: reader, close_on_exec }, Fd(0), limit)?;
     let writer = descriptors.insert(Descriptor { file: writer, close_on_exec }, Fd(0), limit);
@@ -113,7 +116,7 @@ pub(super) async fn pipe(c: &Caller, call: &Call) -> SysResult {
 /// fcntl(2).
 pub(super) async fn fcntl(c: &Caller, call: &Call) -> SysResult {
     let fd = Fd(call.int(0));
-    let descriptors = &c.home.files.descriptors;
+    let descriptors = c.home.files.descriptors();
     let Descriptor { file, close_on_exec } = descriptors.descriptor(fd)?;
     let (command, argument) = (call.args[1] as u32, call.args[2]);
     match command {
@@ -153,6 +156,8 @@ async fn fcntl_file(c: &Caller, call: &Call, file: &OpenFile) -> SysResult {
         // Nobody holds a lease, and nobody gets one.
         F_GETLEASE => Ok(F_UNLCK as u64),
         F_SETLEASE => Err(Errno::EINVAL),
+        // Nobody can ask for notices, so there are none to give up.
+        F_NOTIFY if argument as u32 & !DN_MULTISHOT == 0 => Ok(0),
         F_GET_SEALS => memory_file::seals(file),
         F_ADD_SEALS => memory_file::add_seals(c, file, argument),
         F_GETPIPE_SZ => Ok(pipe()?.capacity() as u64),

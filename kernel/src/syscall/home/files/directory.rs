@@ -1,7 +1,8 @@
-//! getdents64(2), getdents(2), getcwd(2), chdir(2).
+//! getdents64(2), getdents(2), getcwd(2), chdir(2), chroot(2).
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::limits::WINDOW;
+use wayfarer_proto::linux::capability::CAP_SYS_CHROOT;
 use wayfarer_proto::linux::fcntl::{PATH_MAX, X_OK};
 use wayfarer_proto::linux::stat::FileType;
 use wayfarer_proto::table::Sysno;
@@ -28,7 +29,7 @@ pub(super) async fn getdents(c: &Caller, call: &Call) -> SysResult {
 
 /// getcwd(2): the length with the NUL.
 pub(super) async fn getcwd(c: &Caller, call: &Call) -> SysResult {
-    let mut path = c.kernel.vfs.path_of_directory(&start_here(c))?;
+    let mut path = c.kernel.vfs.path_of_directory(&start_here(c), &c.asker())?;
     path.push(0);
     if path.len() > PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
@@ -48,8 +49,24 @@ pub(super) async fn chdir(c: &Caller, call: &Call) -> SysResult {
     Ok(0)
 }
 
+/// umask(2).
+pub(in crate::syscall::home) fn umask(c: &Caller, call: &Call) -> SysResult {
+    Ok(c.home.files.set_umask(call.args[0] as u32 & 0o777).into())
+}
+
+/// chroot(2).
+pub(super) async fn chroot(c: &Caller, call: &Call) -> SysResult {
+    let path = path(c, call.addr(0)).await?;
+    let directory = c.kernel.vfs.resolve_directory(&start_here(c), &path, &c.asker())?;
+    if !c.home.credentials.borrow().has(CAP_SYS_CHROOT) {
+        return Err(Errno::EPERM);
+    }
+    c.home.files.set_root(directory);
+    Ok(0)
+}
+
 /// fchdir(2).
-pub(super) fn fchdir(c: &Caller, call: &Call) -> SysResult {
+pub(in crate::syscall::home) fn fchdir(c: &Caller, call: &Call) -> SysResult {
     let file = file(c, call.int(0))?;
     if file.inode().file_type() != FileType::Directory {
         return Err(Errno::ENOTDIR);

@@ -21,14 +21,6 @@ fn key(file: &OpenFile) -> FileKey {
     FileKey::from(&file.metadata())
 }
 
-/// A process that closes any descriptor of a file loses its record locks on it (fcntl(2)).
-pub(super) fn closed(c: &Caller, file: &OpenFile) {
-    let locks = locks(c);
-    if locks.count() > 0 {
-        locks.unlock(key(file), LockOwner::Process(c.home.pid), LockRange::WHOLE);
-    }
-}
-
 /// The argument of a record lock command: its range, and its kind unless it unlocks.
 async fn argument(
     c: &Caller,
@@ -55,7 +47,7 @@ async fn argument(
 /// its argument, so that the field can get a meaning later.
 fn owner(c: &Caller, call: &Call, file: &OpenFile, flock: &Flock) -> Result<LockOwner, Errno> {
     match call.args[1] as u32 {
-        F_GETLK | F_SETLK | F_SETLKW => Ok(LockOwner::Process(c.home.pid)),
+        F_GETLK | F_SETLK | F_SETLKW => Ok(c.home.files.lock_owner()),
         _ if flock.pid != 0 => Err(Errno::EINVAL),
         _ => Ok(file.lock_owner(LockOwner::Description)),
     }
@@ -67,7 +59,7 @@ pub(super) async fn get(c: &Caller, call: &Call, file: &OpenFile) -> SysResult {
     let (mut flock, range, kind) = argument(c, call, file).await?;
     let owner = owner(c, call, file, &flock)?;
     let kind = kind.ok_or(Errno::EINVAL)?;
-    match locks(c).conflict(key(file), &Lock { owner, kind, range }) {
+    match locks(c).conflict(key(file), &Lock { owner, kind, range, pid: c.home.pid }) {
         None => flock.kind = F_UNLCK,
         Some(held) => {
             flock.kind = if held.kind == LockKind::Shared { F_RDLCK } else { F_WRLCK };
@@ -78,7 +70,7 @@ pub(super) async fn get(c: &Caller, call: &Call, file: &OpenFile) -> SysResult {
                 last => (last - held.range.start + 1).cast_signed(),
             };
             flock.pid = match held.owner {
-                LockOwner::Process(pid) => pid.0,
+                LockOwner::Table(_) => held.pid.0,
                 _ => -1,
             };
         }
@@ -101,7 +93,7 @@ pub(super) async fn set(c: &Caller, call: &Call, file: &OpenFile) -> SysResult {
         return Err(Errno::EBADF);
     }
     let waits = matches!(call.args[1] as u32, F_SETLKW | F_OFD_SETLKW);
-    acquire(c, file, Lock { owner, kind, range }, waits).await
+    acquire(c, file, Lock { owner, kind, range, pid: c.home.pid }, waits).await
 }
 
 /// Sets a lock, waiting for others to go if `waits`.
@@ -131,7 +123,7 @@ pub(super) async fn flock(c: &Caller, call: &Call) -> SysResult {
         }
         _ => return Err(Errno::EINVAL),
     };
-    let lock = Lock { owner, kind, range: LockRange::WHOLE };
+    let lock = Lock { owner, kind, range: LockRange::WHOLE, pid: c.home.pid };
     locks(c).unlock(key(&file), owner, LockRange::WHOLE);
     acquire(c, &file, lock, operation & LOCK_NB == 0).await
 }

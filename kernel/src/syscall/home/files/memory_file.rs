@@ -36,7 +36,7 @@ pub(super) async fn memfd_create(c: &Caller, call: &Call) -> SysResult {
         file.inode().add_seals(Seals::EXEC)?;
     }
     let descriptor = Descriptor { file, close_on_exec: flags & MFD_CLOEXEC != 0 };
-    let fd = c.home.files.descriptors.insert(descriptor, Fd(0), descriptor_limit(c))?;
+    let fd = c.home.files.descriptors().insert(descriptor, Fd(0), descriptor_limit(c))?;
     Ok(fd.0 as u64)
 }
 

@@ -28,88 +28,87 @@ pub(super) mod wait;
 mod write;
 mod xattr;
 
+pub(super) use descriptor::{close, close_range, dup, dup2, dup3};
+pub(super) use directory::{fchdir, umask};
+pub(super) use position::{fsync, ftruncate, lseek};
+pub(super) use read::read_at_once;
+pub(super) use space::advise;
+pub(super) use write::write_at_once;
+
+use alloc::boxed::Box;
+
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::table::Sysno;
 
-use crate::syscall::{Call, Caller, SysResult};
+use crate::syscall::home::{Handling, at_once};
+use crate::syscall::{Call, Caller};
 
 /// Executes a call on files.
 ///
 /// # Errors
 /// What the call's manual page says; `ENOSYS` for a call that is none of these.
-pub(super) async fn dispatch(c: &Caller, call: &Call) -> SysResult {
+pub(super) fn dispatch<'a>(c: &'a Caller, call: &'a Call) -> Handling<'a> {
     match call.sysno {
         Sysno::read | Sysno::pread64 | Sysno::readv | Sysno::preadv | Sysno::preadv2 => {
-            read::read(c, call).await
+            Box::pin(read::read(c, call))
         }
         Sysno::write | Sysno::pwrite64 | Sysno::writev | Sysno::pwritev | Sysno::pwritev2 => {
-            write::write(c, call).await
+            Box::pin(write::write(c, call))
         }
-        Sysno::splice => splice::splice(c, call).await,
-        Sysno::tee => splice::tee(c, call).await,
-        Sysno::vmsplice => splice::vmsplice(c, call).await,
-        Sysno::copy_file_range => transfer::copy_file_range(c, call).await,
-        Sysno::fallocate => space::fallocate(c, call).await,
-        Sysno::fadvise64 | Sysno::readahead | Sysno::sync_file_range | Sysno::syncfs => {
-            space::advise(c, call)
-        }
-        Sysno::inotify_init | Sysno::inotify_init1 => inotify::init(c, call),
-        Sysno::inotify_add_watch => inotify::add_watch(c, call).await,
-        Sysno::inotify_rm_watch => inotify::remove_watch(c, call),
-        Sysno::memfd_create => memory_file::memfd_create(c, call).await,
-        Sysno::sendfile => send_file::sendfile(c, call).await,
-        Sysno::lseek => position::lseek(c, call),
-        Sysno::ftruncate => position::ftruncate(c, call),
-        Sysno::truncate => position::truncate(c, call).await,
-        Sysno::fsync | Sysno::fdatasync => position::fsync(c, call),
-        Sysno::sync => Ok(0),
-        Sysno::ioctl => ioctl::ioctl(c, call).await,
-        Sysno::poll | Sysno::ppoll => poll::poll(c, call).await,
-        Sysno::select | Sysno::pselect6 => select::select(c, call).await,
-        Sysno::close => descriptor::close(c, call),
-        Sysno::close_range => descriptor::close_range(c, call),
-        Sysno::dup => descriptor::dup(c, call),
-        Sysno::dup2 => descriptor::dup2(c, call),
-        Sysno::dup3 => descriptor::dup3(c, call),
-        Sysno::pipe | Sysno::pipe2 => descriptor::pipe(c, call).await,
-        Sysno::fcntl => descriptor::fcntl(c, call).await,
-        Sysno::flock => lock::flock(c, call).await,
-        _ => dispatch_paths(c, call).await,
+        Sysno::splice => Box::pin(splice::splice(c, call)),
+        Sysno::tee => Box::pin(splice::tee(c, call)),
+        Sysno::vmsplice => Box::pin(splice::vmsplice(c, call)),
+        Sysno::copy_file_range => Box::pin(transfer::copy_file_range(c, call)),
+        Sysno::fallocate => Box::pin(space::fallocate(c, call)),
+        Sysno::inotify_init | Sysno::inotify_init1 => Box::pin(async { inotify::init(c, call) }),
+        Sysno::inotify_add_watch => Box::pin(inotify::add_watch(c, call)),
+        Sysno::inotify_rm_watch => Box::pin(async { inotify::remove_watch(c, call) }),
+        Sysno::memfd_create => Box::pin(memory_file::memfd_create(c, call)),
+        Sysno::sendfile => Box::pin(send_file::sendfile(c, call)),
+        Sysno::truncate => Box::pin(position::truncate(c, call)),
+        Sysno::ioctl => Box::pin(ioctl::ioctl(c, call)),
+        Sysno::poll | Sysno::ppoll => Box::pin(poll::poll(c, call)),
+        Sysno::select | Sysno::pselect6 => Box::pin(select::select(c, call)),
+        Sysno::pipe | Sysno::pipe2 => Box::pin(descriptor::pipe(c, call)),
+        Sysno::fcntl => Box::pin(descriptor::fcntl(c, call)),
+        Sysno::flock => Box::pin(lock::flock(c, call)),
+        _ => dispatch_paths(c, call),
     }
 }
 
 /// Executes a call on names.
-async fn dispatch_paths(c: &Caller, call: &Call) -> SysResult {
+fn dispatch_paths<'a>(c: &'a Caller, call: &'a Call) -> Handling<'a> {
     match call.sysno {
-        Sysno::open | Sysno::openat | Sysno::creat => open::open(c, call).await,
-        Sysno::openat2 => open::openat2(c, call).await,
-        Sysno::stat | Sysno::lstat | Sysno::newfstatat => attributes::stat(c, call).await,
-        Sysno::fstat => attributes::fstat(c, call).await,
-        Sysno::statx => attributes::statx(c, call).await,
-        Sysno::statfs => attributes::statfs(c, call).await,
-        Sysno::fstatfs => attributes::fstatfs(c, call).await,
-        Sysno::access | Sysno::faccessat | Sysno::faccessat2 => attributes::access(c, call).await,
+        Sysno::open | Sysno::openat | Sysno::creat => Box::pin(open::open(c, call)),
+        Sysno::openat2 => Box::pin(open::openat2(c, call)),
+        Sysno::stat | Sysno::lstat | Sysno::newfstatat => Box::pin(attributes::stat(c, call)),
+        Sysno::fstat => Box::pin(attributes::fstat(c, call)),
+        Sysno::statx => Box::pin(attributes::statx(c, call)),
+        Sysno::statfs => Box::pin(attributes::statfs(c, call)),
+        Sysno::fstatfs => Box::pin(attributes::fstatfs(c, call)),
+        Sysno::access | Sysno::faccessat | Sysno::faccessat2 => {
+            Box::pin(attributes::access(c, call))
+        }
         Sysno::chmod | Sysno::fchmod | Sysno::fchmodat | Sysno::fchmodat2 => {
-            change::chmod(c, call).await
+            Box::pin(change::chmod(c, call))
         }
         Sysno::chown | Sysno::fchown | Sysno::lchown | Sysno::fchownat => {
-            change::chown(c, call).await
+            Box::pin(change::chown(c, call))
         }
         Sysno::utime | Sysno::utimes | Sysno::futimesat | Sysno::utimensat => {
-            time::set_times(c, call).await
+            Box::pin(time::set_times(c, call))
         }
-        Sysno::mkdir | Sysno::mkdirat => names::mkdir(c, call).await,
-        Sysno::mknod | Sysno::mknodat => names::mknod(c, call).await,
-        Sysno::symlink | Sysno::symlinkat => names::symlink(c, call).await,
-        Sysno::link | Sysno::linkat => names::link(c, call).await,
-        Sysno::unlink | Sysno::unlinkat | Sysno::rmdir => names::unlink(c, call).await,
-        Sysno::rename | Sysno::renameat | Sysno::renameat2 => names::rename(c, call).await,
-        Sysno::readlink | Sysno::readlinkat => names::readlink(c, call).await,
-        Sysno::getdents | Sysno::getdents64 => directory::getdents(c, call).await,
-        Sysno::getcwd => directory::getcwd(c, call).await,
-        Sysno::chdir => directory::chdir(c, call).await,
-        Sysno::fchdir => directory::fchdir(c, call),
-        Sysno::umask => Ok(c.home.files.umask.replace(call.args[0] as u32 & 0o777).into()),
+        Sysno::mkdir | Sysno::mkdirat => Box::pin(names::mkdir(c, call)),
+        Sysno::mknod | Sysno::mknodat => Box::pin(names::mknod(c, call)),
+        Sysno::symlink | Sysno::symlinkat => Box::pin(names::symlink(c, call)),
+        Sysno::link | Sysno::linkat => Box::pin(names::link(c, call)),
+        Sysno::unlink | Sysno::unlinkat | Sysno::rmdir => Box::pin(names::unlink(c, call)),
+        Sysno::rename | Sysno::renameat | Sysno::renameat2 => Box::pin(names::rename(c, call)),
+        Sysno::readlink | Sysno::readlinkat => Box::pin(names::readlink(c, call)),
+        Sysno::getdents | Sysno::getdents64 => Box::pin(directory::getdents(c, call)),
+        Sysno::getcwd => Box::pin(directory::getcwd(c, call)),
+        Sysno::chdir => Box::pin(directory::chdir(c, call)),
+        Sysno::chroot => Box::pin(directory::chroot(c, call)),
         Sysno::setxattr
         | Sysno::lsetxattr
         | Sysno::fsetxattr
@@ -121,7 +120,11 @@ async fn dispatch_paths(c: &Caller, call: &Call) -> SysResult {
         | Sysno::flistxattr
         | Sysno::removexattr
         | Sysno::lremovexattr
-        | Sysno::fremovexattr => xattr::xattr(c, call).await,
-        _ => Err(Errno::ENOSYS),
+        | Sysno::fremovexattr => Box::pin(xattr::xattr(c, call)),
+        // What ends at once may not have: a file's content is elsewhere, or the host's.
+        _ => Box::pin(async {
+            let result = at_once(call.sysno).and_then(|handler| handler(c, call));
+            result.unwrap_or(Err(Errno::ENOSYS))
+        }),
     }
 }

@@ -41,13 +41,13 @@ pub(super) fn start_at(c: &Caller, directory: i32, path: &[u8]) -> Result<Rc<Den
     if directory == AT_FDCWD || path.first() == Some(&b'/') {
         return Ok(start_here(c));
     }
-    Ok(c.home.files.descriptors.get(Fd(directory))?.dentry().clone())
+    Ok(c.home.files.descriptors().get(Fd(directory))?.dentry().clone())
 }
 
 /// A path argument with where it starts.
-pub(super) struct Name {
-    pub(super) start: Rc<Dentry>,
-    pub(super) path: Vec<u8>,
+pub(in crate::syscall::home) struct Name {
+    pub(in crate::syscall::home) start: Rc<Dentry>,
+    pub(in crate::syscall::home) path: Vec<u8>,
 }
 
 impl Name {
@@ -58,7 +58,11 @@ impl Name {
     }
 
     /// The path at argument `index + 1`, relative to the descriptor in argument `index`.
-    pub(super) async fn at(c: &Caller, call: &Call, index: usize) -> Result<Self, Errno> {
+    pub(in crate::syscall::home) async fn at(
+        c: &Caller,
+        call: &Call,
+        index: usize,
+    ) -> Result<Self, Errno> {
         let path = path(c, call.addr(index + 1)).await?;
         Ok(Self { start: start_at(c, call.int(index), &path)?, path })
     }
@@ -71,7 +75,7 @@ impl Name {
     }
 
     /// What it names. An empty path names its start if `flags` permit that (`AT_EMPTY_PATH`).
-    pub(super) fn resolve(
+    pub(in crate::syscall::home) fn resolve(
         &self,
         c: &Caller,
         follow: FollowLast,
@@ -86,7 +90,7 @@ impl Name {
 
 /// Permission bits of something new.
 pub(in crate::syscall::home) fn masked(c: &Caller, mode: u64) -> u32 {
-    mode as u32 & !c.home.files.umask.get()
+    mode as u32 & !c.home.files.umask()
 }
 
 /// mkdir(2) and mkdirat(2).

@@ -73,7 +73,7 @@ async fn finish(
 ) -> SysResult {
     // A full table must not leave a new or an emptied file behind.
     let limit = descriptor_limit(c);
-    c.home.files.descriptors.lowest_free(Fd(0), limit)?;
+    c.home.files.descriptors().lowest_free(Fd(0), limit)?;
     let mode = masked(c, mode);
     let how = (flags, mode);
     let (start, asker) = (&name.start, c.asker());
@@ -83,7 +83,7 @@ async fn finish(
     }
     wait_for_partner(c, &file).await?;
     let close_on_exec = flags.contains(OpenFlags::CLOSE_ON_EXEC);
-    let fd = c.home.files.descriptors.insert(Descriptor { file, close_on_exec }, Fd(0), limit)?;
+    let fd = c.home.files.descriptors().insert(Descriptor { file, close_on_exec }, Fd(0), limit)?;
     Ok(fd.0 as u64)
 }
 

@@ -95,7 +95,7 @@ fn watch(c: &Caller, entry: &PollFd) -> Watched {
     if entry.fd < 0 {
         return Watched::Skipped;
     }
-    match c.home.files.descriptors.get(Fd(entry.fd)) {
+    match c.home.files.descriptors().get(Fd(entry.fd)) {
         Ok(file) => Watched::File(file, PollEvents::from_bits_truncate(entry.events)),
         Err(_) => Watched::NotOpen,
     }

@@ -13,14 +13,14 @@ use crate::syscall::home::map::pages_gone;
 use crate::syscall::{Call, Caller, SysResult};
 
 /// lseek(2).
-pub(super) fn lseek(c: &Caller, call: &Call) -> SysResult {
+pub(in crate::syscall::home) fn lseek(c: &Caller, call: &Call) -> SysResult {
     let file = file(c, call.int(0))?;
     let whence = Whence::try_from(call.args[2])?;
     file.seek(call.args[1].cast_signed(), whence)
 }
 
 /// ftruncate(2).
-pub(super) fn ftruncate(c: &Caller, call: &Call) -> SysResult {
+pub(in crate::syscall::home) fn ftruncate(c: &Caller, call: &Call) -> SysResult {
     let size = size(call)?;
     let file = file(c, call.int(0))?;
     file.set_size(size)?;
@@ -47,7 +47,7 @@ fn size(call: &Call) -> Result<u64, Errno> {
 }
 
 /// fsync(2) and fdatasync(2); not all files have anything to write back.
-pub(super) fn fsync(c: &Caller, call: &Call) -> SysResult {
+pub(in crate::syscall::home) fn fsync(c: &Caller, call: &Call) -> SysResult {
     let file = file(c, call.int(0))?;
     file.require_not_path()?;
     use wayfarer_proto::linux::stat::FileType;

@@ -1,5 +1,6 @@
 //! read(2), pread(2), readv(2), preadv(2).
 
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
@@ -67,6 +68,40 @@ pub(super) fn flags(call: &Call, known: u64) -> Result<u64, Errno> {
     }
 }
 
+/// read(2) and pread(2) of at most one window that is there now, into memory that is here.
+pub(in crate::syscall::home) fn read_at_once(c: &Caller, call: &Call) -> Option<SysResult> {
+    let position = Position::of(call).ok()?;
+    let (address, length) = (call.addr(1), usize::try_from(call.args[2]).ok()?);
+    let file = at_once_file(c, call, length)?;
+    let memory = c.memory.here()?;
+    if !memory.space.borrow_mut().probe_writable(address, length).is_complete() {
+        return None;
+    }
+    let asker = c.asker();
+    let io = file.io(&asker);
+    let mut data = kernel_buffer(length).ok()?;
+    let read = match position {
+        Position::Current => file.read(&mut data, &io),
+        Position::At(position) => file.read_at(position, &mut data, &io),
+    };
+    let count = match read {
+        Err(Errno::EAGAIN | Errno::ELENT) => return None,
+        Err(error) => return Some(Err(error)),
+        Ok(count) => count,
+    };
+    // It was found writable, and nothing has run since.
+    let written = memory.space.borrow_mut().write(address, &data[..count]);
+    Some(if written.is_complete() { Ok(count as u64) } else { Err(Errno::EFAULT) })
+}
+
+/// The file of a read or a write of `length` bytes, if both may end at once: a socket's may not,
+/// nor that of a file whose content has to be asked for.
+pub(super) fn at_once_file(c: &Caller, call: &Call, length: usize) -> Option<Rc<OpenFile>> {
+    let file = file(c, call.int(0)).ok()?;
+    let is_other = Socket::of(&**file.object()).is_some() || file.inode().fetches().is_some();
+    (!is_other && (1..=WINDOW).contains(&length)).then_some(file)
+}
+
 /// The five reads.
 pub(super) async fn read(c: &Caller, call: &Call) -> SysResult {
     let position = Position::of(call)?;
@@ -76,21 +111,23 @@ pub(super) async fn read(c: &Caller, call: &Call) -> SysResult {
     if position != Position::Current {
         file.require_positions()?;
     }
-    let buffers = match call.sysno {
+    let mut buffers = match call.sysno {
         Sysno::readv | Sysno::preadv | Sysno::preadv2 => Buffers::vector(c, call).await?,
         _ => Buffers::one(call)?,
     };
     if let Some(socket) = Socket::of(&**file.object()) {
         return sockets::read(c, &file, socket, &buffers).await;
     }
+    buffers.suit(&file);
     let mut done = 0;
     while done < buffers.length() {
         let at = position.after(done);
-        match read_window(c, &file, (&buffers, done), at, nowait || done > 0).await {
+        match read_stretch(c, &file, (&buffers, done), at, nowait || done > 0).await {
             Ok(count) => {
+                let whole = buffers.stretch(done);
                 done += count;
                 // A short read is an end, or all that a pipe or a terminal had.
-                if count < WINDOW {
+                if count < whole || done == buffers.length() {
                     break;
                 }
                 yield_now().await;
@@ -105,8 +142,9 @@ pub(super) async fn read(c: &Caller, call: &Call) -> SysResult {
     Ok(done as u64)
 }
 
-/// Reads one window, that at `done`. Only the first waits: after that there is something to return.
-async fn read_window(
+/// Reads one stretch, that at `done`. Only the first waits: after that there is something to
+/// return.
+async fn read_stretch(
     c: &Caller,
     file: &OpenFile,
     (buffers, done): (&Buffers, usize),
@@ -116,23 +154,24 @@ async fn read_window(
     let room = buffers.prepare(c, done).await?;
     let mut data = Vec::new();
     let count = repeat(c, file, nowait || file.is_nonblocking(), |io| {
-        // Made for each try: a call that waits holds no window, however many wait.
-        let mut window = kernel_buffer(room)?;
+        // Made for each try: a call that waits holds no memory, however many wait.
+        let mut stretch = kernel_buffer(room)?;
         let outcome = match position {
-            Position::Current => file.read(&mut window, io),
-            Position::At(position) => file.read_at(position, &mut window, io),
+            Position::Current => file.read(&mut stretch, io),
+            Position::At(position) => file.read_at(position, &mut stretch, io),
         };
         match outcome {
-            // What would wait after the first window is the end of this read.
+            // What would wait after the first stretch is the end of this read.
             Err(Errno::EAGAIN) if done > 0 => Ok(0),
             Err(error) => Err(error),
             Ok(count) => {
-                data = window;
+                data = stretch;
                 Ok(count)
             }
         }
     })
     .await?;
-    buffers.scatter(c, done, &data[..count]).await?;
+    data.truncate(count);
+    buffers.scatter(c, done, data).await?;
     Ok(count)
 }

@@ -55,7 +55,7 @@ fn check_type(file: &OpenFile) -> Result<(), Errno> {
 }
 
 /// posix_fadvise(2), readahead(2), sync_file_range(2) and syncfs(2): files are in memory.
-pub(super) fn advise(c: &Caller, call: &Call) -> SysResult {
+pub(in crate::syscall::home) fn advise(c: &Caller, call: &Call) -> SysResult {
     let file = file(c, call.int(0))?;
     file.require_not_path()?;
     let file_type = file.inode().file_type();

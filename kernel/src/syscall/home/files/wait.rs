@@ -11,7 +11,7 @@ use crate::syscall::Caller;
 
 /// The open file that a descriptor argument names.
 pub(in crate::syscall::home) fn file(c: &Caller, fd: i32) -> Result<Rc<OpenFile>, Errno> {
-    c.home.files.descriptors.get(Fd(fd))
+    c.home.files.descriptors().get(Fd(fd))
 }
 
 /// The caller's `RLIMIT_NOFILE`.

@@ -3,13 +3,13 @@
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::limits::{PAGE, WINDOW};
+use wayfarer_proto::limits::PAGE;
 use wayfarer_proto::linux::fcntl::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC};
 use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::table::Sysno;
 
 use super::buffers::Buffers;
-use super::read::{Position, flags};
+use super::read::{Position, at_once_file, flags};
 use super::wait::{file, repeat};
 use crate::executor::yield_now;
 use crate::fs::OpenFile;
@@ -17,6 +17,34 @@ use crate::fs::pipe::PipeEnd;
 use crate::socket::Socket;
 use crate::syscall::home::sockets;
 use crate::syscall::{Call, Caller, SysResult};
+
+/// write(2) and pwrite(2) of at most one window, from memory that is here, to a file or to what has
+/// room for all of it: nothing is left to wait for.
+pub(in crate::syscall::home) fn write_at_once(c: &Caller, call: &Call) -> Option<SysResult> {
+    let position = Position::of(call).ok()?;
+    let (address, length) = (call.addr(1), usize::try_from(call.args[2]).ok()?);
+    let file = at_once_file(c, call, length)?;
+    let room = || PipeEnd::of(&**file.object()).map_or(0, |end| end.room().unwrap_or(0));
+    if !file.object().has_position() && room() < length {
+        return None;
+    }
+    let memory = c.memory.here()?;
+    let mut data = Vec::new();
+    data.try_reserve_exact(length).ok()?;
+    if !memory.space.borrow_mut().append(address, length, &mut data).is_complete() {
+        return None;
+    }
+    let asker = c.asker();
+    let io = file.io(&asker);
+    let written = match position {
+        Position::Current => file.write(&data, &io),
+        Position::At(position) => file.write_at(position, &data, &io),
+    };
+    match written {
+        Err(Errno::EAGAIN | Errno::ELENT | Errno::EPIPE) => None,
+        written => Some(written.map(|count| count as u64)),
+    }
+}
 
 /// The five writes.
 pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
@@ -32,13 +60,14 @@ pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
     if position != Position::Current {
         file.require_positions()?;
     }
-    let buffers = match call.sysno {
+    let mut buffers = match call.sysno {
         Sysno::writev | Sysno::pwritev | Sysno::pwritev2 => Buffers::vector(c, call).await?,
         _ => Buffers::one(call)?,
     };
     if let Some(socket) = Socket::of(&**file.object()) {
         return sockets::write(c, &file, socket, &buffers).await;
     }
+    buffers.suit(&file);
     let mut done = 0;
     while done < buffers.length() {
         let data = match gather(c, &file, &buffers, done).await {
@@ -47,7 +76,7 @@ pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
             Err(error) => return Err(error),
         };
         let nowait = flags & RWF_NOWAIT != 0;
-        let (count, outcome) = write_window(c, &file, position.after(done), &data, nowait).await;
+        let (count, outcome) = write_stretch(c, &file, position.after(done), &data, nowait).await;
         done += count;
         match outcome {
             Err(error) if done == 0 => return Err(error),
@@ -65,7 +94,7 @@ pub(super) async fn write(c: &Caller, call: &Call) -> SysResult {
     Ok(done as u64)
 }
 
-/// Copies one window in. A pipe takes memory by whole pages, so what comes before a fault in the
+/// Copies one stretch in. A pipe takes memory by whole pages, so what comes before a fault in the
 /// first one is not written either.
 async fn gather(
     c: &Caller,
@@ -74,7 +103,7 @@ async fn gather(
     done: usize,
 ) -> Result<Vec<u8>, Errno> {
     let mut data = buffers.gather(c, done).await?;
-    let faulted = data.len() < (buffers.length() - done).min(WINDOW);
+    let faulted = data.len() < buffers.stretch(done);
     if faulted && PipeEnd::of(&**file.object()).is_some() {
         data.truncate(data.len() / PAGE * PAGE);
         if data.is_empty() {
@@ -92,10 +121,10 @@ pub(super) async fn write_all(
     position: Position,
     data: &[u8],
 ) -> (usize, Result<(), Errno>) {
-    write_window(c, file, position, data, false).await
+    write_stretch(c, file, position, data, false).await
 }
 
-async fn write_window(
+async fn write_stretch(
     c: &Caller,
     file: &OpenFile,
     position: Position,

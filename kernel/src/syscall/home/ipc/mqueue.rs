@@ -8,7 +8,7 @@ use wayfarer_proto::id::UserAddr;
 use wayfarer_proto::linux::Layout;
 use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::ipc::{MQ_PRIO_MAX, MqAttr};
-use wayfarer_proto::linux::process::{SIGEV_NONE, SIGEV_SIGNAL, SigEvent};
+use wayfarer_proto::linux::process::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SigEvent};
 use wayfarer_proto::linux::signal::{SI_MESGQ, SigDetail, SigInfo, Signal};
 use wayfarer_proto::linux::time::Timespec;
 use wayfarer_proto::time::Instant;
@@ -17,7 +17,8 @@ use super::super::events;
 use super::super::files::names::structure;
 use super::super::files::wait::file;
 use crate::fs::OpenFile;
-use crate::ipc::{MessageQueue, QueueLimits, Registration};
+use crate::ipc::{COOKIE, MessageNotice, MessageQueue, QueueLimits, Registration, WOKEN_UP};
+use crate::socket::{Family, Socket};
 use crate::syscall::{Call, Caller, SysResult};
 
 /// Bytes of a name, its end included.
@@ -130,11 +131,11 @@ pub(super) async fn send(c: &Caller, call: &Call) -> SysResult {
 /// A message has come for somebody who wanted to know.
 fn tell(c: &Caller, registration: &Registration) {
     let home = c.kernel.processes.home(registration.pid);
-    if let (Some(home), Some(signal)) = (home, registration.signal) {
-        let (pid, value) = (c.home.pid.0, registration.value);
-        let detail = SigDetail::Queued { pid, uid: 0, value };
-        home.post(SigInfo { signal, code: SI_MESGQ, detail });
+    if let (Some(home), MessageNotice::Signal(signal, value)) = (home, &registration.notice) {
+        let detail = SigDetail::Queued { pid: c.home.pid.0, uid: 0, value: *value };
+        home.post(SigInfo { signal: *signal, code: SI_MESGQ, detail });
     }
+    registration.notice.give_back(WOKEN_UP);
 }
 
 /// mq_timedreceive(2).
@@ -164,32 +165,58 @@ pub(super) async fn receive(c: &Caller, call: &Call) -> SysResult {
     Ok(text.len() as u64)
 }
 
-/// mq_notify(2): by a signal, or not at all. A thread (`SIGEV_THREAD`) is refused.
+/// How an event asks to be told. For `SIGEV_THREAD` the C library passes a socket in place of the
+/// signal, and a cookie that its thread will receive there.
+///
+/// # Errors
+/// `EINVAL` for what is none; `EBADF`, `ENOTSOCK`, `EFAULT`.
+async fn notice(c: &Caller, event: &SigEvent) -> Result<MessageNotice, Errno> {
+    match event.notify {
+        SIGEV_NONE => Ok(MessageNotice::Nothing),
+        SIGEV_SIGNAL => {
+            let signal = Signal::new(event.signal as u64).ok_or(Errno::EINVAL)?;
+            Ok(MessageNotice::Signal(signal, event.value))
+        }
+        SIGEV_THREAD => {
+            let mut given = [0; COOKIE + 1];
+            c.memory.copy_in(UserAddr(event.value), &mut given).await?;
+            let mut cookie = [0; COOKIE];
+            cookie.copy_from_slice(&given[..COOKIE]);
+            let file = file(c, event.signal)?;
+            let socket = Socket::of(&**file.object()).ok_or(Errno::ENOTSOCK)?;
+            if socket.family != Family::Netlink {
+                return Err(Errno::EINVAL);
+            }
+            Ok(MessageNotice::Socket(socket.share_protocol(), cookie))
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// mq_notify(2).
 pub(super) async fn notify(c: &Caller, call: &Call) -> SysResult {
     let event = match call.addr(1) {
         none if none.is_null() => None,
         some => Some(SigEvent::from_bytes(&structure::<{ SigEvent::SIZE }>(c, some).await?)),
     };
+    let notice = match &event {
+        Some(event) => Some(notice(c, event).await?),
+        None => None,
+    };
     let file = file(c, call.int(0))?;
-    let registered = &queue(&file)?.registered;
-    let Some(event) = event else {
-        if registered.get().is_some_and(|known| known.pid == c.home.pid) {
-            registered.set(None);
-        }
+    let queue = queue(&file)?;
+    let Some(notice) = notice else {
+        queue.forget(c.home.pid);
         return Ok(0);
     };
-    let signal = match event.notify {
-        SIGEV_NONE => None,
-        SIGEV_SIGNAL => Some(Signal::new(event.signal as u64).ok_or(Errno::EINVAL)?),
-        _ => return Err(Errno::EINVAL),
-    };
-    let living = |known: Registration| {
+    let mut registered = queue.registered.borrow_mut();
+    let living = |known: &Registration| {
         c.kernel.processes.home(known.pid).is_some_and(|home| !home.is_zombie())
     };
-    if registered.get().is_some_and(living) {
+    if registered.as_ref().is_some_and(living) {
         return Err(Errno::EBUSY);
     }
-    registered.set(Some(Registration { pid: c.home.pid, signal, value: event.value }));
+    *registered = Some(Registration { pid: c.home.pid, notice });
     Ok(0)
 }
 

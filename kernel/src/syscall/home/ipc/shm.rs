@@ -21,6 +21,7 @@ use super::{
 use crate::ipc::{Permission, Segment};
 use crate::memory::{FileMapping, MapRequest, PAGE, page_up};
 use crate::process::{Body, Home, MappedFile};
+use crate::syscall::home::map::grant_shared;
 use crate::syscall::{Call, Caller, SysResult};
 
 /// Where segments may be attached: `SHMLBA`.
@@ -73,7 +74,7 @@ pub(super) async fn attach(c: &Caller, call: &Call) -> SysResult {
     require(c, &segment.permission.get(), READ | writes)?;
     let request = request(c, &segment, address, flags);
     if let Some(file) = &request.file {
-        c.kernel.grant_shared(&c.home, file.map, true).await?;
+        grant_shared(c, file.map, true).await?;
     }
     let body = body_here(c).await?;
     let mapped = body.memory().space.borrow_mut().map(&request);
@@ -111,13 +112,16 @@ fn request(c: &Caller, segment: &Segment, address: UserAddr, flags: u32) -> MapR
 /// # Errors
 /// `EBUSY` if it cannot come home.
 async fn body_here(c: &Caller) -> Result<Rc<Body>, Errno> {
-    c.kernel.fetch(&c.home).await.map_err(|_| Errno::EBUSY)?;
+    let fetched = c.thread.killable(&c.home, c.kernel.fetch(&c.home)).await?;
+    fetched.map_err(|_| Errno::EBUSY)?;
     c.home.cell().and_then(|cell| cell.body()).ok_or(Errno::EBUSY)
 }
 
 /// shmdt(2): takes away what one shmat(2) has mapped, as far as it is still there.
 pub(super) async fn detach(c: &Caller, call: &Call) -> SysResult {
     let address = call.addr(0);
+    let is_known = |segment: &Segment| c.home.maps.find(&segment.inode).is_some();
+    c.kernel.ipc.segments.find_by(is_known).ok_or(Errno::EINVAL)?;
     let body = body_here(c).await?;
     let memory = body.memory();
     let map = memory.space.borrow().file_mapped_at(address).ok_or(Errno::EINVAL)?;

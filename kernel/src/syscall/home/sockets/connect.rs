@@ -13,7 +13,7 @@ fn check_family(socket: &Socket, address: &Address) -> Result<(), Errno> {
         (_, Address::Unspecified)
         | (Family::Unix, Address::Unix(_))
         | (Family::Inet, Address::Inet(_)) => Ok(()),
-        (Family::Unix, _) => Err(Errno::EINVAL),
+        (Family::Unix | Family::Netlink, _) => Err(Errno::EINVAL),
         (Family::Inet, _) => Err(Errno::EAFNOSUPPORT),
     }
 }
@@ -93,7 +93,7 @@ pub(super) async fn accept(c: &Caller, call: &Call) -> SysResult {
     if !call.addr(1).is_null()
         && let Err(error) = address::write(c, &peer, call.addr(1), call.addr(2)).await
     {
-        drop(c.home.files.descriptors.remove(wayfarer_proto::id::Fd(fd as i32)));
+        drop(c.home.files.descriptors().remove(wayfarer_proto::id::Fd(fd as i32)));
         return Err(error);
     }
     Ok(fd)

@@ -4,8 +4,9 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use wayfarer_proto::errno::Errno;
-use wayfarer_proto::id::{Fd, UserAddr};
+use wayfarer_proto::id::{Fd, Pid, UserAddr};
 use wayfarer_proto::linux::Layout;
+use wayfarer_proto::linux::capability::CAP_SYS_ADMIN;
 use wayfarer_proto::linux::socket::{
     ControlHeader, Credentials, MessageFlags, MessageHeader, SCM_CREDENTIALS, SCM_MAX_FD,
     SCM_RIGHTS, SOL_SOCKET,
@@ -27,7 +28,7 @@ const ALIGNMENT: usize = 8;
 /// Reads the control messages of a message that is to be sent.
 ///
 /// # Errors
-/// `EINVAL` for malformed ones, `EBADF`, `ENOBUFS`.
+/// `EINVAL` for malformed ones, `EBADF`, `ENOBUFS`; `EPERM`, `ESRCH` for false credentials.
 pub(super) async fn read(
     c: &Caller,
     header: &MessageHeader,
@@ -58,7 +59,7 @@ fn take(c: &Caller, kind: u32, data: &[u8], sending: &mut Sending) -> Result<(),
     match kind {
         SCM_RIGHTS => {
             for number in data.as_chunks::<4>().0 {
-                let file = c.home.files.descriptors.get(Fd(i32::from_le_bytes(*number)))?;
+                let file = c.home.files.descriptors().get(Fd(i32::from_le_bytes(*number)))?;
                 file.require_not_path()?;
                 sending.files.push(file);
             }
@@ -66,8 +67,12 @@ fn take(c: &Caller, kind: u32, data: &[u8], sending: &mut Sending) -> Result<(),
         }
         SCM_CREDENTIALS if data.len() == Credentials::SIZE => {
             let given = Credentials::from_bytes(data);
-            let known = c.kernel.processes.home(wayfarer_proto::id::Pid(given.pid));
-            known.ok_or(Errno::ESRCH)?;
+            let own = c.home.credentials.borrow();
+            let names_itself = given.pid == c.home.pid.0 || own.has(CAP_SYS_ADMIN);
+            if !names_itself || !own.may_claim(given.uid, given.gid) {
+                return Err(Errno::EPERM);
+            }
+            c.kernel.processes.home(Pid(given.pid)).ok_or(Errno::ESRCH)?;
             sending.credentials = given;
             Ok(())
         }
@@ -145,7 +150,7 @@ fn push_files(c: &Caller, writer: &mut Writer, files: Vec<Rc<OpenFile>>, flags: 
     let mut numbers = Vec::new();
     for file in files.into_iter().take(fits) {
         let descriptor = Descriptor { file, close_on_exec };
-        match c.home.files.descriptors.insert(descriptor, Fd(0), descriptor_limit(c)) {
+        match c.home.files.descriptors().insert(descriptor, Fd(0), descriptor_limit(c)) {
             Ok(fd) => numbers.extend(fd.0.to_le_bytes()),
             Err(_) => {
                 writer.truncated = true;

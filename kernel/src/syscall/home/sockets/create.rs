@@ -6,14 +6,15 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::Fd;
 use wayfarer_proto::linux::fcntl::OpenFlags;
 use wayfarer_proto::linux::socket::{
-    AF_INET, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
-    SOCK_TYPE_MASK,
+    AF_INET, AF_NETLINK, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
+    SOCK_STREAM, SOCK_TYPE_MASK,
 };
 
 use super::super::files::wait::descriptor_limit;
 use super::credentials;
 use crate::fs::Descriptor;
 use crate::socket::inet::{TcpSocket, UdpSocket};
+use crate::socket::netlink::NetlinkSocket;
 use crate::socket::unix::UnixSocket;
 use crate::socket::{Family, Kind, Protocol, Socket};
 use crate::syscall::{Call, Caller, SysResult};
@@ -24,11 +25,12 @@ fn requested(call: &Call) -> Result<(Family, Kind, OpenFlags), Errno> {
     let family = match call.int(0) {
         family if family == i32::from(AF_UNIX) => Family::Unix,
         family if family == i32::from(AF_INET) => Family::Inet,
+        family if family == i32::from(AF_NETLINK) => Family::Netlink,
         _ => return Err(Errno::EAFNOSUPPORT),
     };
     let kind = match (call.args[1] as u32 & SOCK_TYPE_MASK, family) {
-        (SOCK_STREAM, _) => Kind::Stream,
-        (SOCK_DGRAM, _) | (SOCK_RAW, Family::Unix) => Kind::Datagram,
+        (SOCK_STREAM, Family::Unix | Family::Inet) => Kind::Stream,
+        (SOCK_DGRAM, _) | (SOCK_RAW, Family::Unix | Family::Netlink) => Kind::Datagram,
         (SOCK_SEQPACKET, Family::Unix) => Kind::SeqPacket,
         (0 | 6.., _) => return Err(Errno::EINVAL),
         _ => return Err(Errno::ESOCKTNOSUPPORT),
@@ -59,6 +61,7 @@ pub(super) fn socket(c: &Caller, call: &Call) -> SysResult {
             (check_protocol(call, IPPROTO_TCP)?, TcpSocket::new(&sockets.inet))
         }
         Family::Inet => (check_protocol(call, IPPROTO_UDP)?, UdpSocket::new(&sockets.inet)),
+        Family::Netlink => (check_protocol(call, 0)?, NetlinkSocket::new(&sockets.unix.pool)),
     };
     install(c, Socket::new(family, kind, number, protocol, &sockets.flight), flags)
 }
@@ -86,7 +89,7 @@ pub(super) fn install(c: &Caller, socket: Rc<Socket>, flags: OpenFlags) -> SysRe
     let file = c.kernel.nameless.open_socket(socket, flags, c.kernel.vfs.open_files());
     let close_on_exec = flags.contains(OpenFlags::CLOSE_ON_EXEC);
     let descriptor = Descriptor { file, close_on_exec };
-    let fd = c.home.files.descriptors.insert(descriptor, Fd(0), descriptor_limit(c))?;
+    let fd = c.home.files.descriptors().insert(descriptor, Fd(0), descriptor_limit(c))?;
     Ok(fd.0 as u64)
 }
 
@@ -102,7 +105,7 @@ pub(super) async fn socketpair(c: &Caller, call: &Call) -> SysResult {
     let socket = |protocol| Socket::new(family, kind, 0, protocol, &sockets.flight);
     let first = install(c, socket(one), flags)? as i32;
     let second = install(c, socket(other), flags);
-    let descriptors = &c.home.files.descriptors;
+    let descriptors = c.home.files.descriptors();
     let second = match second {
         Ok(second) => second as i32,
         Err(error) => {

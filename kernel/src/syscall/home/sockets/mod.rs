@@ -98,9 +98,17 @@ fn socket_of(file: &OpenFile) -> Result<&Socket, Errno> {
     Socket::of(&**file.object()).ok_or(Errno::ENOTSOCK)
 }
 
-/// The caller, as other processes are told of it.
+/// The caller, as its peers learn of it (`SO_PEERCRED`): by the ids that count.
 fn credentials(c: &Caller) -> Credentials {
-    Credentials { pid: c.home.pid.0, uid: 0, gid: 0 }
+    let own = c.home.credentials.borrow();
+    Credentials { pid: c.home.pid.0, uid: own.user.effective, gid: own.group.effective }
+}
+
+/// The caller as the sender of a message that does not say who sends it (`SCM_CREDENTIALS`): by
+/// the real ids.
+fn sender(c: &Caller) -> Credentials {
+    let own = c.home.credentials.borrow();
+    Credentials { pid: c.home.pid.0, uid: own.user.real, gid: own.group.real }
 }
 
 /// Repeats `attempt` until it answers anything but `EAGAIN`; only once if `nonblock`. A `timeout`

@@ -44,11 +44,12 @@ pub(super) async fn receive(
     if socket.keeps_boundaries() {
         let room = if buffers.length() == 0 { 0 } else { buffers.prepare(c, 0).await? };
         let message = wait(c, socket, room, flags, nonblock).await?;
-        buffers.scatter(c, 0, &message.data).await?;
-        let truncated = message.full_length > message.data.len();
+        let length = message.data.len();
+        buffers.scatter(c, 0, message.data).await?;
+        let truncated = message.full_length > length;
         let wants_length = flags.contains(MessageFlags::TRUNC);
         return Ok(Received {
-            count: if wants_length { message.full_length } else { message.data.len() },
+            count: if wants_length { message.full_length } else { length },
             flags: if truncated { MessageFlags::TRUNC } else { MessageFlags::empty() },
             origin: message.origin,
         });
@@ -81,15 +82,16 @@ async fn receive_stream(
             Err(_) if received.count > 0 => break,
             incoming => incoming?,
         };
+        let length = incoming.data.len();
         if !flags.contains(MessageFlags::TRUNC) {
-            buffers.scatter(c, received.count, &incoming.data).await?;
+            buffers.scatter(c, received.count, incoming.data).await?;
         }
-        received.count += incoming.data.len();
+        received.count += length;
         let ended = incoming.origin.is_none();
         let has_files = incoming.origin.as_ref().is_some_and(|origin| !origin.files.is_empty());
         let keeps = received.origin.is_some() && !has_files;
         received.origin = if keeps { received.origin } else { incoming.origin };
-        let full = incoming.data.len() == WINDOW && !flags.contains(MessageFlags::PEEK);
+        let full = length == WINDOW && !flags.contains(MessageFlags::PEEK);
         if ended || has_files || received.count == buffers.length() || !(all || full) {
             break;
         }

@@ -8,7 +8,7 @@ use wayfarer_proto::linux::signal::Signal;
 use wayfarer_proto::linux::socket::{Credentials, MessageFlags};
 
 use super::super::files::buffers::Buffers;
-use super::{credentials, until};
+use super::{sender, until};
 use crate::executor::yield_now;
 use crate::fs::OpenFile;
 use crate::socket::{Address, Kind, Outgoing, Socket};
@@ -32,7 +32,7 @@ pub(super) struct Sending {
 impl Sending {
     /// Bytes alone.
     pub(super) fn plain(c: &Caller) -> Self {
-        let (flags, credentials) = (MessageFlags::empty(), credentials(c));
+        let (flags, credentials) = (MessageFlags::empty(), sender(c));
         Self { flags, target: None, credentials, files: Vec::new() }
     }
 }
