@@ -133,10 +133,17 @@ int main() {
     readers();
     futures();
     ostringstream text;
-    run(3, [&, lock = make_shared<mutex>()](int n) {
-        this_thread::sleep_for(chrono::milliseconds(30 * (n + 1)));
-        lock_guard held(*lock);
+    mutex lock;
+    condition_variable changed;
+    int turn = 0;
+    run(3, [&](int n) {
+        // The first comes last, so that the others have to wait for it.
+        this_thread::sleep_for(chrono::milliseconds(30 - 10 * n));
+        unique_lock held(lock);
+        changed.wait(held, [&] { return turn == n; });
         text << n;
+        turn++;
+        changed.notify_all();
     });
     cout << text.str() << endl;
     thread([] { exit(9); }).join();
