@@ -27,9 +27,9 @@ code = "import sys; print(sys.stdin.read().upper()); sys.exit(3)"
 print(subprocess.run([sys.executable, "-c", code], input="piped", capture_output=True, text=True))
 got = []
 signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
+signal.signal(signal.SIGALRM, lambda number, frame: got.append(number))
 os.kill(os.getpid(), signal.SIGUSR1)
 signal.setitimer(signal.ITIMER_REAL, 0.05)
-signal.signal(signal.SIGALRM, lambda number, frame: got.append(number))
 while len(got) < 2:
     time.sleep(0.01)
 print(got)
