@@ -22,9 +22,9 @@ if __name__ == "__main__":
     first.stdin.write(b"a\nc\nb\n")
     first.stdin.close()
     print(second.communicate()[0].split(), first.wait(), second.returncode)
-    for script in "echo to >&2; exit 4", "kill -9 $$", "sleep 60":
+    for script, limit in ("echo to >&2; exit 4", 300), ("kill -9 $$", 300), ("sleep 300", 1):
         try:
-            done = subprocess.run(script, shell=True, capture_output=True, timeout=2)
+            done = subprocess.run(script, shell=True, capture_output=True, timeout=limit)
             print(done.returncode, done.stderr)
         except subprocess.TimeoutExpired as expired:
             print("expired", expired.timeout)
