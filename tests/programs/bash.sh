@@ -1,5 +1,5 @@
 #!/usr/bin/bash
-# needs: cat sleep sort touch
+# needs: cat mkfifo rm sleep sort touch
 # Bash itself: what busybox's shell does not have.
 a=(one two "three 3"); a+=(four); echo "${#a[@]} ${a[-1]} ${a[@]:1:2} ${!a[*]}"
 declare -A m=([k]=v [x]=y); for k in $(printf '%s\n' "${!m[@]}" | sort); do echo "$k=${m[$k]}"
@@ -21,5 +21,6 @@ echo "$sum $((16#ff)) $((sum >> 3))"
 { echo out; echo err >&2; } 2>&1 | sort
 shopt -s extglob nullglob; touch f1 f2 g1
 echo @(f|g)1 *.none; echo {a..e..2}{1,2}
-time_out() { read -r -t 0.1 line < <(sleep 3; echo late); echo "read $?"; }
-time_out | { read -r x; [ "${x#read }" -gt 128 ] && echo late; }
+# The other end stays silent until the time is over, however long that takes.
+mkfifo gate; time_out() { read -r -t 0.1 line < <(cat gate); echo "read $?"; : > gate; }
+time_out | { read -r x; [ "${x#read }" -gt 128 ] && echo late; }; rm gate
