@@ -1,5 +1,5 @@
 #!/usr/bin/bash
-# needs: script bash tty stty cat sleep sed tr test
+# needs: script bash tty stty cat sleep sed sort tr test
 # What script(1) runs has a terminal of its own.
 export TERM=dumb LC_ALL=C SHELL=/usr/bin/bash
 of() { script -qec "$1" /dev/null < /dev/null | tr -d '\r' | sed 's,/dev/pts/[0-9]*,/dev/pts/N,'; }
@@ -12,5 +12,5 @@ of 'set -m; cat < /dev/tty & while [ -z "$(jobs -s)" ]; do :; done
     echo stopped; kill -9 %1' | sed -n '/^stopped/p'
 of 'kill -INT 0; echo never'; echo after
 printf 'one\ntwo\n\004' | script -qec 'sed s/^/read:/' /dev/null |
-    tr -d '\r' | sed 's/\^D//;s/\x08//g'
+    tr -d '\r' | sed 's/\^D//;s/\x08//g' | sort
 of 'for i in {1..2000}; do echo "line $i of many that fill what a master holds"; done' | sed -n '$p'
