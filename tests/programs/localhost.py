@@ -45,6 +45,6 @@ async def main():
 
 asyncio.run(main())
 try:
-    socket.create_connection(("localhost", 1), timeout=5)
+    socket.create_connection(("localhost", 1), timeout=300)
 except OSError as error:
     print(type(error).__name__)

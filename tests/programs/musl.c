@@ -139,7 +139,7 @@ static void sockets(void)
     }
     int server = accept(listener, NULL, NULL);
     struct pollfd ready = {.fd = server, .events = POLLIN};
-    int polled = poll(&ready, 1, 10000);
+    int polled = poll(&ready, 1, 300000);
     read(server, said, 5);
     wait(NULL);
     printf("sockets: %d, %d, %s\n", result, polled, said);

@@ -78,7 +78,7 @@ address = listener.getsockname()
 pid = os.fork()
 if pid == 0:
     with socket.create_connection(address) as client:
-        client.settimeout(10)
+        client.settimeout(300)
         client.sendall(client.recv(100)[::-1])
     os._exit(0)
 connection, _ = listener.accept()
