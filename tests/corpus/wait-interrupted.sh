@@ -1,6 +1,8 @@
 # A trapped signal ends wait with 128 and its number; the job goes on.
-trap 'echo trapped' USR1
+trap 'trapped=yes' USR1
 me=$$
-(sleep 1; kill -USR1 $me; sleep 0.5; exit 6) & job=$!
-wait $job; echo $?
+# Sent until it has come while the shell waits, and the job ends only then.
+(until [ -e seen ]; do kill -USR1 $me; sleep 0.1; done; exit 6) & job=$!
+wait $job; echo "$? $trapped"
+trap '' USR1; : > seen
 wait $job; echo $?
