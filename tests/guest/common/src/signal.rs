@@ -230,12 +230,21 @@ pub fn wait_for(signal: c_int, times: u32) {
 
 /// Sends `SIGALRM` to this process after `delay`, once; zero calls it off (setitimer(2)).
 pub fn alarm(delay: Duration) {
-    let value = libc::timeval {
-        tv_sec: libc::time_t::try_from(delay.as_secs()).expect("a short delay"),
-        tv_usec: libc::suseconds_t::from(delay.subsec_micros()),
+    alarms(delay, Duration::ZERO);
+}
+
+/// Sends `SIGALRM` to this process again and again, until [`alarm`] calls it off: one of them will
+/// come in the middle of a call, however late that begins.
+pub fn alarm_again_and_again(interval: Duration) {
+    alarms(interval, interval);
+}
+
+fn alarms(first: Duration, interval: Duration) {
+    let value = |time: Duration| libc::timeval {
+        tv_sec: libc::time_t::try_from(time.as_secs()).expect("a short time"),
+        tv_usec: libc::suseconds_t::from(time.subsec_micros()),
     };
-    let zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
-    let timer = libc::itimerval { it_interval: zero, it_value: value };
+    let timer = libc::itimerval { it_interval: value(interval), it_value: value(first) };
     // SAFETY: `timer` is initialised; the old value is not asked for.
     let result = unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut()) };
     check(result, "setitimer");

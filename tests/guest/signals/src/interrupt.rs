@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use guest_common::child::{self, End, fork_later};
 use guest_common::signal;
@@ -23,6 +23,24 @@ fn signal_then(then: impl FnOnce()) -> Pid {
         std::thread::sleep(SOON);
         then();
     })
+}
+
+/// A child that sends this process `SIGUSR1` again and again: one of them will come in the middle
+/// of a call, however late that begins.
+fn signal_again_and_again() -> Pid {
+    let parent = child::own_pid();
+    child::fork(move || {
+        loop {
+            std::thread::sleep(SOON);
+            signal::kill(parent, SIGUSR1);
+        }
+    })
+}
+
+fn no_more(helper: Pid) {
+    kill_process(helper, Signal::KILL).unwrap();
+    assert_eq!(child::wait(helper), End::Killed(libc::SIGKILL));
+    assert!(signal::caught(SIGUSR1) >= 1);
 }
 
 fn read_once(reader: &io::PipeReader) -> Result<usize, Errno> {
@@ -47,13 +65,11 @@ pub(crate) fn restarted_read() {
 pub(crate) fn interrupted_read() {
     let (reader, writer) = io::pipe().unwrap();
     signal::count(SIGUSR1, 0);
-    let helper = signal_then(|| {
-        rustix::io::write(&writer, b"data").unwrap();
-    });
+    let helper = signal_again_and_again();
     assert_eq!(read_once(&reader), Err(Errno::INTR));
-    assert_eq!(signal::caught(SIGUSR1), 1);
+    no_more(helper);
+    rustix::io::write(&writer, b"data").unwrap();
     assert_eq!(read_once(&reader), Ok(4));
-    finish(helper);
 }
 
 /// A write that has already written something returns how much, not EINTR.
@@ -62,13 +78,11 @@ pub(crate) fn interrupted_write() {
     fcntl_setpipe_size(&writer, 4096).ok();
     let data = vec![1_u8; 1 << 20];
     signal::count(SIGUSR1, 0);
-    let helper = signal_then(|| ());
+    let helper = signal_again_and_again();
     let written = rustix::io::write(&writer, &data).unwrap();
     assert!(written > 0 && written < data.len(), "the pipe took a part: {written}");
-    finish(helper);
-    let helper = signal_then(|| ());
     assert_eq!(rustix::io::write(&writer, b"!"), Err(Errno::INTR), "the pipe is full");
-    finish(helper);
+    no_more(helper);
     drop(writer);
     let mut rest = Vec::new();
     reader.read_to_end(&mut rest).unwrap();
@@ -78,50 +92,50 @@ pub(crate) fn interrupted_write() {
 pub(crate) fn poll_is_never_restarted() {
     let (reader, _writer) = io::pipe().unwrap();
     signal::count(SIGUSR1, libc::SA_RESTART);
-    let helper = signal_then(|| ());
+    let helper = signal_again_and_again();
     let mut fds = [PollFd::new(&reader, PollFlags::IN)];
     assert_eq!(poll(&mut fds, None), Err(Errno::INTR));
-    finish(helper);
+    no_more(helper);
 }
 
-fn wait_while_signalled(flags: i32) -> Result<Option<i32>, Errno> {
-    signal::count(SIGUSR1, flags);
+pub(crate) fn restarted_wait() {
+    signal::count(SIGUSR1, libc::SA_RESTART);
     // It ends when it is told to, which is after the signal.
     let (reader, writer) = io::pipe().unwrap();
     let waited_for = fork_later(Duration::ZERO, || assert_eq!(read_once(&reader), Ok(4)));
     let helper = signal_then(|| {
         rustix::io::write(&writer, b"done").unwrap();
     });
-    let result = waitpid(Some(waited_for), WaitOptions::empty());
-    if result.is_err() {
-        finish(waited_for);
-    }
+    let (_, status) = waitpid(Some(waited_for), WaitOptions::empty()).unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(0));
     finish(helper);
     assert_eq!(signal::caught(SIGUSR1), 1);
-    result.map(|ended| ended.and_then(|(_, status)| status.exit_status()))
-}
-
-pub(crate) fn restarted_wait() {
-    assert_eq!(wait_while_signalled(libc::SA_RESTART), Ok(Some(0)));
 }
 
 pub(crate) fn interrupted_wait() {
-    assert_eq!(wait_while_signalled(0), Err(Errno::INTR));
+    signal::count(SIGUSR1, 0);
+    let (reader, writer) = io::pipe().unwrap();
+    let waited_for = fork_later(Duration::ZERO, || assert_eq!(read_once(&reader), Ok(4)));
+    let helper = signal_again_and_again();
+    assert_eq!(waitpid(Some(waited_for), WaitOptions::empty()).err(), Some(Errno::INTR));
+    no_more(helper);
+    rustix::io::write(&writer, b"done").unwrap();
+    finish(waited_for);
 }
 
 /// nanosleep(2) is interrupted whatever the flags, and says how much was left.
 pub(crate) fn interrupted_sleep() {
     for flags in [0, libc::SA_RESTART] {
         signal::count(SIGUSR1, flags);
-        let helper = signal_then(|| ());
-        let request = libc::timespec { tv_sec: 10, tv_nsec: 0 };
+        let helper = signal_again_and_again();
+        let request = libc::timespec { tv_sec: 1000, tv_nsec: 0 };
         let mut left = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: both structures outlive the call.
         let result = unsafe { libc::nanosleep(&request, &mut left) };
         let error = io::Error::last_os_error().raw_os_error();
         assert_eq!((result, error), (-1, Some(libc::EINTR)));
-        assert!((5..10).contains(&left.tv_sec), "{} seconds left", left.tv_sec);
-        finish(helper);
+        assert!((500..1000).contains(&left.tv_sec), "{} seconds left", left.tv_sec);
+        no_more(helper);
     }
 }
 
@@ -168,12 +182,10 @@ pub(crate) fn suspend() {
 
 pub(crate) fn pause() {
     signal::count(SIGUSR1, libc::SA_RESTART);
-    let helper = signal_then(|| ());
-    let began = Instant::now();
+    let helper = signal_again_and_again();
     // SAFETY: `pause` takes nothing.
     let result = unsafe { libc::pause() };
     let error = io::Error::last_os_error().raw_os_error();
     assert_eq!((result, error), (-1, Some(libc::EINTR)));
-    assert!(began.elapsed() >= SOON / 2);
-    finish(helper);
+    no_more(helper);
 }

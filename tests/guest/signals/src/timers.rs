@@ -35,7 +35,7 @@ pub(crate) fn alarm() {
     let began = Instant::now();
     // SAFETY: `alarm` takes a number.
     let (first, second) = unsafe { (libc::alarm(100), libc::alarm(1)) };
-    assert_eq!((first, second), (0, 100), "the second tells what was left of the first");
+    assert!(first == 0 && (2..=100).contains(&second), "{second}: what was left of the first");
     signal::wait_for(SIGALRM, 1);
     assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
     assert_eq!(signal::last().code, SI_KERNEL);
@@ -57,23 +57,40 @@ pub(crate) fn interval_timer() {
 }
 
 pub(crate) fn called_off() {
-    signal::count(SIGALRM, 0);
-    signal::alarm(Duration::from_millis(30));
-    signal::alarm(Duration::ZERO);
-    std::thread::sleep(Duration::from_millis(60));
-    assert_eq!(signal::caught(SIGALRM), 0);
+    loop {
+        signal::count(SIGALRM, 0);
+        signal::alarm(Duration::from_millis(30));
+        signal::alarm(Duration::ZERO);
+        let came_before = signal::caught(SIGALRM);
+        std::thread::sleep(Duration::from_millis(60));
+        assert_eq!(signal::caught(SIGALRM), came_before);
+        if came_before == 0 {
+            break;
+        }
+    }
     // SAFETY: asks for an error: a null pointer where one is not allowed.
     assert_eq!(unsafe { libc::getitimer(9 as _, ptr::null_mut()) }, -1);
+}
+
+/// The process's own running time.
+fn used() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure outlives the call.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    signal::check(result, "clock_gettime");
+    Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
 }
 
 /// Counts the process's own running time: a sleep does not advance it.
 pub(crate) fn virtual_timer() {
     signal::count(SIGVTALRM, 0);
-    set(libc::ITIMER_VIRTUAL, Duration::from_millis(20), Duration::ZERO);
-    std::thread::sleep(Duration::from_millis(60));
-    assert_eq!(signal::caught(SIGVTALRM), 0, "asleep");
+    let (length, before) = (Duration::from_millis(20), used());
+    set(libc::ITIMER_VIRTUAL, length, Duration::ZERO);
+    std::thread::sleep(length * 3);
+    // A host that stops the processor in the middle of a few instructions makes them take long.
+    assert!(signal::caught(SIGVTALRM) == 0 || used() - before >= length, "asleep");
     let began = Instant::now();
-    while signal::caught(SIGVTALRM) == 0 && began.elapsed() < Duration::from_secs(10) {
+    while signal::caught(SIGVTALRM) == 0 && began.elapsed() < Duration::from_secs(60) {
         black_box(0);
     }
     assert_eq!(signal::caught(SIGVTALRM), 1);
