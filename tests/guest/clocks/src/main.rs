@@ -66,7 +66,7 @@ fn sleep_is_long_enough() {
         let began = Instant::now();
         thread::sleep(length);
         let took = began.elapsed();
-        assert!(took >= length && took < length + Duration::from_secs(5), "{length:?}: {took:?}");
+        assert!(took >= length && took < length + Duration::from_secs(60), "{length:?}: {took:?}");
     }
 }
 
@@ -81,16 +81,16 @@ fn sleep_until() {
 fn sleep_until_the_past() {
     let began = Instant::now();
     assert_eq!(sleep_until_on(CLOCK_MONOTONIC, Duration::from_nanos(1)), 0);
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < Duration::from_secs(60));
 }
 
 fn interrupted_sleep_until() {
     signal::count(libc::SIGALRM, libc::SA_RESTART);
-    // Late enough for the sleep to have begun, even if a move comes between.
-    signal::alarm(Duration::from_millis(300));
-    let deadline = now(CLOCK_MONOTONIC) + Duration::from_secs(20);
+    signal::alarm_again_and_again(Duration::from_millis(100));
+    let deadline = now(CLOCK_MONOTONIC) + Duration::from_secs(1000);
     assert_eq!(sleep_until_on(CLOCK_MONOTONIC, deadline), libc::EINTR);
-    assert_eq!(signal::caught(libc::SIGALRM), 1);
+    signal::alarm(Duration::ZERO);
+    assert!(signal::caught(libc::SIGALRM) >= 1);
     assert!(now(CLOCK_MONOTONIC) < deadline);
 }
 
@@ -108,31 +108,51 @@ fn wrong_arguments() {
 }
 
 fn wall_clock() {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let since_epoch = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let before = since_epoch();
     let year_2024 = Duration::from_secs(54 * 365 * 24 * 3600);
-    assert!(since_epoch > year_2024, "{since_epoch:?} since 1970");
+    assert!(before > year_2024, "{before:?} since 1970");
     // SAFETY: a null pointer asks for the value only.
-    let seconds = unsafe { libc::time(ptr::null_mut()) };
-    assert!(seconds.abs_diff(i64::try_from(since_epoch.as_secs()).unwrap()) <= 1);
+    let seconds = u64::try_from(unsafe { libc::time(ptr::null_mut()) }).unwrap();
+    let after = since_epoch();
+    assert!(before.as_secs() <= seconds + 1 && seconds <= after.as_secs(), "{before:?} {seconds}");
+}
+
+/// Both clocks at the same moment: nothing came between the two looks.
+fn both_clocks() -> (Duration, Duration) {
+    loop {
+        let steady = now(CLOCK_MONOTONIC);
+        let wall = now(CLOCK_REALTIME);
+        if now(CLOCK_MONOTONIC) - steady < Duration::from_millis(5) {
+            return (wall, steady);
+        }
+    }
 }
 
 /// Both clocks run at the same speed.
 fn clocks_agree() {
-    let (wall, steady) = (now(CLOCK_REALTIME), now(CLOCK_MONOTONIC));
+    let (wall, steady) = both_clocks();
     thread::sleep(Duration::from_millis(50));
-    let (wall, steady) = (now(CLOCK_REALTIME) - wall, now(CLOCK_MONOTONIC) - steady);
+    let (wall_then, steady_then) = both_clocks();
+    let (wall, steady) = (wall_then - wall, steady_then - steady);
     assert!(wall.abs_diff(steady) < Duration::from_millis(20), "{wall:?} {steady:?}");
 }
 
-fn processor_time() {
+/// What a process uses that sleeps for 100 ms.
+fn used_asleep() -> Duration {
     let before = now(libc::CLOCK_PROCESS_CPUTIME_ID);
     thread::sleep(Duration::from_millis(100));
-    let slept = now(libc::CLOCK_PROCESS_CPUTIME_ID) - before;
+    now(libc::CLOCK_PROCESS_CPUTIME_ID) - before
+}
+
+fn processor_time() {
+    // A host that stops the processor in the middle of a few instructions makes them take long.
+    let slept = (0..5).map(|_| used_asleep()).min().unwrap();
     assert!(slept < Duration::from_millis(80), "asleep: {slept:?}");
-    let began = Instant::now();
-    let used = || now(libc::CLOCK_PROCESS_CPUTIME_ID) - before - slept;
+    let (began, before) = (Instant::now(), now(libc::CLOCK_PROCESS_CPUTIME_ID));
+    let used = || now(libc::CLOCK_PROCESS_CPUTIME_ID) - before;
     while used() < Duration::from_millis(20) {
-        assert!(began.elapsed() < Duration::from_secs(20), "busy: {:?}", used());
+        assert!(began.elapsed() < Duration::from_secs(60), "busy: {:?}", used());
         std::hint::black_box(());
     }
 }
