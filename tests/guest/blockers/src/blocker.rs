@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use crate::outcome::Effect;
+use crate::outcome::{Effect, Outcome};
 use crate::{memory, pipes, processes, waits};
 
 /// One blocking call, and the event that it waits for. Made before the fork, so that the child
@@ -50,8 +50,8 @@ pub(crate) const NAMES: [&str; 11] = [
     "page-in",
 ];
 
-/// Makes the blocker of that name.
-pub(crate) fn named(name: &str) -> Option<Box<dyn Blocker>> {
+/// Makes the blocker of that name for a row with this outcome.
+pub(crate) fn named(name: &str, outcome: Outcome) -> Option<Box<dyn Blocker>> {
     Some(match name {
         "pipe-read" => Box::new(pipes::Read::new()),
         "pipe-write" => Box::new(pipes::Write::new()),
@@ -59,7 +59,7 @@ pub(crate) fn named(name: &str) -> Option<Box<dyn Blocker>> {
         "poll" => Box::new(pipes::Poll::new()),
         "select" => Box::new(pipes::Select::new()),
         "wait4" => Box::new(processes::Wait::new()),
-        "nanosleep" => Box::new(waits::Sleep),
+        "nanosleep" => Box::new(waits::Sleep::new(outcome)),
         "futex" => Box::new(memory::Futex::new()),
         "sigsuspend" => Box::new(waits::Suspend),
         "vfork" => Box::new(processes::Vfork::new()),

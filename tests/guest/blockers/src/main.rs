@@ -24,8 +24,8 @@ fn main() -> ExitCode {
     guest_common::fail_on_panic();
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [call, outcome, nodes @ ..] = args.as_slice() else { return usage("too few arguments") };
-    let Some(blocker) = blocker::named(call) else { return usage("no such call") };
     let Some(outcome) = Outcome::named(outcome) else { return usage("no such outcome") };
+    let Some(blocker) = blocker::named(call, outcome) else { return usage("no such call") };
     let nodes: Result<Vec<u16>, _> = nodes.iter().map(|node| node.parse()).collect();
     let Ok(nodes) = nodes else { return usage("nodes are numbers") };
     conductor::conduct(blocker, outcome, &nodes);

@@ -93,7 +93,11 @@ impl Blocker for Write {
     }
 
     fn block(&mut self) -> Result<(), Errno> {
-        assert_eq!(rustix::io::write(&self.writer, &Self::more())?, Self::MORE);
+        // A handler that runs when there is room again may cut the call short.
+        let (more, mut written) = (Self::more(), 0);
+        while written < Self::MORE {
+            written += rustix::io::write(&self.writer, &more[written..])?;
+        }
         Ok(())
     }
 

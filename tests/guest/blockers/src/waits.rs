@@ -9,14 +9,20 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use crate::blocker::Blocker;
-use crate::outcome::Effect;
+use crate::outcome::{Effect, Outcome};
 
 /// nanosleep(2); its event is the passing of time.
-pub(crate) struct Sleep;
+pub(crate) struct Sleep {
+    length: Duration,
+}
 
 impl Sleep {
-    /// Longer than the moves of one row take.
-    const LENGTH: Duration = Duration::from_secs(1);
+    /// A sleep in which the moves of one row have time. One that shall not complete lasts longer
+    /// than anything.
+    pub(crate) const fn new(outcome: Outcome) -> Self {
+        let completes = matches!(outcome, Outcome::Completes);
+        Self { length: Duration::from_secs(if completes { 1 } else { 10_000 }) }
+    }
 }
 
 impl Blocker for Sleep {
@@ -27,19 +33,19 @@ impl Blocker for Sleep {
     fn block(&mut self) -> Result<(), Errno> {
         let began = Instant::now();
         let request = libc::timespec {
-            tv_sec: i64::try_from(Self::LENGTH.as_secs()).unwrap(),
-            tv_nsec: i64::from(Self::LENGTH.subsec_nanos()),
+            tv_sec: i64::try_from(self.length.as_secs()).unwrap(),
+            tv_nsec: i64::from(self.length.subsec_nanos()),
         };
         let mut left = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: both structures outlive the call.
         if unsafe { libc::nanosleep(&request, &mut left) } == 0 {
-            assert!(began.elapsed() >= Self::LENGTH, "{:?} is too short", began.elapsed());
+            assert!(began.elapsed() >= self.length, "{:?} is too short", began.elapsed());
             return Ok(());
         }
         let error = Errno::from_io_error(&io::Error::last_os_error()).unwrap();
         let seconds = u64::try_from(left.tv_sec).unwrap();
         let left = Duration::new(seconds, u32::try_from(left.tv_nsec).unwrap());
-        assert!(left > Duration::ZERO && left + began.elapsed() >= Self::LENGTH, "left: {left:?}");
+        assert!(left > Duration::ZERO && left + began.elapsed() >= self.length, "left: {left:?}");
         Err(error)
     }
 
