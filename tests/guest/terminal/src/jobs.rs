@@ -1,7 +1,7 @@
 //! Which processes may use the terminal.
 
 use std::fs::OpenOptions;
-use std::time::Duration;
+use std::io::{self, Read};
 
 use guest_common::child::{self, End};
 use guest_common::signal;
@@ -45,11 +45,13 @@ pub(crate) fn foreground_group() {
     let own = getpgrp();
     assert_eq!(tcgetpgrp(stdin()), Ok(own));
     assert_eq!(tcgetsid(stdin()), Ok(rustix::process::getsid(None).unwrap()));
+    let (mut reader, writer) = io::pipe().unwrap();
     let child = background(|| {
-        std::thread::sleep(Duration::from_millis(20));
+        reader.read_exact(&mut [0]).unwrap();
         i32::from(tcgetpgrp(stdin()) != Ok(getpid()))
     });
     give_terminal_to(child);
+    rustix::io::write(&writer, b"x").unwrap();
     assert_eq!(child::wait(child), End::Exited(0));
     give_terminal_to(own);
     assert_eq!(tcgetpgrp(stdin()), Ok(own));

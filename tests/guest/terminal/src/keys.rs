@@ -99,7 +99,7 @@ pub(crate) fn interrupt() {
 /// Stops the group in the foreground, and nobody else.
 pub(crate) fn suspend() {
     let child = background(|| {
-        std::thread::sleep(Duration::from_secs(20));
+        std::thread::sleep(Duration::from_secs(1000));
         1
     });
     give_terminal_to(child);
@@ -112,7 +112,7 @@ pub(crate) fn suspend() {
 /// Settings set with TCSAFLUSH drop what was typed before.
 pub(crate) fn flush() {
     press("flush");
-    assert!(comes(Duration::from_secs(10)));
+    assert!(comes(Duration::from_secs(100)));
     set(&settings(), libc::TCSAFLUSH);
     assert!(!comes(Duration::ZERO));
 }
