@@ -61,7 +61,8 @@ static void memory(void)
 
 static void memory_by_key(void)
 {
-    key_t key = 0x57610001;
+    /* Of all processes of a host only this one uses it and the next. */
+    key_t key = 0x50000000 + 2 * getpid();
     int id = shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0600);
     CHECK(id >= 0 && shmget(key, 4096, 0) == id);
     CHECK(shmget(key, 4096, IPC_CREAT | IPC_EXCL) == -1 && errno == EEXIST);
@@ -164,6 +165,9 @@ static void messages(void)
     ended_well(child);
 }
 
+/* Of all processes of a host only this one uses it. */
+static char queue_name[32];
+
 static volatile sig_atomic_t told;
 
 static void on_message(int signal, siginfo_t *info, void *context)
@@ -178,10 +182,9 @@ static void queues(void)
     struct timespec past = {1, 0};
     char text[16];
     unsigned priority;
-    mq_unlink("/wayfarer");
-    mqd_t queue = mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+    mqd_t queue = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
     CHECK(queue >= 0);
-    CHECK(mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr) == -1 && errno == EEXIST);
+    CHECK(mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr) == -1 && errno == EEXIST);
     CHECK(mq_send(queue, "low", 3, 1) == 0 && mq_send(queue, "high", 4, 9) == 0);
     CHECK(mq_timedsend(queue, "more", 4, 1, &past) == -1 && errno == ETIMEDOUT);
     CHECK(mq_getattr(queue, &now) == 0 && now.mq_curmsgs == 2 && now.mq_maxmsg == 2);
@@ -207,7 +210,7 @@ static void queues(void)
     while (!told)
         usleep(1000);
     CHECK(mq_receive(queue, text, 16, NULL) == 5);
-    CHECK(mq_unlink("/wayfarer") == 0 && mq_unlink("/wayfarer") == -1 && errno == ENOENT);
+    CHECK(mq_unlink(queue_name) == 0 && mq_unlink(queue_name) == -1 && errno == ENOENT);
     CHECK(mq_close(queue) == 0);
 }
 
@@ -225,8 +228,7 @@ static void told_by_a_thread(void)
     struct mq_attr attr = {.mq_maxmsg = 2, .mq_msgsize = 16};
     struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_a_thread};
     char text[16];
-    mq_unlink("/wayfarer");
-    mqd_t queue = mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+    mqd_t queue = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
     CHECK(queue >= 0 && sem_init(&heard, 0, 0) == 0);
     for (int i = 1; i <= 3; i++) {
         event.sigev_value.sival_int = i;
@@ -239,7 +241,7 @@ static void told_by_a_thread(void)
     }
     CHECK(mq_notify(queue, &event) == 0 && mq_notify(queue, NULL) == 0);
     CHECK(mq_notify(queue, &event) == 0 && mq_notify(queue, NULL) == 0);
-    CHECK(mq_close(queue) == 0 && mq_unlink("/wayfarer") == 0);
+    CHECK(mq_close(queue) == 0 && mq_unlink(queue_name) == 0);
 }
 
 /* How the library does it: a socket, and a cookie that comes back there. */
@@ -249,7 +251,7 @@ static void told_by_a_socket(void)
     char cookie[32] = "for the thread that waits", back[64];
     struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_value.sival_ptr = cookie};
     int ends[2], netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
-    mqd_t queue = mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+    mqd_t queue = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
     CHECK(queue >= 0 && netlink >= 0 && socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0);
     CHECK(recv(netlink, back, 64, MSG_DONTWAIT) == -1 && errno == EAGAIN);
     event.sigev_signo = netlink;
@@ -273,7 +275,7 @@ static void told_by_a_socket(void)
     event.sigev_value.sival_ptr = (void *)8;
     CHECK(syscall(SYS_mq_notify, queue, &event) == -1 && errno == EFAULT);
     CHECK(close(netlink) == 0 && close(ends[0]) == 0 && close(ends[1]) == 0);
-    CHECK(mq_close(queue) == 0 && mq_unlink("/wayfarer") == 0);
+    CHECK(mq_close(queue) == 0 && mq_unlink(queue_name) == 0);
 }
 
 /* The close of any descriptor of a queue by who was to be told ends that. */
@@ -283,7 +285,7 @@ static void told_no_more(void)
     struct sigevent event = {.sigev_notify = SIGEV_NONE};
     char byte, word[16];
     int back[2], on[2];
-    mqd_t queue = mq_open("/wayfarer", O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+    mqd_t queue = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
     CHECK(queue >= 0 && pipe(back) == 0 && pipe(on) == 0);
     CHECK(mq_notify(queue, &event) == 0 && mq_notify(queue, &event) == -1 && errno == EBUSY);
     CHECK(close(dup(queue)) == 0 && mq_notify(queue, &event) == 0);
@@ -308,7 +310,7 @@ static void told_no_more(void)
         ended_well(child);
     }
     CHECK(close(back[0]) == 0 && close(back[1]) == 0 && close(on[0]) == 0 && close(on[1]) == 0);
-    CHECK(mq_close(queue) == 0 && mq_unlink("/wayfarer") == 0);
+    CHECK(mq_close(queue) == 0 && mq_unlink(queue_name) == 0);
 }
 
 int main(int argc, char **argv)
@@ -316,6 +318,7 @@ int main(int argc, char **argv)
     char byte;
     if (argc > 1)
         return write(1, "x", 1) != 1 || read(atoi(argv[1]), &byte, 1) != 1;
+    sprintf(queue_name, "/wayfarer%d", getpid());
     RUN(memory);
     RUN(memory_by_key);
     RUN(semaphores);
