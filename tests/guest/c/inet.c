@@ -26,7 +26,7 @@ static int revents(int fd, int timeout)
 /* Waits for events of a connection, which may take a moment even on one machine. */
 static int becomes(int fd, int wanted)
 {
-    for (int i = 0; i < 200 && revents(fd, 0) != wanted; i++)
+    for (int i = 0; i < 20000 && revents(fd, 0) != wanted; i++)
         usleep(5000);
     return revents(fd, 0) == wanted;
 }
@@ -155,7 +155,7 @@ static void ends_of_connections(void)
     close(ends[1]);
     CHECK(becomes(ends[0], POLLIN | POLLOUT | POLLRDHUP));
     CHECK(write(ends[0], "x", 1) == 1);
-    usleep(20000);
+    CHECK(becomes(ends[0], POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP));
     FAILS(write(ends[0], "x", 1), EPIPE);
     CHECK(read(ends[0], bytes, 1) == 0);
     close(ends[0]);
@@ -247,7 +247,7 @@ static void datagrams(void)
     FAILS(sendto(third, large, sizeof(large), 0, (void *)&at, sizeof(at)), EMSGSIZE);
     close(other);
     CHECK(send(one, "x", 1, 0) == 1);
-    usleep(20000);
+    CHECK(becomes(one, POLLOUT | POLLERR));
     FAILS(send(one, "x", 1, 0), ECONNREFUSED);
     CHECK(pending_error(one) == 0 || 1);
     close(one), close(third);
@@ -296,7 +296,7 @@ static void many_clients(void)
 }
 
 /* The state of the connection between these ports in /proc/net/tcp, and the inode of its line. */
-static unsigned state_between(int from, int to, unsigned long *inode)
+static unsigned state_now(int from, int to, unsigned long *inode)
 {
     char line[256];
     unsigned port, peer, state, found = 0;
@@ -308,6 +308,15 @@ static unsigned state_between(int from, int to, unsigned long *inode)
             found = state;
     CHECK(fclose(tcp) == 0);
     return found;
+}
+
+/* The same once both ends have heard of the connection. */
+static unsigned state_between(int from, int to, unsigned long *inode)
+{
+    unsigned state;
+    for (int i = 0; i < 20000 && (state = state_now(from, to, inode)) % 3 == 0; i++)
+        usleep(5000);
+    return state;
 }
 
 static long established(void)
