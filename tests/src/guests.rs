@@ -36,7 +36,7 @@ pub struct Guest {
 }
 
 const fn rust(name: &'static str, args: &'static [&'static str]) -> Guest {
-    Guest { name, language: Language::Rust, args, input_bytes: 0, limit: Duration::from_secs(30) }
+    Guest { name, language: Language::Rust, args, input_bytes: 0, limit: Duration::from_secs(300) }
 }
 
 const fn c(name: &'static str) -> Guest {

@@ -15,7 +15,7 @@ use wayfarer_tests::stage::Stage;
 use wayfarer_tests::vm::{Nodes, Way};
 
 /// How long a guest may take on a node.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A node's memory: all guests lie in it twice, in the initrd and as files that have been read.
 const MEMORY_MIB: u32 = 256;

@@ -96,7 +96,7 @@ static void ask_beside(int question, int answer, int round)
     char byte = round, back;
     struct pollfd ready = {answer, POLLIN, 0};
     CHECK(write(question, &byte, 1) == 1);
-    CHECK(poll(&ready, 1, 60000) == 1 && read(answer, &back, 1) == 1);
+    CHECK(poll(&ready, 1, 300000) == 1 && read(answer, &back, 1) == 1);
     CHECK(back == (char)(byte + 1));
 }
 
@@ -209,7 +209,7 @@ static void attack(uint64_t seed)
 /* Ends everybody who is nobody, and waits until nobody is left. */
 static void end_all(pid_t beside)
 {
-    double limit = now() + 30;
+    double limit = now() + 300;
     int status;
     while (errno = 0, getpriority(PRIO_USER, NOBODY) != -1 || errno != ESRCH) {
         pid_t killer = fork(), ended;
