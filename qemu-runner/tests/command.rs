@@ -20,7 +20,7 @@ use wayfarer_proto::errno::Errno;
 fn run(fake: &Fake) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wayfarer"));
     // Any file will do for a kernel that no fake reads.
-    command.args(["run", "--timeout", "20", "--kernel"]).arg(fake.program());
+    command.args(["run", "--timeout", "300", "--kernel"]).arg(fake.program());
     command.arg("--qemu").arg(fake.program()).args(["busybox", "true", "--nodes"]);
     command
 }
@@ -65,18 +65,19 @@ fn signal_and_failures_have_their_statuses() {
 
 /// Waits until the node heard a frame that `wanted` accepts.
 fn await_frame(fake: &Fake, wanted: impl Fn(&ToNode) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(100);
     while !fake.heard("heard").iter().any(&wanted) {
         assert!(Instant::now() < deadline, "the node heard {:?}", fake.heard("heard"));
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// A node whose program runs until the file `go` appears.
+/// A node whose program runs until the file `go` appears; then it powers off when told to.
 fn waiting() -> Fake {
-    let script = "cat $D/hello $D/started\n\
-                  (until [ -e $D/go ]; do sleep 0.02; done; cat $D/exit) &\n\
-                  cat >$D/heard";
+    let script = "cat $D/hello $D/started; exec 3<&0; cat <&3 >$D/heard &\n\
+                  until [ -e $D/go ]; do sleep 0.02; done; cat $D/exit\n\
+                  until tail -c 1 $D/heard | od -An -tu1 | grep -qx ' *8'; do sleep 0.02; done\n\
+                  exit 33";
     Fake::new(script)
         .says("started", &[started(Ok(()))])
         .says("exit", &[exit(ExitStatus::Exited(3))])
@@ -106,7 +107,8 @@ fn first_interrupt_goes_to_the_program_the_second_ends_the_command() {
 
 #[test]
 fn closed_output_becomes_sigpipe() {
-    let script = "cat $D/hello $D/started; (sleep 0.3; cat $D/out) & cat >$D/heard";
+    let script = "cat $D/hello $D/started\n\
+                  (until [ -e $D/go ]; do sleep 0.02; done; cat $D/out) & cat >$D/heard";
     let fake = Fake::new(script)
         .says("started", &[started(Ok(()))])
         .says("out", &[FromNode::Stdout(b"nobody reads".to_vec())]);
@@ -117,6 +119,7 @@ fn closed_output_becomes_sigpipe() {
         .spawn()
         .unwrap();
     drop(child.stdout.take());
+    let_go(&fake);
     await_frame(&fake, |frame| *frame == ToNode::Signal(13));
     child.kill().unwrap();
     child.wait().unwrap();
@@ -161,8 +164,7 @@ fn terminal_is_lent_and_given_back() {
     let size = ToNode::WindowSize(WindowSize { rows: 50, cols: 100 });
     await_frame(&fake, |frame| *frame == size);
     let_go(&fake);
-    // The fake never powers off; what it cost is the wait for that.
-    child.wait().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
     let after = tcgetattr(&slave).unwrap();
     assert_eq!(after.local_modes, before.local_modes);
     drop(slave);

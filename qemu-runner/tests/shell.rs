@@ -51,10 +51,10 @@ fn keys_make_signals(person: &mut Person) {
 }
 
 fn jobs_are_controlled(person: &mut Person) {
-    command(person, "sleep 100 &");
+    command(person, "sleep 10000 &");
     assert!(command(person, "jobs").contains("Running"));
     person.types("fg\n");
-    person.sees("sleep 100\r\n");
+    person.sees("sleep 10000\r\n");
     // The shell names the job before it is in the foreground; until then the key means nothing.
     person.presses_until("\x1a", "Stopped");
     person.sees(PROMPT);
