@@ -25,10 +25,10 @@ use crate::vm::{Outputs, Vm};
 use crate::wiring::{self, Others, Port};
 
 /// How long all nodes may take to boot. 20 ms is usual; a busy host needs more.
-const BOOT_LIMIT: Duration = Duration::from_secs(30);
+const BOOT_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long QEMU may take to listen on its sockets.
-const LISTEN_LIMIT: Duration = Duration::from_secs(10);
+const LISTEN_LIMIT: Duration = Duration::from_secs(60);
 
 /// The largest packet between nodes in bytes; the second one through taps, whose bridge would have
 /// to find as much memory in one piece for each packet.

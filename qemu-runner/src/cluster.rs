@@ -22,8 +22,8 @@ use crate::shared::{NoSharedMemory, SharedMemory};
 use crate::vm::{Ending, Vm};
 use crate::wiring::{self, NodeLimit};
 
-/// How long a node may take to power off by itself.
-const POWER_OFF: Duration = Duration::from_secs(2);
+/// How long a node may take to power off by itself, on a host that has other things to do.
+const POWER_OFF: Duration = Duration::from_secs(10);
 
 /// What the name of a socket ends in while its link is cut.
 const CUT: &str = ".cut";

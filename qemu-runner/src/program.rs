@@ -19,7 +19,7 @@ const ENVIRONMENT: [&str; 4] = ["PATH=/bin", "HOME=/root", "USER=root", "TERM=du
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long to wait for the reason of a broken wire.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Why a program did not run to its end.
 #[derive(Debug, thiserror::Error)]

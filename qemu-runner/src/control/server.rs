@@ -15,7 +15,7 @@ use crate::console::ConsoleSender;
 use crate::reporter::{Report, Reporter};
 
 /// How long nodes may take to say what they hold.
-const ANSWER: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long a move may take, or be refused: longer than a link is believed in.
 const MOVE: Duration = Duration::from_secs(40);
