@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium};
 use smoltcp::phy::{RxToken, TxToken};
 use smoltcp::time::Instant;
+use smoltcp::wire::{IPV4_HEADER_LEN, TCP_HEADER_LEN};
 use wayfarer_proto::id::NodeId;
 
 use super::echo;
@@ -261,6 +262,12 @@ impl Departure<'_> {
     /// Whether the port takes a segment now.
     pub(super) fn is_ready(&mut self) -> bool {
         self.outlet.is_ready()
+    }
+
+    /// Whether the segment just sent has no room for more, so that another may follow.
+    pub(super) fn sent_full(&self) -> bool {
+        let most = self.capabilities.max_transmission_unit - IPV4_HEADER_LEN - TCP_HEADER_LEN;
+        self.sent.is_some_and(|span| span.len >= most)
     }
 }
 

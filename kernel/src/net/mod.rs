@@ -20,6 +20,7 @@
 //! frames (the acknowledgement rides on the message), a message costs 40 bytes of headers (no TCP
 //! options on data), and nothing waits for a timer while the peer answers (Nagle is off).
 
+mod budget;
 mod clock;
 mod config;
 mod connection;

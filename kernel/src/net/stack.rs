@@ -16,6 +16,7 @@ use wayfarer_proto::node;
 use wayfarer_proto::shared::{self, Header, Op};
 use wayfarer_proto::time::Instant;
 
+use super::budget::Budget;
 use super::clock;
 use super::config::{Config, ConfigError};
 use super::device::{Arrival, Fabric, Received};
@@ -30,13 +31,6 @@ use super::segment::Incoming;
 use super::slot::{Kind, Owner, Slot};
 use super::streams::{Ring, StreamId, Streams};
 use super::table::{SlotId, Table};
-
-/// What one poll may move in each direction, in bytes, so that no task waits long for the network
-/// (architecture.md, D2); what remains is moved by the next.
-const POLL_BYTES: usize = 64 * 1024;
-
-/// What a frame costs at least, however short, in bytes of [`POLL_BYTES`].
-const FRAME_COST: usize = 1024;
 
 /// How many segments a connection may send before it is the next one's turn.
 const QUANTUM: u64 = 4;
@@ -342,9 +336,9 @@ impl Core {
             && let Some(slot) = self.table.get_mut(id)
         {
             slot.arrive(&mut self.interface, &mut device, self.now);
-            if self.settle(id).is_some_and(|next| next <= self.now) {
-                self.table.enqueue(id);
-            }
+            self.conclude(id);
+            // Tasks most often answer before its turn to send, which tells when the next one is.
+            self.table.enqueue(id);
         } else {
             self.totals.unmatched += 1;
             let now = clock::to_tcp(self.now);
@@ -371,6 +365,10 @@ impl Core {
             }
             budget.spend(device.sent.map_or(0, |span| span.len));
             sent += 1;
+            if !device.sent_full() {
+                // It was the last, as a rule: what else there is `settle` finds.
+                break;
+            }
         }
         self.totals.frames_out += sent;
         self.totals.retransmissions += slot.counters.retransmissions - repeated;
@@ -409,11 +407,17 @@ impl Core {
     }
 
     /// Draws the conclusions from a connection's new state, after anything that may have changed
-    /// it, and sees to it that it is polled in time. Returns when that is.
-    pub(super) fn settle(&mut self, id: SlotId) -> Option<Instant> {
+    /// it.
+    fn conclude(&mut self, id: SlotId) {
         self.settle_dial(id);
         self.settle_backlog(id);
         self.count(id);
+    }
+
+    /// As [`conclude`](Self::conclude), and sees to it that the connection is polled in time.
+    /// Returns when that is.
+    fn settle(&mut self, id: SlotId) -> Option<Instant> {
+        self.conclude(id);
         let now = self.now;
         let slot = self.table.get_mut(id)?;
         let next = slot.poll_at(&mut self.interface, now);
@@ -472,24 +476,5 @@ impl Core {
     /// Every connection, for `/proc`.
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.table.iter()
-    }
-}
-
-/// The bytes one poll may still move.
-struct Budget {
-    left: usize,
-}
-
-impl Budget {
-    const fn new() -> Self {
-        Self { left: POLL_BYTES }
-    }
-
-    fn spend(&mut self, bytes: usize) {
-        self.left = self.left.saturating_sub(bytes.max(FRAME_COST));
-    }
-
-    const fn is_spent(&self) -> bool {
-        self.left == 0
     }
 }
