@@ -310,7 +310,7 @@ impl Node {
                 let network = self.network.as_ref().and_then(Network::poll_at);
                 let timers = self.kernel.timers.next_deadline();
                 let outside = self.outside.as_ref().and_then(|outside| outside.poll_at());
-                let deadline = [network, timers, outside].into_iter().flatten().min();
+                let deadline = Instant::first([network, timers, outside]);
                 self.kernel.laps.mark(Stage::Resting);
                 self.wait(deadline.map(|deadline| deadline.0));
                 self.kernel.laps.mark(Stage::Waiting);

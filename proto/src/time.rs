@@ -15,6 +15,15 @@ impl Instant {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The first of these times that there are and that come; `None` if there is none.
+    ///
+    /// Without the branches of an iterator of options, for the loop that every message passes.
+    pub fn first<const N: usize>(times: [Option<Self>; N]) -> Option<Self> {
+        let earlier = |first: Self, time: &Option<Self>| first.min(time.unwrap_or(Self::NEVER));
+        let first = times.iter().fold(Self::NEVER, earlier);
+        (first != Self::NEVER).then_some(first)
+    }
 }
 
 impl Add<Duration> for Instant {

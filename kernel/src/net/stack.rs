@@ -312,8 +312,7 @@ impl Stack {
             (self.frames_left || core.table.has_queued()).then_some(core.now)
         };
         let streams = core.streams.poll_at(core.now);
-        let others = [core.table.next_timer(), core.neighbours.poll_at(), streams];
-        queued.into_iter().chain(others.into_iter().flatten()).min()
+        Instant::first([queued, core.table.next_timer(), core.neighbours.poll_at(), streams])
     }
 }
 
@@ -429,7 +428,7 @@ impl Core {
             (Owner::Nobody { until }, _) => Some(until),
             (_, dial) => dial.and_then(|dial| dial.retry_at),
         };
-        let next = [next, own, slot.silence_ends_at()].into_iter().flatten().min()?;
+        let next = Instant::first([next, own, slot.silence_ends_at()])?;
         if next > now {
             self.table.arm(id, next);
         }

@@ -411,9 +411,9 @@ impl Streams {
             None if !self.queue.is_empty() || !self.strays.is_empty() => Some(now),
             None => None,
         };
-        let look = (self.len() > 0 && self.look_at != Instant::NEVER).then_some(self.look_at);
+        let look = (self.len() > 0).then_some(self.look_at);
         let timer = self.timers.first().map(|&(at, _)| at);
-        [retry, look, timer].into_iter().flatten().min()
+        Instant::first([retry, look, timer])
     }
 }
 
