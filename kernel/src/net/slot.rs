@@ -194,6 +194,13 @@ impl Slot {
         matches!(self.socket().state(), Established | CloseWait | FinWait1 | FinWait2)
     }
 
+    /// Whether its state says nothing new: it is not being dialled or waiting to be accepted, and
+    /// is counted if it is to be.
+    pub(super) fn is_concluded(&self) -> bool {
+        let is_open = self.dial.is_none() && self.owner != Owner::Backlog;
+        is_open && self.is_kept() == self.is_counted
+    }
+
     /// The peer was heard of elsewhere.
     pub(super) fn note_heard(&mut self, at: Instant) {
         self.heard_at = self.heard_at.max(at);

@@ -408,6 +408,9 @@ impl Core {
     /// Draws the conclusions from a connection's new state, after anything that may have changed
     /// it.
     fn conclude(&mut self, id: SlotId) {
+        if self.table.get(id).is_none_or(Slot::is_concluded) {
+            return;
+        }
         self.settle_dial(id);
         self.settle_backlog(id);
         self.count(id);
