@@ -395,10 +395,13 @@ impl Node {
     fn receive(&mut self) -> bool {
         let Some(port) = &mut self.console_port else { return false };
         let length = port.receive(&mut self.piece);
+        if length == 0 {
+            return false;
+        }
         for frame in self.kernel.console.receive(&self.piece[..length]) {
             runner::handle(&self.kernel, frame);
         }
-        length > 0
+        true
     }
 
     fn transmit(&mut self) -> bool {
