@@ -53,10 +53,14 @@ impl Laps {
     }
 
     /// Says that `stage` ends here.
+    #[inline]
     pub fn mark(&self, stage: Stage) {
-        if !self.running.get() {
-            return;
+        if self.running.get() {
+            self.end_lap(stage);
         }
+    }
+
+    fn end_lap(&self, stage: Stage) {
         let now = self.clock.now_ns();
         let lap = now - self.last.replace(now);
         if stage == Stage::User && !self.user.replace(true) {
