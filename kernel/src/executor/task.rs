@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::panic::Location;
 use core::pin::Pin;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 
 use spin::Mutex;
@@ -117,7 +118,7 @@ impl Ready {
 struct TaskWaker {
     id: TaskId,
     priority: Priority,
-    queued: Mutex<bool>,
+    queued: AtomicBool,
     ready: Arc<Mutex<Ready>>,
 }
 
@@ -127,9 +128,7 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let mut queued = self.queued.lock();
-        if !*queued {
-            *queued = true;
+        if !self.queued.swap(true, Ordering::AcqRel) {
             self.ready.lock().queue(self.priority).push_back(self.id);
         }
     }
@@ -207,7 +206,7 @@ impl Inner {
     fn new_waker(&self, priority: Priority) -> Arc<TaskWaker> {
         let id = self.tasks.borrow_mut().reserve();
         let ready = Arc::clone(&self.ready);
-        Arc::new(TaskWaker { id, priority, queued: Mutex::new(false), ready })
+        Arc::new(TaskWaker { id, priority, queued: AtomicBool::new(false), ready })
     }
 
     fn insert(
@@ -241,7 +240,7 @@ impl Inner {
     fn take(&self, id: TaskId) -> Option<(BoxedTask, Waker, &'static Location<'static>)> {
         let mut tasks = self.tasks.borrow_mut();
         let task = tasks.get_mut(id)?;
-        *task.notice.queued.lock() = false;
+        task.notice.queued.store(false, Ordering::Release);
         let waker = Waker::from(Arc::clone(&task.notice));
         Some((task.future.take()?, waker, task.started))
     }
