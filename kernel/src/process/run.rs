@@ -132,7 +132,7 @@ impl Running {
                 let _stoppable = self.thread.stoppable();
                 body.wait_resumed().await;
             }
-            if self.expire_cpu_timers().await == Next::End {
+            if body.cpu_timers.are_armed() && self.expire_cpu_timers().await == Next::End {
                 return Next::End;
             }
             if body.is_freezing() || body.is_being_copied() || body.is_stopped() {

@@ -132,10 +132,9 @@ impl Running {
     /// Waits for the answer to a request that was made, and writes the memory that came with it.
     pub async fn await_reply(&self, seq: CallSeq) -> Reply {
         let delivered = self.thread.delivered(seq).await;
-        let memory = self.local_memory();
         for out in &delivered.outs {
             // It was writable when the call was made; a thread that unmapped it since lost it.
-            let _ = memory.write(out.addr, &out.bytes).await;
+            let _ = self.local_memory().write(out.addr, &out.bytes).await;
         }
         delivered.reply
     }
@@ -144,9 +143,9 @@ impl Running {
     async fn gather(&self, call: &Call) -> WireCall {
         let row = call.sysno.row();
         let args = Args::new(&call.args[..row.args.len()]);
-        let memory = self.local_memory();
         let mut gather = Gather::new(row, args);
         while let Some(wanted) = gather.wanted() {
+            let memory = self.local_memory();
             match wanted.memory {
                 Wanted::Write => {
                     let kind = AccessKind::Write;
