@@ -98,8 +98,8 @@ impl Returns {
 
 impl DeputyDriver {
     /// Notes a call of the body.
-    pub(super) fn note_write(&self, number: u16, args: &Args) {
-        if Sysno::from_number(number.into()) == Some(Sysno::write) {
+    pub(super) fn note_write(&self, sysno: Option<Sysno>, args: &Args) {
+        if sysno == Some(Sysno::write) {
             self.ahead.fd.set(Some(Fd(args.get(0) as i32)));
             self.ahead.idle.set(0);
         }

@@ -279,16 +279,20 @@ impl DeputyDriver {
 
     /// Executes what the body asks, through the one door of home.
     fn execute(self: &Rc<Self>, tid: Tid, seq: CallSeq, asked: Asked) {
-        self.count(&asked);
-        if let Asked::Call { number, args } = &asked {
-            self.note_write(*number, args);
-            self.note_read(seq, *number, args);
+        let sysno = match &asked {
+            Asked::Call { number, .. } => Sysno::from_number((*number).into()),
+            _ => None,
+        };
+        self.count(&asked, sysno);
+        if let Asked::Call { args, .. } = &asked {
+            self.note_write(sysno, args);
+            self.note_read(seq, sysno, args);
         }
         let Some(thread) = self.home.thread(tid) else {
             return self.finish(tid, seq, Errno::ESRCH.into());
         };
         let request = match asked {
-            Asked::Call { number, args } => match Sysno::from_number(number.into()) {
+            Asked::Call { args, .. } => match sysno {
                 Some(sysno) => Request::Call(Call { sysno, args: args.registers() }),
                 None => return self.finish(tid, seq, Errno::ENOSYS.into()),
             },
@@ -316,15 +320,15 @@ impl DeputyDriver {
         }
     }
 
-    /// Counts a request of a body that is away.
-    fn count(&self, asked: &Asked) {
+    /// Counts a request of a body that is away: a call, if the table has it.
+    fn count(&self, asked: &Asked, sysno: Option<Sysno>) {
         if self.partner.borrow().is_some() {
             return;
         }
         self.round_trips.set(self.round_trips.get() + 1);
         let away = &self.home.away;
         let counter = match asked {
-            Asked::Call { number, .. } => match Sysno::from_number((*number).into()) {
+            Asked::Call { .. } => match sysno {
                 Some(sysno) if sysno.row().class == Class::Special => &away.special,
                 _ => &away.remote,
             },

@@ -125,9 +125,9 @@ impl Drop for Lent {
 
 impl DeputyDriver {
     /// Notes a call of the body.
-    pub(super) fn note_read(&self, seq: CallSeq, number: u16, args: &Args) {
+    pub(super) fn note_read(&self, seq: CallSeq, sysno: Option<Sysno>, args: &Args) {
         let mut reading = self.ahead.reading.get();
-        match Sysno::from_number(number.into()) {
+        match sysno {
             Some(Sysno::read) => {
                 let length = usize::try_from(args.get(2)).unwrap_or(usize::MAX);
                 reading.read(seq, Fd(args.get(0) as i32), length);
