@@ -38,7 +38,7 @@ pub enum AssembleError {
 impl fmt::Display for AssembleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Archive(error) => write!(f, "initial files: {error:?}"),
+            Self::Archive(error) => write!(f, "initial files: {error}"),
             Self::Own(errno) => write!(f, "file systems: {errno}"),
         }
     }

@@ -217,6 +217,11 @@ impl Initrd {
         self.entries.values().map(Entry::size).sum()
     }
 
+    /// How many files it has, of any kind.
+    pub fn count(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
     /// The archive for QEMU's `-initrd`.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 //! The format: Linux, `Documentation/driver-api/early-userspace/buffer-format.rst`. Several
 //! archives may follow each other, with zeroes between.
 
+use core::fmt;
+
 use wayfarer_proto::linux::fcntl::PATH_MAX;
 
 /// Bytes of a header.
@@ -21,6 +23,18 @@ pub enum CpioError {
     Truncated(usize),
     /// The name here is empty, longer than `PATH_MAX` or not terminated.
     BadName(usize),
+}
+
+impl fmt::Display for CpioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, at) = match self {
+            Self::BadMagic(at) => ("no header", at),
+            Self::BadNumber(at) => ("no number in the header", at),
+            Self::Truncated(at) => ("it ends too early for what begins", at),
+            Self::BadName(at) => ("no name", at),
+        };
+        write!(f, "damaged archive: {what} at byte {at}")
+    }
 }
 
 /// One file of an archive.

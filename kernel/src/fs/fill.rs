@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::fmt;
 
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::stat::{DeviceNumber, FileType, PERMISSIONS};
@@ -25,6 +26,15 @@ pub enum FillError {
         /// Why not.
         errno: Errno,
     },
+}
+
+impl fmt::Display for FillError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Archive(error) => write!(f, "{error}"),
+            Self::File { path, errno } => write!(f, "/{}: {errno}", path.escape_ascii()),
+        }
+    }
 }
 
 impl From<CpioError> for FillError {
@@ -251,9 +261,9 @@ mod tests {
         assert_eq!(error("../etc", 0o100644), refused("../etc", Errno::EINVAL));
         assert_eq!(error("odd", 0o000644), refused("odd", Errno::EINVAL));
         assert_eq!(error("dev", 0o100644), refused("dev", Errno::EISDIR));
-        assert_eq!(
-            fill(&tree.vfs, b"junk", &tree.asker),
-            Err(FillError::Archive(CpioError::Truncated(0)))
-        );
+        assert_eq!(error("odd\n", 0o000644).to_string(), "/odd\\n: EINVAL");
+        let damaged = fill(&tree.vfs, b"junk", &tree.asker).unwrap_err();
+        assert_eq!(damaged, FillError::Archive(CpioError::Truncated(0)));
+        assert!(damaged.to_string().ends_with("begins at byte 0"), "{damaged}");
     }
 }

@@ -341,7 +341,10 @@ const MOST: u32 = 64 * 1024;
 /// Memory in MiB for programs beside these files, which are held in memory, too.
 fn enough_mib(files: &Initrd) -> u32 {
     const PROGRAMS: u32 = 128;
-    let held = u32::try_from(files.size() >> 20).unwrap_or(MOST);
+    // A node has an inode for every two pages that are free when it fills its file system.
+    const PER_FILE: u64 = 2 * 4096;
+    let held = files.size() + files.count() * PER_FILE;
+    let held = u32::try_from(held >> 20).unwrap_or(MOST);
     let beyond_small = held.saturating_sub(PROGRAMS / 8);
     PROGRAMS.saturating_add(beyond_small).min(MOST)
 }
@@ -435,6 +438,16 @@ mod tests {
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn many_small_files_have_room() {
+        let mut files = Initrd::bare();
+        assert_eq!(enough_mib(&files), 128);
+        for number in 0..50_000 {
+            files.add_file(&format!("/{number}"), 0o644, vec![b'x']);
+        }
+        assert!(enough_mib(&files) >= 128 - 16 + 50_000 / (1 << 20 >> 13));
     }
 
     #[test]
