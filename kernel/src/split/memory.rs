@@ -127,34 +127,46 @@ impl RemoteMemory {
         self.append_rest(at, rest, data).await.map_err(|error| error.after(copied))
     }
 
-    /// Appends what did not come early. All its windows are on the way at once; none is when this
-    /// returns.
+    /// Appends what did not come early.
     async fn append_rest(
         &self,
         address: UserAddr,
         length: usize,
         data: &mut Vec<u8>,
     ) -> Result<(), MemoryError> {
-        let ask = |(addr, len): (UserAddr, usize)| {
-            self.begin(MemoryRequest::CopyIn { addr, len: len as u32 })
+        let ask = |addr, length| MemoryRequest::CopyIn { addr, len: length as u32 };
+        let append = |reply, wanted| {
+            let MemoryReply::Bytes { mut bytes } = reply else { return 0 };
+            bytes.truncate(wanted);
+            let length = bytes.len();
+            data.append(&mut bytes);
+            length
         };
-        let rest = (address, length);
-        let begun: Vec<Begun> = self.windows(rest).map(ask).collect::<Result<_, _>>()?;
+        self.transfer((address, length), ask, append).await
+    }
+
+    /// Makes a request of each window of `span`, all on the way at once, and gives each answer to
+    /// `take`, with the length of its window, which says how many bytes were copied: up to the
+    /// first that is short. Unless the body is lost, no request is on the way when this returns.
+    async fn transfer(
+        &self,
+        span: (UserAddr, usize),
+        mut request: impl FnMut(UserAddr, usize) -> MemoryRequest,
+        mut take: impl FnMut(MemoryReply, usize) -> usize,
+    ) -> Result<(), MemoryError> {
+        let begin = |(addr, length)| Ok((length, self.begin(request(addr, length))?));
+        let begun: Vec<(usize, Begun)> = self.windows(span).map(begin).collect::<Result<_, _>>()?;
         let mut copied = 0;
         let mut outcome = Ok(());
-        for ((_, wanted), begun) in self.windows(rest).zip(begun) {
+        for (wanted, begun) in begun {
             let reply = self.answer(begun).await?;
-            if outcome.is_err() {
-                continue;
+            if outcome.is_ok() {
+                let done = take(reply, wanted);
+                copied += done;
+                if done < wanted {
+                    outcome = Err(MemoryError::Fault { copied });
+                }
             }
-            let mut bytes =
-                if let MemoryReply::Bytes { bytes } = reply { bytes } else { Vec::new() };
-            bytes.truncate(wanted);
-            copied += bytes.len();
-            if bytes.len() < wanted {
-                outcome = Err(MemoryError::Fault { copied });
-            }
-            data.append(&mut bytes);
         }
         outcome
     }
@@ -169,36 +181,25 @@ impl RemoteMemory {
     }
 
     /// As [`UserMemory::move_out`](crate::syscall::UserMemory::move_out).
-    pub async fn give(&self, addr: UserAddr, bytes: Vec<u8>) -> Result<(), MemoryError> {
+    pub async fn give(&self, address: UserAddr, bytes: Vec<u8>) -> Result<(), MemoryError> {
         let length = bytes.len();
         if length > self.window() {
-            return self.write(addr, &bytes).await;
+            return self.write(address, &bytes).await;
         }
-        let copied = counted(&self.ask(MemoryRequest::CopyOut { addr, bytes }).await?);
-        if copied < length { Err(MemoryError::Fault { copied }) } else { Ok(()) }
+        let mut whole = Some(bytes);
+        let send =
+            |addr, _| MemoryRequest::CopyOut { addr, bytes: whole.take().unwrap_or_default() };
+        self.transfer((address, length), send, counted).await
     }
 
-    /// As [`UserMemory::copy_out`](crate::syscall::UserMemory::copy_out). All its windows are on
-    /// the way at once; none is when this returns.
+    /// As [`UserMemory::copy_out`](crate::syscall::UserMemory::copy_out).
     pub async fn write(&self, address: UserAddr, data: &[u8]) -> Result<(), MemoryError> {
-        let send = |((addr, _), piece): ((UserAddr, usize), &[u8])| {
-            self.begin(MemoryRequest::CopyOut { addr, bytes: piece.to_vec() })
+        let mut pieces = data.chunks(self.window());
+        let send = |addr, _| {
+            let piece = pieces.next().unwrap_or_default();
+            MemoryRequest::CopyOut { addr, bytes: piece.to_vec() }
         };
-        let pieces = data.chunks(self.window());
-        let windows = self.windows((address, data.len()));
-        let begun: Vec<Begun> = windows.zip(pieces.clone()).map(send).collect::<Result<_, _>>()?;
-        let mut copied = 0;
-        let mut outcome = Ok(());
-        for (piece, begun) in pieces.zip(begun) {
-            let done = counted(&self.answer(begun).await?);
-            if outcome.is_ok() {
-                copied += done;
-                if done < piece.len() {
-                    outcome = Err(MemoryError::Fault { copied });
-                }
-            }
-        }
-        outcome
+        self.transfer((address, data.len()), send, counted).await
     }
 
     /// As [`UserMemory::copy_in_str`](crate::syscall::UserMemory::copy_in_str).
@@ -233,7 +234,7 @@ impl RemoteMemory {
             AccessKind::Write => MemoryRequest::ProbeOut { addr, len },
             AccessKind::Read | AccessKind::Execute => MemoryRequest::ProbeIn { addr, len },
         };
-        let done = counted(&self.ask(request).await?);
+        let done = counted(self.ask(request).await?, length);
         if done == 0 && length > 0 { Err(MemoryError::Fault { copied: 0 }) } else { Ok(done) }
     }
 
@@ -304,9 +305,9 @@ impl RemoteMemory {
     }
 }
 
-/// How many bytes a reply says were done.
-fn counted(reply: &MemoryReply) -> usize {
-    if let MemoryReply::Count { bytes } = reply { *bytes as usize } else { 0 }
+/// How many bytes of `length` a reply says were done.
+fn counted(reply: MemoryReply, length: usize) -> usize {
+    if let MemoryReply::Count { bytes } = reply { length.min(bytes as usize) } else { 0 }
 }
 
 impl BodyDriver {
