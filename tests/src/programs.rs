@@ -122,7 +122,7 @@ impl Program {
         match &self.runner {
             Runner::Interpreter(interpreter) => {
                 initrd.add_host_program(interpreter)?;
-                initrd.add_host_path(&self.path)?;
+                initrd.add_host_path(&self.path, false)?;
             }
             Runner::Compiled { command, executable } => {
                 let unreadable =
@@ -134,7 +134,7 @@ impl Program {
         for tool in &self.tools {
             initrd.add_host_program(tool)?;
         }
-        self.files.iter().try_for_each(|file| initrd.add_host_path(file))
+        self.files.iter().try_for_each(|file| initrd.add_host_path(file, false))
     }
 
     /// A script of the corpus's kind that becomes this program, once it is packed.

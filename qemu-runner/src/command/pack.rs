@@ -32,11 +32,11 @@ pub(crate) fn program(options: &RunOptions) -> Result<(Initrd, Start), Failure> 
     Ok((initrd, start))
 }
 
-/// Adds what `--file` names.
+/// Adds what `--file` names; a file takes the place of one that every node has.
 pub(crate) fn add_files(initrd: &mut Initrd, files: &[HostFile]) -> Result<(), Failure> {
     for HostFile { host, guest } in files {
         match guest {
-            None => initrd.add_host_path(host)?,
+            None => initrd.add_host_path(host, true)?,
             Some(guest) if host.is_dir() => initrd.add_tree(guest, host)?,
             Some(guest) => initrd.add_host_file(guest, host)?,
         }
@@ -79,7 +79,7 @@ fn add_terminal(initrd: &mut Initrd) -> Result<(), Failure> {
     let Some(letter) = term.chars().next().filter(|_| !term.contains('/')) else { return Ok(()) };
     let databases = TERMINAL_DATABASES.iter().map(|database| format!("{database}/{letter}/{term}"));
     for path in databases.map(PathBuf::from).filter(|path| path.is_file()) {
-        initrd.add_host_path(&path)?;
+        initrd.add_host_path(&path, false)?;
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ fn add_named(initrd: &mut Initrd, arguments: &[String]) -> Result<(), Failure> {
     for name in names {
         let path = std::path::absolute(name).unwrap_or_else(|_| PathBuf::from(name));
         if !is_of_the_node(&path) && prepare::readable(&path).is_ok() && path.is_file() {
-            initrd.add_host_path(&path)?;
+            initrd.add_host_path(&path, false)?;
         }
     }
     Ok(())
@@ -161,6 +161,19 @@ mod tests {
     }
 
     #[test]
+    fn links_to_programs_come_with_libraries() {
+        let directory = tempfile::tempdir().unwrap();
+        let this = std::env::current_exe().unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&this, &link).unwrap();
+        let mut initrd = Initrd::bare();
+        add_files(&mut initrd, &[HostFile { host: link, guest: None }]).unwrap();
+        for library in wayfarer::libraries::closure(&[this]).unwrap() {
+            assert!(initrd.has_file(&library.to_string_lossy()), "{library:?}");
+        }
+    }
+
+    #[test]
     fn scripts_come_with_their_interpreter() {
         let directory = tempfile::tempdir().unwrap();
         let script = directory.path().join("script");
@@ -177,6 +190,16 @@ mod tests {
         std::fs::write(&script, "#!/bin/sh\n").unwrap();
         initrd.add_file("/bin/sh", 0o755, b"ours".to_vec());
         pack(&mut initrd, &script.to_string_lossy()).unwrap();
+    }
+
+    #[test]
+    fn files_that_are_asked_for_replace_what_a_node_has() {
+        let mut initrd = Initrd::new().unwrap();
+        let named = |name: &str| HostFile { host: PathBuf::from(name), guest: None };
+        add_named(&mut initrd, &["/etc/passwd".to_owned()]).unwrap();
+        assert!(initrd.size() == Initrd::new().unwrap().size(), "a node has one already");
+        add_files(&mut initrd, &[named("/etc/passwd")]).unwrap();
+        assert!(initrd.size() != Initrd::new().unwrap().size());
     }
 
     #[test]

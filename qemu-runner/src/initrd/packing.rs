@@ -29,13 +29,13 @@ impl Initrd {
     }
 
     /// Adds a file or directory of the host at the same path, with the libraries that the programs
-    /// in it need. What is there already stays.
+    /// in it need. With `replace` a file takes the place of what is there, else that stays.
     ///
     /// # Errors
     /// As [`add_host_program`](Self::add_host_program), but a file need not be a program.
-    pub fn add_host_path(&mut self, host: &Path) -> Result<(), InitrdError> {
+    pub fn add_host_path(&mut self, host: &Path, replace: bool) -> Result<(), InitrdError> {
         let host = std::path::absolute(host).map_err(unreadable(host))?;
-        self.mirror(&host, false)?;
+        self.mirror(&host, replace)?;
         self.add_libraries_below(&host)
     }
 
@@ -78,7 +78,11 @@ impl Initrd {
     }
 
     fn add_libraries_below(&mut self, host: &Path) -> Result<(), InitrdError> {
-        let objects = self.host_files_below(host);
+        let objects = match host.is_dir() {
+            true => self.host_files_below(host),
+            // Under its own name: what a link leads to may have another.
+            false => vec![host.to_owned()],
+        };
         self.add_libraries(&objects)
     }
 
@@ -93,7 +97,7 @@ impl Initrd {
         Ok(())
     }
 
-    /// The files of the host that were added from `directory`, itself included.
+    /// The files of the host that were added from `directory`.
     fn host_files_below(&self, directory: &Path) -> Vec<PathBuf> {
         let files = self.entries.values().filter_map(|entry| match &entry.content {
             Content::Host(path, _) if path.starts_with(directory) => Some(path.clone()),
