@@ -58,6 +58,19 @@ pub trait Asker {
         if self.may(inode, wanted) { Ok(()) } else { Err(Errno::EACCES) }
     }
 
+    /// The largest size that it may give a file (`RLIMIT_FSIZE`).
+    fn largest_file(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// Fails unless it may make a file of `size` bytes of one that has `now`.
+    ///
+    /// # Errors
+    /// `EFBIG`.
+    fn require_size(&self, now: u64, size: u64) -> Result<(), Errno> {
+        if size <= now || size <= self.largest_file() { Ok(()) } else { Err(Errno::EFBIG) }
+    }
+
     /// Whether it leads its session.
     fn leads_session(&self) -> bool {
         self.pid() == self.session()

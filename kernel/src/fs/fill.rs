@@ -242,8 +242,8 @@ mod tests {
         let mut expected = content;
         expected[5000..5007].copy_from_slice(b"changed");
         assert_eq!(tree.read("/data").unwrap(), expected);
-        file.set_size(4097).unwrap();
-        file.set_size(9000).unwrap();
+        file.set_size(4097, &tree.asker).unwrap();
+        file.set_size(9000, &tree.asker).unwrap();
         expected.truncate(4097);
         expected.resize(9000, 0);
         assert_eq!(tree.read("/data").unwrap(), expected, "what was cut off reads as zeroes");

@@ -197,14 +197,15 @@ impl OpenFile {
     /// write(2): tries to write at the offset, or at the end with `O_APPEND`, and moves the offset.
     ///
     /// # Errors
-    /// As [`require_writes`](Self::require_writes) and [`FileObject::write`].
+    /// As [`require_writes`](Self::require_writes) and [`FileObject::write`]; `EFBIG` where the
+    /// asker may not make the file larger.
     pub fn write(&self, data: &[u8], io: &Io<'_>) -> Result<usize, Errno> {
         self.require_writes()?;
         if data.is_empty() {
             return Ok(0);
         }
         let offset = self.end_if_appending()?.unwrap_or_else(|| self.offset.get());
-        let count = self.object.write(offset, data, io)?;
+        let count = self.object.write(offset, self.permitted(offset, data, io)?, io)?;
         self.offset.set(offset.saturating_add(count as u64));
         self.transferred(count, Notice::MODIFY);
         Ok(count)
@@ -234,9 +235,20 @@ impl OpenFile {
         self.require_positions()?;
         self.require_writes()?;
         let offset = self.end_if_appending()?.unwrap_or(offset);
-        let count = self.object.write(offset, data, io)?;
+        let count = self.object.write(offset, self.permitted(offset, data, io)?, io)?;
         self.transferred(count, Notice::MODIFY);
         Ok(count)
+    }
+
+    /// What of `data` lies below the largest size that the asker may give a regular file.
+    fn permitted<'d>(&self, offset: u64, data: &'d [u8], io: &Io<'_>) -> Result<&'d [u8], Errno> {
+        let largest = io.asker.largest_file();
+        if largest >= i64::MAX as u64 || self.inode().file_type() != FileType::Regular {
+            return Ok(data);
+        }
+        io.asker.require_size(offset, offset.saturating_add(1))?;
+        let room = usize::try_from(largest - offset).unwrap_or(usize::MAX);
+        Ok(&data[..data.len().min(room)])
     }
 
     fn transferred(&self, count: usize, notice: Notice) {
@@ -311,12 +323,13 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EINVAL` unless it is a regular file open for writing; as
-    /// [`Inode::set_size`](super::Inode::set_size).
-    pub fn set_size(&self, size: u64) -> Result<(), Errno> {
+    /// [`Inode::set_size`](super::Inode::set_size) and [`Asker::require_size`].
+    pub fn set_size(&self, size: u64, asker: &dyn Asker) -> Result<(), Errno> {
         self.require_not_path()?;
         if self.inode().file_type() != FileType::Regular || !self.flags.get().access().writes() {
             return Err(Errno::EINVAL);
         }
+        asker.require_size(self.object.size(), size)?;
         self.inode().set_size(size)?;
         self.all.watches().happened(&self.dentry, Notice::MODIFY);
         Ok(())

@@ -4,6 +4,7 @@ use alloc::rc::Rc;
 
 use wayfarer_proto::id::{Pid, Tid};
 use wayfarer_proto::linux::capability::CAP_FOWNER;
+use wayfarer_proto::linux::process::RLIMIT_FSIZE;
 use wayfarer_proto::linux::signal::{Signal, SignalSet};
 
 use super::{Home, HomeThread};
@@ -59,6 +60,10 @@ impl Asker for HomeAsker<'_> {
 
     fn root(&self) -> Option<Rc<Dentry>> {
         self.home.files.root()
+    }
+
+    fn largest_file(&self) -> u64 {
+        self.home.limits.borrow().get(RLIMIT_FSIZE).map_or(u64::MAX, |limit| limit.current)
     }
 
     fn is_group_orphaned(&self) -> bool {

@@ -45,6 +45,9 @@ pub fn at_once(caller: &Caller, seq: CallSeq, call: &Call) -> Option<Poll<Reply>
     }
     let begun = kernel.returns.begun();
     let result = handler(caller, call).filter(|result| *result != Err(Errno::ELENT));
+    if let Some(result) = result {
+        home::tell_of_refusal(caller, call, result);
+    }
     let own = begun..kernel.returns.begun();
     if let Some(result) = result
         && !own.is_empty()
@@ -127,7 +130,10 @@ async fn serve_call(caller: &Caller, call: &Call) -> SysResult {
                 let recalled = caller.kernel.recall(&caller.home);
                 caller.thread.killable(&caller.home, recalled).await??;
             }
-            result => return result,
+            result => {
+                home::tell_of_refusal(caller, call, result);
+                return result;
+            }
         }
     }
 }

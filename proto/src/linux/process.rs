@@ -164,6 +164,8 @@ pub const PRCTL_AT_HOME: [u64; 12] = [
 
 /// `RLIM_INFINITY`.
 pub const RLIM_INFINITY: u64 = u64::MAX;
+/// `RLIMIT_FSIZE`.
+pub const RLIMIT_FSIZE: u64 = 1;
 /// `RLIMIT_STACK`.
 pub const RLIMIT_STACK: u64 = 3;
 /// `RLIMIT_CORE`.

@@ -54,8 +54,14 @@ const PARTLY: &[(Sysno, &str)] = &[
     (Sysno::mknod, "block devices cannot be opened"),
     (Sysno::renameat2, "RENAME_WHITEOUT"),
     (Sysno::openat2, "RESOLVE_CACHED"),
-    (Sysno::setrlimit, "RLIMIT_NOFILE and RLIMIT_STACK count, the others are recorded"),
-    (Sysno::prlimit64, "RLIMIT_NOFILE and RLIMIT_STACK count, the others are recorded"),
+    (
+        Sysno::setrlimit,
+        "RLIMIT_FSIZE, RLIMIT_NOFILE and RLIMIT_STACK count, the others are recorded",
+    ),
+    (
+        Sysno::prlimit64,
+        "RLIMIT_FSIZE, RLIMIT_NOFILE and RLIMIT_STACK count, the others are recorded",
+    ),
     (Sysno::getrusage, "time and few counters"),
     (Sysno::restart_syscall, "nothing needs it: waits go on by themselves"),
 ];

@@ -94,6 +94,47 @@ static void process_calls(void)
     CHECK(syscall(SYS_tkill, syscall(SYS_gettid), SIGUSR1) == 0 && came == SIGUSR1);
 }
 
+#define REFUSED(call)                                                                              \
+    do {                                                                                           \
+        CHECK((call) == -1 && errno == EFBIG && came == SIGXFSZ);                                  \
+        came = 0;                                                                                  \
+    } while (0)
+
+/* What RLIMIT_FSIZE allows, and what it says to the rest. */
+static void within_file_size(void)
+{
+    char bytes[150] = "";
+    int ends[2], fd = open("limited", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int full = open("full", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    CHECK(fd >= 0 && write(full, bytes, 150) == 150 && pipe(ends) == 0);
+    struct sigaction action = {.sa_handler = on_signal};
+    struct rlimit limit = {100, 1000};
+    CHECK(sigaction(SIGXFSZ, &action, NULL) == 0 && setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    came = 0;
+    CHECK(write(fd, bytes, 150) == 100 && came == 0);
+    REFUSED(write(fd, bytes, 1));
+    REFUSED(pwrite(fd, bytes, 1, 5000));
+    REFUSED(ftruncate(fd, 101));
+    REFUSED(truncate("limited", 101));
+    REFUSED(fallocate(fd, 0, 0, 101));
+    CHECK(lseek(full, 0, SEEK_SET) == 0);
+    REFUSED(copy_file_range(full, NULL, fd, NULL, 10, 0));
+    CHECK(pwrite(fd, bytes, 150, 60) == 40 && lseek(fd, 0, SEEK_END) == 100);
+    CHECK(pwrite(full, bytes, 10, 90) == 10 && ftruncate(full, 140) == 0);
+    CHECK(write(ends[1], bytes, 150) == 150 && ftruncate(fd, 20) == 0 && came == 0);
+    CHECK(signal(SIGXFSZ, SIG_DFL) != SIG_ERR);
+    pid_t child = fork();
+    int status;
+    if (child == 0) {
+        pwrite(fd, bytes, 1, 100);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WTERMSIG(status) == SIGXFSZ);
+    CHECK(unlink("limited") == 0 && unlink("full") == 0);
+}
+
+static void limit_calls(void) { in_child(within_file_size); }
+
 static void identity_calls(void)
 {
     gid_t groups[64];
@@ -152,6 +193,7 @@ int main(void)
     RUN(file_calls);
     RUN(descriptor_calls);
     RUN(process_calls);
+    RUN(limit_calls);
     RUN(identity_calls);
     RUN(semaphore_calls);
     RUN(no_notices);

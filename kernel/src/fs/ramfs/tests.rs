@@ -52,7 +52,7 @@ fn the_largest_offset_is_efbig() {
     let io = file.io(&tree.asker);
     assert_eq!(file.write_at(i64::MAX as u64, b"x", &io), Err(Errno::EFBIG));
     assert_eq!(file.write_at(i64::MAX as u64 - 1, b"xy", &io), Ok(1));
-    assert_eq!(file.set_size(1 << 63), Err(Errno::EFBIG));
+    assert_eq!(file.set_size(1 << 63, &tree.asker), Err(Errno::EFBIG));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_full_file_system_is_enospc_after_what_fits() {
     assert_eq!(file.write(&vec![7; room + 1], &io), Ok(room), "a short count first");
     assert_eq!(file.write(b"x", &io), Err(Errno::ENOSPC));
     assert_eq!(file.inode().file_system().unwrap().blocks_free, 0);
-    file.set_size(4096).unwrap();
+    file.set_size(4096, &tree.asker).unwrap();
     assert_eq!(file.inode().file_system().unwrap().blocks_free, TEST_PAGES - 1);
     assert_eq!(file.write_at(4096, b"x", &io), Ok(1));
 }
@@ -246,7 +246,7 @@ proptest! {
                     }
                 }
                 Operation::SetSize(size) => {
-                    file.set_size(u64::from(size)).unwrap();
+                    file.set_size(u64::from(size), &tree.asker).unwrap();
                     expected.resize(usize::from(size), 0);
                 }
                 Operation::MapPage(index) => {
@@ -272,15 +272,15 @@ fn what_was_lent_can_be_mapped_when_the_file_system_is_full() {
     let frames: Vec<_> = (0..3).map(|index| program.inode().page(index).unwrap()).collect();
     assert!(frames.iter().all(Option::is_some));
     assert_eq!(program.metadata().blocks, 3 * 8);
-    program.set_size(12_289).unwrap();
+    program.set_size(12_289, &tree.asker).unwrap();
     assert_eq!(program.inode().page(3).err(), Some(Errno::ENOSPC), "a hole needs room");
     let free = |at: &OpenFile| at.inode().file_system().unwrap().blocks_free;
-    full.set_size(0).unwrap();
+    full.set_size(0, &tree.asker).unwrap();
     program.inode().page(3).unwrap();
     assert_eq!(free(&full), TEST_PAGES - 1);
-    program.set_size(5_000).unwrap();
+    program.set_size(5_000, &tree.asker).unwrap();
     assert_eq!(free(&full), TEST_PAGES, "pages lent are given back without having been counted");
-    program.set_size(20_000).unwrap();
+    program.set_size(20_000, &tree.asker).unwrap();
     assert!(program.write_at(8_192, b"x", &program.io(&tree.asker)).is_ok());
     assert_eq!(free(&full), TEST_PAGES - 1);
 }

@@ -189,7 +189,8 @@ impl Vfs {
     /// truncate(2): the file that was.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve) and [`Inode::set_size`]; `EISDIR` for a directory.
+    /// As [`resolve`](Self::resolve), [`Inode::set_size`] and [`Asker::require_size`]; `EISDIR` for
+    /// a directory.
     pub fn truncate(
         &self,
         start: &Rc<Dentry>,
@@ -202,6 +203,7 @@ impl Vfs {
             FileType::Directory => Err(Errno::EISDIR),
             FileType::Regular => {
                 asker.require(&**found.inode(), W_OK)?;
+                asker.require_size(found.inode().metadata().size, size)?;
                 found.inode().set_size(size)?;
                 self.watches().happened(&found, Notice::MODIFY);
                 Ok(Rc::clone(found.inode()))

@@ -183,7 +183,7 @@ fn a_name_only_descriptor_permits_no_input_or_output() {
     assert_eq!(name.read(&mut [0], &io), Err(Errno::EBADF));
     assert_eq!(name.write(b"x", &io), Err(Errno::EBADF));
     assert_eq!(name.seek(0, Whence::Start), Err(Errno::EBADF));
-    assert_eq!(name.set_size(0), Err(Errno::EBADF));
+    assert_eq!(name.set_size(0, &tree.asker), Err(Errno::EBADF));
     assert_eq!(name.metadata().size, 7);
     let link = tree.open("/link", OpenFlags::PATH | OpenFlags::NO_FOLLOW).unwrap();
     assert_eq!(link.metadata().file_type, FileType::Symlink);

@@ -5,8 +5,11 @@ use alloc::rc::Rc;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Pid, UserAddr};
 use wayfarer_proto::linux::Layout;
-use wayfarer_proto::linux::process::Rlimit;
+use wayfarer_proto::linux::process::{RLIM_INFINITY, Rlimit};
+use wayfarer_proto::linux::signal::Signal;
+use wayfarer_proto::table::Sysno;
 
+use crate::fs::Asker as _;
 use crate::process::Home;
 use crate::syscall::{Call, Caller, SysResult};
 
@@ -27,6 +30,30 @@ pub(super) async fn prlimit64(c: &Caller, call: &Call) -> SysResult {
         pid => c.kernel.processes.home(Pid(pid)).ok_or(Errno::ESRCH)?,
     };
     exchange(c, &target, call.args[1], call.addr(2), call.addr(3)).await
+}
+
+/// Calls that make files larger, and that `RLIMIT_FSIZE` refuses with `EFBIG`. Others have meanings
+/// of their own for that.
+const GROWING: [Sysno; 11] = [
+    Sysno::write,
+    Sysno::pwrite64,
+    Sysno::writev,
+    Sysno::pwritev,
+    Sysno::pwritev2,
+    Sysno::truncate,
+    Sysno::ftruncate,
+    Sysno::fallocate,
+    Sysno::sendfile,
+    Sysno::splice,
+    Sysno::copy_file_range,
+];
+
+/// Sends SIGXFSZ to who is refused to make a file larger than `RLIMIT_FSIZE` (setrlimit(2)).
+pub(in crate::syscall) fn tell_of_refusal(c: &Caller, call: &Call, result: SysResult) {
+    let refused = result == Err(Errno::EFBIG) && GROWING.contains(&call.sysno);
+    if refused && c.asker().largest_file() != RLIM_INFINITY {
+        c.raise(Signal::SIGXFSZ);
+    }
 }
 
 /// Sets the limit at `new` unless null, and stores the old one at `old` unless null.

@@ -24,6 +24,7 @@ mod wait;
 
 pub use at_once::{at_once, ends_at_once};
 pub(crate) use ipc::take_back as take_back_semaphores;
+pub(super) use limits::tell_of_refusal;
 
 use alloc::boxed::Box;
 use core::future::ready;

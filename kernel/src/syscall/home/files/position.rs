@@ -23,7 +23,7 @@ pub(in crate::syscall::home) fn lseek(c: &Caller, call: &Call) -> SysResult {
 pub(in crate::syscall::home) fn ftruncate(c: &Caller, call: &Call) -> SysResult {
     let size = size(call)?;
     let file = file(c, call.int(0))?;
-    file.set_size(size)?;
+    file.set_size(size, &c.asker())?;
     cut(c, file.inode(), size);
     Ok(0)
 }

@@ -11,7 +11,7 @@ use wayfarer_proto::table::Sysno;
 
 use super::wait::file;
 use crate::executor::yield_now;
-use crate::fs::OpenFile;
+use crate::fs::{Asker as _, OpenFile};
 use crate::syscall::home::map::pages_gone;
 use crate::syscall::{Call, Caller, SysResult};
 
@@ -27,13 +27,16 @@ pub(super) async fn fallocate(c: &Caller, call: &Call) -> SysResult {
     let end = end.ok_or(Errno::EFBIG)?;
     match mode {
         0 | FALLOC_KEEP_SIZE => {
+            if mode == 0 {
+                c.asker().require_size(file.metadata().size, end)?;
+            }
             let mut at = start;
             while at < end {
                 at = file.inode().reserve(at..end)?;
                 yield_now().await;
             }
             if mode == 0 && file.metadata().size < end {
-                file.set_size(end)?;
+                file.set_size(end, &c.asker())?;
             }
         }
         _ if mode == FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE => {
