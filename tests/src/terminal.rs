@@ -1,6 +1,6 @@
 //! Runs programs on a terminal of the host's Linux (pty(7)), typing on it as a user would.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -60,6 +60,12 @@ impl<'a> Typist<'a> {
     }
 }
 
+/// How often a program is looked at that shows nothing.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// What a terminal does not show within this time after its program has done all is for others.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// Lines and columns of the terminal.
 pub const SIZE: (u16, u16) = (24, 80);
 
@@ -86,6 +92,10 @@ pub struct Session {
     keyboard: File,
     screen: Receiver<Vec<u8>>,
     child: Child,
+    /// Bytes that it has shown.
+    shown: u64,
+    /// Bytes that it has read, from wherever, when it has all keys.
+    read: u64,
 }
 
 impl Session {
@@ -97,7 +107,7 @@ impl Session {
         let (keyboard, user_side) = open()?;
         let child = spawn(argv, directory, user_side)?;
         let screen = watch(keyboard.try_clone()?);
-        Ok(Self { keyboard, screen, child })
+        Ok(Self { keyboard, screen, child, shown: 0, read: 0 })
     }
 
     /// Presses keys.
@@ -105,19 +115,66 @@ impl Session {
     /// # Errors
     /// Those of writing to the terminal.
     pub fn press(&mut self, keys: &[u8]) -> io::Result<()> {
+        self.read += keys.len() as u64;
         self.keyboard.write_all(keys)
     }
 
-    /// What is shown until nothing more has come for `quiet`, the first of it within `limit`;
-    /// nothing if nothing comes.
-    pub fn shown(&self, limit: Duration, quiet: Duration) -> Vec<u8> {
-        let mut shown = Vec::new();
-        let mut patience = limit;
-        while let Ok(more) = self.screen.recv_timeout(patience) {
-            shown.extend(more);
-            patience = quiet;
+    /// What is shown until the program has read all keys and waits for more, or has ended.
+    ///
+    /// # Errors
+    /// `TimedOut` if that takes longer than `limit`.
+    pub fn shown(&mut self, limit: Duration) -> io::Result<Vec<u8>> {
+        let deadline = Instant::now() + limit;
+        let (mut shown, mut last) = (Vec::new(), Instant::now());
+        while !self.is_done(last.elapsed()) {
+            match self.screen.recv_timeout(LOOK) {
+                Ok(more) => {
+                    self.shown += more.len() as u64;
+                    shown.extend(more);
+                    last = Instant::now();
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    let shown = String::from_utf8_lossy(&shown).into_owned();
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, shown));
+                }
+            }
         }
-        shown
+        Ok(shown)
+    }
+
+    /// Whether the program waits for keys behind all that were pressed, and all that it has written
+    /// has been shown; what it writes elsewhere, as a file, is what is not shown for long. Its
+    /// processor may stop at any moment: the order of these looks is what counts.
+    fn is_done(&mut self, silence: Duration) -> bool {
+        let Some(read) = self.counted("rchar").filter(|read| *read >= self.read) else {
+            return false;
+        };
+        if self.shown == 0 || !self.waits_for_keys() {
+            return false;
+        }
+        let Some(written) = self.counted("wchar") else { return false };
+        let done = written == self.shown || silence >= QUIET;
+        if done {
+            (self.read, self.shown) = (read, written);
+        }
+        done
+    }
+
+    /// A count of `/proc/PID/io` (proc(5)).
+    fn counted(&self, name: &str) -> Option<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/io", self.child.id())).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line?.parse().ok()
+    }
+
+    /// Whether it is in a poll(2) without a limit: the number of the call, its three arguments.
+    fn waits_for_keys(&self) -> bool {
+        let path = format!("/proc/{}/syscall", self.child.id());
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        matches!(words[..], ["7", _, "0x1", limit, ..] if limit.ends_with("ffffffff"))
     }
 }
 
