@@ -37,7 +37,7 @@ pub use reader::FrameReader;
 pub use wire::{Frame, FrameError};
 
 /// The version of this protocol; a runner refuses a node whose [`Hello`] names another.
-pub const CONSOLE_VERSION: u32 = 6;
+pub const CONSOLE_VERSION: u32 = 7;
 
 /// The longest frame (tag and fields, without the length), in bytes. A receiver needs no larger
 /// buffer, and refuses a longer frame before it stores any of it. Large enough for the arguments

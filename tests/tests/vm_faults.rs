@@ -6,7 +6,8 @@
 //! row is played over TCP, and the rest through shared memory. Processes that share memory share
 //! its verdict: they move as one.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use wayfarer::program::command;
 use wayfarer::{Channel, Cluster, Initrd, Outcome, artifacts};
@@ -16,11 +17,11 @@ use wayfarer_proto::session::MovePhase;
 use wayfarer_tests::faults::{Fault, HOME, SOURCE, TARGET, Verdict, verdict};
 use wayfarer_tests::vm::{Holdings, Nodes, VmError};
 
-/// When a silent peer counts as lost. Every loss is noticed within twice that.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// When a silent peer counts as lost. As a rule every loss is noticed within twice that.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
 /// How long anything else may take.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A program that is moved. It is a copy: of a file of the initial file system each page takes a
 /// frame when it is first mapped, and keeps it.
@@ -85,7 +86,8 @@ impl Scene {
         self.watch(|_, frame| matches!(frame, FromNode::Stdout(_)).then_some(()))
     }
 
-    /// Orders a move to the target and waits until it is held, of each process.
+    /// Orders a move to the target and waits until it is held, of each process, and the peers have
+    /// done their part: in [`MovePhase::Stream`] it counts what that is.
     fn hold(&mut self, phase: MovePhase, processes: usize) -> Result<(), VmError> {
         if phase == MovePhase::Abort {
             // The image cannot travel.
@@ -93,16 +95,19 @@ impl Scene {
         }
         self.nodes.cluster.node(HOME).send(&ToNode::Hold(phase))?;
         self.order(TARGET)?;
-        let mut held = Vec::new();
+        // The old body says that it has departed, the new one that it is whole.
+        let awaited = if phase == MovePhase::Stream { 2 } else { 0 };
+        let mut held = BTreeMap::new();
         self.members = self.watch(|_, frame| {
             if let FromNode::Held(one) = frame {
                 assert_eq!(one.phase, phase);
-                held.push(one.pid);
+                held.insert(one.pid, one.said);
             }
-            (held.len() == processes).then(|| held.clone())
+            let done = held.len() == processes && held.values().all(|said| *said >= awaited);
+            done.then(|| held.keys().copied().collect())
         })?;
         assert!(self.members.contains(&self.pid), "{:?}", self.members);
-        // The peers do their part of it.
+        // Time for what else they may do.
         std::thread::sleep(KEEP_ALIVE / 8);
         if phase == MovePhase::Abort {
             self.nodes.cluster.mend(SOURCE, TARGET)?;
@@ -167,7 +172,11 @@ impl Scene {
         assert_eq!(places, vec![place; all], "where their home believes they are");
         for node in fault.survivors().into_iter().filter(|node| *node != HOME) {
             let there = if node == place { all } else { 0 };
-            assert_eq!(self.halves(node)?.len(), there, "bodies on node {node}");
+            let deadline = Instant::now() + LIMIT;
+            while self.halves(node)?.len() != there {
+                assert!(Instant::now() < deadline, "bodies on node {node}");
+                std::thread::sleep(KEEP_ALIVE / 8);
+            }
         }
         self.nodes.cluster.node(HOME).send(&ToNode::Signal(9))?;
         assert_eq!(self.ended()?, ExitStatus::Signaled(9));

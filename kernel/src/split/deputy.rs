@@ -385,9 +385,7 @@ impl DeputyDriver {
         let driver = Rc::downgrade(self);
         let wire = Wire::start(&self.kernel.spawner, connection, move |heard| {
             let Some(driver) = driver.upgrade() else { return };
-            if let Some(heard) = driver.hold.keep(channel, heard) {
-                driver.heard(channel, heard);
-            }
+            driver.hear_or_hold(channel, heard);
         });
         self.channels.borrow_mut().insert(channel, wire);
     }

@@ -26,7 +26,7 @@ pub(super) struct Hold(RefCell<Option<VecDeque<Said>>>);
 
 impl Hold {
     /// Keeps what was heard, if the move is held; else gives it back.
-    pub(super) fn keep<'a>(&self, channel: ChannelId, heard: Heard<'a>) -> Option<Heard<'a>> {
+    fn keep<'a>(&self, channel: ChannelId, heard: Heard<'a>) -> Option<Heard<'a>> {
         let mut held = self.0.borrow_mut();
         let Some(held) = &mut *held else { return Some(heard) };
         held.push_back((
@@ -48,7 +48,22 @@ impl DeputyDriver {
             return;
         }
         *self.hold.0.borrow_mut() = Some(VecDeque::new());
-        self.kernel.console.send(&FromNode::Held(Held { pid: self.home.pid, phase }));
+        self.tell_held(phase);
+    }
+
+    fn tell_held(&self, phase: MovePhase) {
+        let said = self.hold.0.borrow().as_ref().map_or(0, VecDeque::len);
+        let said = u32::try_from(said).unwrap_or(u32::MAX);
+        self.kernel.console.send(&FromNode::Held(Held { pid: self.home.pid, phase, said }));
+    }
+
+    /// Hears what came on a channel, unless the move is held: then it is kept, and told.
+    pub(super) fn hear_or_hold(self: &Rc<Self>, channel: ChannelId, heard: Heard<'_>) {
+        match (self.hold.keep(channel, heard), self.kernel.hold.get()) {
+            (Some(heard), _) => self.heard(channel, heard),
+            (None, Some(phase)) => self.tell_held(phase),
+            (None, None) => {}
+        }
     }
 
     /// Hears all that came meanwhile.

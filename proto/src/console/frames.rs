@@ -33,7 +33,7 @@ choice! {
         /// [`FromNode::Counts`].
         9 => QueryProcesses,
         /// Hold every move of this home in that phase, for a test: each is answered by
-        /// [`FromNode::Held`] when it is there.
+        /// [`FromNode::Held`] when it is there, and whenever its peers say something then.
         10 => Hold(MovePhase),
         /// Hold moves no longer.
         11 => Release,
@@ -241,6 +241,8 @@ record! {
         pid: Pid,
         /// The phase it is in.
         phase: MovePhase,
+        /// How often its peers have said something since.
+        said: u32,
     }
 }
 
