@@ -16,7 +16,7 @@ use wayfarer::initrd::find_busybox;
 use crate::native::{self, Run};
 
 /// How long a script may take on the host's Linux.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// The line between what the script wrote and the list of its files.
 const MARK: &str = "=== files ===";

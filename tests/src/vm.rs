@@ -18,10 +18,13 @@ use crate::terminal::{Reply, Typist};
 pub const HOME: NodeId = NodeId(1);
 
 /// How long an idle node may take to give back what a program held.
-const SETTLE: Duration = Duration::from_secs(10);
+const SETTLE: Duration = Duration::from_secs(120);
 
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// How many looks in a row see the same when nothing changes any more.
+const LOOKS: usize = 5;
 
 /// How a program's processes move by themselves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -209,15 +212,14 @@ impl Nodes {
     /// If a node does not answer.
     pub fn idle(&mut self, nodes: &[NodeId]) -> Result<Vec<Holdings>, VmError> {
         let deadline = Instant::now() + SETTLE;
-        let mut last = self.holdings(nodes)?;
-        loop {
+        let (mut last, mut seen) = (self.holdings(nodes)?, 1);
+        while seen < LOOKS && Instant::now() < deadline {
             std::thread::sleep(LOOK);
             let now = self.holdings(nodes)?;
-            if (now == last && now.iter().all(Holdings::is_idle)) || Instant::now() >= deadline {
-                return Ok(now);
-            }
-            last = now;
+            let same = now == last && now.iter().all(Holdings::is_idle);
+            (last, seen) = (now, if same { seen + 1 } else { 1 });
         }
+        Ok(last)
     }
 
     /// Waits until the nodes hold what they held `before`; gives what they hold then, or in the

@@ -1,7 +1,5 @@
 //! The corpus on the host's Linux: every script does the same each time.
 
-use std::time::{Duration, Instant};
-
 use wayfarer_tests::corpus::{Observation, Script, scripts};
 
 fn run(script: &Script) -> Observation {
@@ -12,7 +10,6 @@ fn run(script: &Script) -> Observation {
 fn the_corpus_is_deterministic_on_the_hosts_linux() {
     let scripts = scripts().unwrap();
     assert!(scripts.len() >= 60, "{} scripts", scripts.len());
-    let began = Instant::now();
     std::thread::scope(|scope| {
         for half in [&scripts[..scripts.len() / 2], &scripts[scripts.len() / 2..]] {
             scope.spawn(move || {
@@ -26,5 +23,4 @@ fn the_corpus_is_deterministic_on_the_hosts_linux() {
             });
         }
     });
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }

@@ -9,7 +9,7 @@ use wayfarer_proto::boot::NO_AHEAD;
 use wayfarer_proto::console::ExitStatus;
 use wayfarer_tests::vm::Nodes;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A program that moves and becomes one that reads a file to its end.
 const READER: &str = "\

@@ -7,7 +7,7 @@ use wayfarer::{Channel, Cluster, Initrd};
 use wayfarer_proto::console::ExitStatus;
 use wayfarer_tests::vm::{HOME, Nodes};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Reads, writes, forks and a pipe, in a shell that moves before every third call.
 const SCRIPT: &str = "i=0; while [ $i -lt 5 ]; do i=$((i + 1)); echo $i; done | md5sum; ls /bin/sh";

@@ -13,7 +13,7 @@ use wayfarer_tests::stage::Stage;
 use wayfarer_tests::vm::{Way, as_native};
 
 /// How long a script may take on a node.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A script that is known to differ.
 struct Known {

@@ -13,7 +13,7 @@ use wayfarer_proto::id::NodeId;
 use wayfarer_tests::vm::{HOME, Holdings, Nodes, Start, Way};
 
 /// How long a program may take beyond the time it is told to take.
-const GRACE: Duration = Duration::from_secs(120);
+const GRACE: Duration = Duration::from_secs(300);
 
 /// Seconds of each of the two long runs, which are ten minutes together.
 const LONG: u32 = 300;

@@ -9,7 +9,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{NodeId, Pid};
 use wayfarer_tests::vm::{HOME, Nodes};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
 const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 
@@ -20,7 +20,7 @@ const WARM_UP: usize = 12;
 const HEAP_SLACK: u64 = 64 * 1024;
 
 fn three() -> ClusterBuilder {
-    Cluster::builder().nodes(3).timeout(Duration::from_secs(300))
+    Cluster::builder().nodes(3).timeout(4 * LIMIT)
 }
 
 fn boot_with_hop(cluster: &ClusterBuilder) -> Nodes {
@@ -175,7 +175,7 @@ fn a_refused_process_runs_on_where_it_was() {
 
 /// Fills most of node 2 with a file.
 fn fill(nodes: &mut Nodes) {
-    let fill = "dd if=/dev/zero of=/tmp/fill bs=1M count=60 2>/dev/null; echo full; sleep 300";
+    let fill = "dd if=/dev/zero of=/tmp/fill bs=1M count=60 2>/dev/null; echo full; sleep 10000";
     nodes.cluster.node(NodeId(2)).send(&ToNode::Start(command(&["sh", "-c", fill]))).unwrap();
     until_said(nodes, &mut nothing_yet(), "full\n");
 }

@@ -16,7 +16,7 @@ use wayfarer_tests::stage::Stage;
 use wayfarer_tests::vm::{Nodes, Way, as_native};
 
 /// How long a program may take on a node; the emulated processor is slow.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// A node's memory, for python and what it needs.
 const MEMORY_MIB: u32 = 256;
