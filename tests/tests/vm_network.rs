@@ -16,7 +16,7 @@ use wayfarer_proto::id::{NodeId, Pid};
 use wayfarer_tests::vm::{HOME, Nodes, VmError};
 
 /// How long anything but a whole test may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Nodes of each cluster.
 const NODES: u16 = 3;
@@ -32,10 +32,17 @@ struct Scene {
 impl Scene {
     /// Boots nodes on which port `guest` can be reached through the port of this host it gives.
     fn publish(initrd: &Initrd, guest: u16) -> Result<(Self, u16), VmError> {
-        let host = free_port()?;
-        let published = vec![Published { host, guest }];
-        let cluster = Cluster::builder().nodes(NODES).uplink(published).timeout(5 * LIMIT);
-        Ok((Self::new(Nodes::boot(&cluster, initrd)?), host))
+        let mut attempts = 0..5;
+        loop {
+            let host = free_port()?;
+            let published = vec![Published { host, guest }];
+            let cluster = Cluster::builder().nodes(NODES).uplink(published).timeout(5 * LIMIT);
+            match Nodes::boot(&cluster, initrd) {
+                Ok(nodes) => return Ok((Self::new(nodes), host)),
+                // Another program may have taken the port.
+                Err(error) => attempts.next().map(drop).ok_or(error)?,
+            }
+        }
     }
 
     fn new(nodes: Nodes) -> Self {
@@ -158,7 +165,7 @@ fn a_download_from_a_server_that_moves_is_whole() {
     await_answer(port, b"GET /ready HTTP/1.0\r\n\r\n", b"HTTP/1.1 200 OK");
     let url = format!("http://127.0.0.1:{port}/data");
     let mut curl = Command::new(CURL);
-    let curl = curl.args(["--silent", "--show-error", "--max-time", "60", &url]);
+    let curl = curl.args(["--silent", "--show-error", "--max-time", "600", &url]);
     let mut curl = Client(curl.stdout(Stdio::piped()).spawn().unwrap());
     let mut output = curl.0.stdout.take().unwrap();
     let mut got = vec![0; PIECE];
@@ -275,7 +282,7 @@ insert into t(text) select hex(i) from n; commit;\n";
 fn interrupt_writer(journal: &str) -> Result<Nodes, VmError> {
     let mut initrd = Initrd::new()?;
     initrd.add_host_program(Path::new(SQLITE))?;
-    let cluster = Cluster::builder().nodes(2).keepalive(Duration::from_secs(2)).timeout(LIMIT);
+    let cluster = Cluster::builder().nodes(2).keepalive(Duration::from_secs(3)).timeout(LIMIT);
     let mut scene = Scene::new(Nodes::boot(&cluster, &initrd)?);
     let writer = scene.nodes.begin(&command(&[SQLITE, "-batch", DATABASE]))?;
     let keyboard = scene.nodes.cluster.node(HOME).clone();
