@@ -147,7 +147,7 @@ mod tests {
     fn bulk_data_frees_all_until_none_is_sent() {
         let all = sched_getaffinity(None).unwrap();
         let confinement = Confinement::of(Placement::OneCore, 2).unwrap();
-        let mut sleeper = std::process::Command::new("sleep").arg("20").spawn().unwrap();
+        let mut sleeper = std::process::Command::new("sleep").arg("10000").spawn().unwrap();
         let pid = Pid::from_child(&sleeper);
         let processors = || sched_getaffinity(Some(pid)).unwrap().count();
         confinement.add(NodeId(1), sleeper.id());

@@ -28,11 +28,11 @@ fn image() -> &'static Path {
     })
 }
 
-/// QEMU with the image and a command line; the machine has 20 seconds. Standard input and output
+/// QEMU with the image and a command line; the machine has five minutes. Standard input and output
 /// are the machine's log, or the console when `more` says so.
 fn boot(machine: &str, command_line: &str, log: &str, more: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new("timeout")
-        .args(["20", "qemu-system-x86_64", "-machine", machine, "-cpu", "max", "-m", "256"])
+        .args(["300", "qemu-system-x86_64", "-machine", machine, "-cpu", "max", "-m", "256"])
         .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
         .args(["-serial", log, "-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
         .args(["-global", "virtio-mmio.force-legacy=false"])

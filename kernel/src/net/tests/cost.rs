@@ -7,19 +7,17 @@ use super::world::{A, B, World};
 use super::{PORT, connect};
 use crate::net::{Connection, Kind};
 
-/// The median over batches of the time of one `round`, in nanoseconds: a busy machine disturbs
-/// some batches, not most.
-fn median(mut round: impl FnMut()) -> u128 {
-    const BATCHES: usize = 21;
-    const ROUNDS: usize = 100;
-    let mut batches = [0; BATCHES];
-    for batch in &mut batches {
+/// The least over batches of the time of one `round`, in nanoseconds: a busy machine does not
+/// disturb all of them.
+fn least(mut round: impl FnMut()) -> u128 {
+    const BATCHES: usize = 100;
+    const ROUNDS: usize = 20;
+    let batch = |_| {
         let start = Instant::now();
         (0..ROUNDS).for_each(|_| round());
-        *batch = start.elapsed().as_nanos() / ROUNDS as u128;
-    }
-    batches.sort_unstable();
-    batches[BATCHES / 2]
+        start.elapsed().as_nanos() / ROUNDS as u128
+    };
+    (0..BATCHES).map(batch).min().unwrap_or_default()
 }
 
 /// `count` connections between two stacks: both ends of each.
@@ -52,7 +50,7 @@ fn measure(idle: usize) -> (u128, u128) {
     let (here_network, there_network, now) = (world.network(A), world.network(B), world.now());
     let (here_active, there_active) = (here.last().unwrap(), there.last().unwrap());
     let mut buffer = [0; 64];
-    let exchange = median(|| {
+    let exchange = least(|| {
         here_active.try_write(&[1; 64]).unwrap();
         here_network.poll(now);
         there_network.poll(now);
@@ -62,7 +60,7 @@ fn measure(idle: usize) -> (u128, u128) {
         here_network.poll(now);
         assert_eq!(here_active.try_read(&mut buffer), Ok(Some(64)));
     });
-    let poll = median(|| {
+    let poll = least(|| {
         here_network.poll(now);
         here_network.poll_at();
     });
