@@ -228,11 +228,23 @@ impl Nodes {
     /// # Errors
     /// If a node does not answer.
     pub fn settle(&mut self, before: &[Holdings]) -> Result<Vec<Holdings>, VmError> {
+        self.settle_as(before, <[Holdings]>::to_vec)
+    }
+
+    /// The same for what counts of it.
+    ///
+    /// # Errors
+    /// If a node does not answer.
+    pub fn settle_as(
+        &mut self,
+        before: &[Holdings],
+        counts: impl Fn(&[Holdings]) -> Vec<Holdings>,
+    ) -> Result<Vec<Holdings>, VmError> {
         let nodes: Vec<NodeId> = before.iter().map(|holdings| holdings.node).collect();
         let deadline = Instant::now() + SETTLE;
         loop {
             let now = self.holdings(&nodes)?;
-            if now == before || Instant::now() >= deadline {
+            if counts(&now) == counts(before) || Instant::now() >= deadline {
                 return Ok(now);
             }
             std::thread::sleep(LOOK);

@@ -51,7 +51,7 @@ fn fuzz(way: Way, seed: u64, seconds: u32) {
     let before = nodes.idle(&all).unwrap();
     let patience = if way == Way::Home { "60" } else { "300" };
     run(&mut nodes, &["fuzz", &seed.to_string(), &seconds.to_string(), patience], limit);
-    let after = nodes.settle(&before).unwrap();
+    let after = nodes.settle_as(&before, countable).unwrap();
     assert_eq!(countable(&after), countable(&before), "seed {seed}");
 }
 
