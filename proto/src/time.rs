@@ -43,3 +43,16 @@ impl Sub<Duration> for Instant {
         Self(self.0.saturating_sub(nanos))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_some_times_is_one_that_comes() {
+        let (early, late) = (Some(Instant(3)), Some(Instant(7)));
+        assert_eq!(Instant::first([None, late, early]), early);
+        assert_eq!(Instant::first([Some(Instant::NEVER), late]), late);
+        assert_eq!(Instant::first([None, Some(Instant::NEVER)]), None);
+    }
+}

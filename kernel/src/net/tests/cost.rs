@@ -21,7 +21,7 @@ fn least(mut round: impl FnMut()) -> u128 {
 }
 
 /// `count` connections between two stacks: both ends of each.
-fn connections(world: &World, count: usize) -> (Vec<Connection>, Vec<Connection>) {
+pub(super) fn connections(world: &World, count: usize) -> (Vec<Connection>, Vec<Connection>) {
     let listener = world.network(B).listen(PORT, Kind::Call).unwrap();
     let server = world.spawn(B, async move {
         let mut connections = vec![];

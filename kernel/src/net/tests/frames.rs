@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wayfarer_proto::limits;
 
+use super::cost::connections;
 use super::world::{A, B, World};
 use super::{PORT, connect};
 use crate::net::Kind;
@@ -95,4 +96,26 @@ fn all_that_travels_early_takes_one_round_trip() {
             world.wires[0].frames_during(|| world.run_for(Duration::from_micros(50) * 1000));
         assert_eq!(frames.len(), frames_each * 1000, "{request} bytes against {reply}");
     }
+}
+
+#[test]
+fn a_message_that_lies_around_the_end_of_the_send_buffer_leaves_in_one_turn() {
+    const LENGTH: usize = 1000;
+    let world = World::pair();
+    let (here, there) = connections(&world, 1);
+    let (near, far, now) = (world.network(A), world.network(B), world.now());
+    let (mut buffer, mut frames) = ([0; LENGTH], 0);
+    let messages = 4 * limits::EAGER / LENGTH;
+    for round in 0..messages {
+        let message = [round as u8; LENGTH];
+        // The acknowledgement of the last one is on its way, so the buffer is not empty.
+        assert_eq!(here[0].try_write(&message), Ok(LENGTH));
+        frames += world.wires[0].frames_during(|| assert!(near.poll(now))).len();
+        far.poll(now);
+        assert_eq!(there[0].try_read(&mut buffer), Ok(Some(LENGTH)));
+        assert_eq!(buffer, message);
+        assert_eq!(there[0].try_write(&[0]), Ok(1));
+        far.poll(now);
+    }
+    assert!(frames > messages, "{frames} frames: no message lay around the end");
 }
