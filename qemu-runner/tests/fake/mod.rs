@@ -16,8 +16,10 @@ use wayfarer_proto::id::{NodeId, Pid};
 pub(crate) const NODE: NodeId = NodeId(1);
 
 /// Reads frames: a length, then a tag and the rest; 8 is Shutdown's tag, 33 QEMU's status after it.
+/// Nobody is there any more where frames end.
 const FUNCTIONS: &str = "\
-    frame() { n=$(head -c 4 | od -An -tu4); tag=$(head -c ${n:-0} | od -An -tu1 -N1); }\n\
+    frame() { n=$(head -c 4 | od -An -tu4); [ -n \"$n\" ] || exit 1\n\
+        tag=$(head -c $n | od -An -tu1 -N1); }\n\
     power_off() { until [ ${tag:-0} -eq 8 ]; do frame; done; exit 33; }\n";
 
 /// A node that is a script; what it shall say lies in files beside it.
