@@ -46,7 +46,9 @@ impl Limit {
                 "A call is one message each way, but both kernels do more for it than for a \
                  ping-pong of bytes: a session packs and unpacks it, an executor polls the tasks \
                  of both ends, a handler runs. All of it is translated code whose caches the \
-                 other node and both emulators' main loops have used in between."
+                 other node and both emulators' main loops have used in between: packaging is the \
+                 same code on both channels, and the dissections show how much longer it takes \
+                 where a node has slept since it last ran it."
             }
             Self::Windows => {
                 "A large buffer goes in windows of 64 KiB, four of which are on the way at once, \
