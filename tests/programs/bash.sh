@@ -14,7 +14,10 @@ echo hello >&"${COPROC[1]}"; read -r answer <&"${COPROC[0]}"; echo "$answer"
 exec {COPROC[1]}>&-; wait
 trap 'echo usr1' USR1; kill -USR1 $$; trap 'echo bye' EXIT
 # A shell of its own: wait -n may as well tell of a substitution above that has just ended.
-((sleep 0.1; exit 3) & wait -n; echo "first $?"; (exit 4) & wait -n; echo "second $?")
+# It says 127 of a job that has ended before it was called.
+next() { local status=127; while ((status == 127)); do (sleep 0.1; exit "$1") & wait -n; status=$?
+    done; echo "next $status"; }
+(next 3; next 4)
 set -o pipefail; false | true; echo "pipe $? ${PIPESTATUS[*]}"
 for ((i = 0, sum = 0; i < 300; i++)); do ((sum += i ** 2)); done
 echo "$sum $((16#ff)) $((sum >> 3))"
