@@ -1,12 +1,10 @@
 //! A body leaves: survey, freeze, image, doubt. Mirrors the deputy's file of the same name.
 
-use alloc::vec::Vec;
-
 use wayfarer_proto::codec::{Frame, frame};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::Purpose;
 use wayfarer_proto::id::{Epoch, NodeId};
-use wayfarer_proto::image::{Record, hash, pages_head};
+use wayfarer_proto::image::{ContentHash, Record};
 use wayfarer_proto::limits;
 use wayfarer_proto::message::{BodyMessage, Refusal, Requirements, Ticket, Totals};
 use wayfarer_proto::session::Mark;
@@ -141,19 +139,23 @@ impl ImageWriter {
     /// The frame of one record.
     pub fn record(&mut self, record: &Record) -> Frame {
         let bytes = frame(record);
-        self.totals.count(record, payload(&bytes));
+        self.totals.count(payload(&bytes));
         bytes
     }
 
-    /// What goes before the content of a run of pages, `bytes`, to be sent next: whole pages from
-    /// page number `first` on, at most one window. Zero pages of anonymous memory need not be sent;
-    /// those of a file mapping must. They were last changed in epoch `changed`.
-    pub fn pages(&mut self, first: u64, changed: Epoch, bytes: &[u8]) -> Vec<u8> {
-        debug_assert!(bytes.len().is_multiple_of(limits::PAGE) && bytes.len() <= limits::WINDOW);
-        let hash = hash(bytes);
-        let head = pages_head(first, changed, hash, bytes.len());
-        self.totals.count_pages(hash, bytes.len(), payload(&head).len() + bytes.len());
-        head
+    /// What goes before the content of a run of `count` pages from page number `first` on, which is
+    /// to be sent next. Zero pages of anonymous memory need not be sent; those of a file mapping
+    /// must. They were last changed in epoch `changed`.
+    pub fn pages(&mut self, first: u64, changed: Epoch, count: usize) -> Frame {
+        debug_assert!(count <= limits::RUN_PAGES);
+        self.record(&Record::Pages { first, count: count as u64, changed })
+    }
+
+    /// What goes after the content of those pages, whose hash is this.
+    pub fn content(&mut self, count: usize, hash: &ContentHash) -> [u8; ContentHash::BYTES] {
+        let hash = hash.value();
+        self.totals.count_content(count as u64, hash);
+        hash.to_le_bytes()
     }
 
     /// The frame of a run of pages that are as the target remembers them.

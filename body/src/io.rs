@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use wayfarer_proto::codec::Frame;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, Epoch, MapId, NodeId, Tid};
-use wayfarer_proto::image::Record;
+use wayfarer_proto::image::{ContentHash, Record};
+use wayfarer_proto::limits;
 use wayfarer_proto::linux::signal::SigInfo;
 use wayfarer_proto::message::{
     BodyMessage, ByeReason, Call, DeputyMessage, Envelope, FilePages, MemoryReply, MemoryRequest,
@@ -111,8 +112,6 @@ pub enum Input<'a> {
         /// Why.
         errno: Errno,
     },
-    /// Bytes of the image came.
-    ImageReceived(&'a [u8]),
     /// The image's connection is gone.
     ImageBroken,
     /// All records are installed: the answer to [`Event::ImageComplete`].
@@ -214,8 +213,6 @@ pub enum Event {
         /// Whether the process is stopped by a signal.
         stopped: bool,
     },
-    /// A record of the image, checked.
-    Image(Record),
     /// The image came whole; the deputy hears so when the kernel has installed it.
     ImageComplete,
     /// The move is done: threads run, here, for the first time.
@@ -249,4 +246,27 @@ pub enum DestroyReason {
     Expired,
     /// The deputy broke the protocol.
     Violation,
+}
+
+/// Where a kernel puts an image that comes in, in the order in which it comes. Nothing of it counts
+/// before [`Event::ImageComplete`].
+pub trait ImageSink {
+    /// A record, but the end.
+    ///
+    /// # Errors
+    /// Why it cannot be installed: the image is given up.
+    fn record(&mut self, record: Record) -> Result<(), Errno>;
+
+    /// The content of pages from page number `first` on, last changed in epoch `changed`, to be put
+    /// away and to be taken into `hash`.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    fn pages(
+        &mut self,
+        first: u64,
+        changed: Epoch,
+        content: &[[u8; limits::PAGE]],
+        hash: &mut ContentHash,
+    ) -> Result<(), Errno>;
 }

@@ -94,5 +94,5 @@ mod session;
 
 pub use departure::ImageWriter;
 pub use gather::{Gather, Memory, Supply, Wanted};
-pub use io::{DestroyReason, Event, Input, MemoryOp, Output, PageOp, Request};
+pub use io::{DestroyReason, Event, ImageSink, Input, MemoryOp, Output, PageOp, Request};
 pub use session::{Arrival, Session};

@@ -1,5 +1,6 @@
 //! The session's state and the one door into it.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use wayfarer_proto::codec::{Frame, FrameReader};
@@ -15,7 +16,7 @@ use crate::arrival::Reception;
 use crate::calls::Thread;
 use crate::control::Pages;
 use crate::departure::Doubt;
-use crate::io::{DestroyReason, Event, Input, Output};
+use crate::io::{DestroyReason, Event, ImageSink, Input, Output};
 use crate::link::Link;
 use crate::memory::MemoryQueue;
 
@@ -33,7 +34,7 @@ pub(crate) enum Life {
     /// A child's body, until home accepts its channel.
     Calling,
     /// Its image is coming in.
-    Arriving(Reception),
+    Arriving(Box<Reception>),
     /// Its image is there; the deputy has not decided yet.
     Whole,
     /// It runs.
@@ -93,7 +94,7 @@ impl Session {
     /// show at this node's image port.
     pub fn arriving(config: Config, now: Instant, arrival: Arrival) -> Self {
         let Arrival { process, epoch, ticket, home, reader } = arrival;
-        let reception = Reception::new(process, epoch, now + config.keep_alive);
+        let reception = Box::new(Reception::new(process, epoch, now + config.keep_alive));
         let link = if home { Link::Here } else { Link::Up(reader) };
         let mut session = Self::new(config, process, epoch, Life::Arriving(reception), link);
         if !home {
@@ -171,12 +172,17 @@ impl Session {
             Input::Frozen => self.threads_stopped(),
             Input::ImageSent { totals } => self.image_sent(totals),
             Input::DepartFailed { errno } => self.depart_failed(errno),
-            Input::ImageReceived(bytes) => self.image_received(now, bytes),
             Input::ImageBroken => self.image_broken(),
             Input::Installed => self.installed(),
             Input::ArrivalFailed { errno } => self.arrival_failed(errno),
             Input::Destroyed { usage } => self.destroyed(usage),
         }
+        self.expire(now);
+    }
+
+    /// Takes bytes of the image that came, as another input: what they are goes to `sink` at once.
+    pub fn image_received(&mut self, now: Instant, bytes: &[u8], sink: &mut dyn ImageSink) {
+        self.take_image(now, bytes, sink);
         self.expire(now);
     }
 

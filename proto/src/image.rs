@@ -1,8 +1,8 @@
 //! The image of a body, as it travels from its old node to its new one.
 //!
-//! A stream of frames: [`Record::Header`], the regions, the threads, runs of pages (each with its
-//! hash; zero pages are not sent), [`Record::End`] with the totals. Registers and FPU state are
-//! plain data here; what they mean is the machine's affair.
+//! A stream of frames: [`Record::Header`], the regions, the threads, runs of pages (each followed
+//! by its content and that one's hash; zero pages are not sent), [`Record::End`] with the totals.
+//! Registers and FPU state are plain data here; what they mean is the machine's affair.
 //!
 //! A node keeps the memory of a body that left it. Of each page it is known in which epoch it
 //! changed last, so that a body that comes back brings only what has changed since
@@ -11,7 +11,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::codec::{Wire, put_number, wire_enum, wire_struct};
+use crate::codec::{wire_enum, wire_struct};
 use crate::id::{CallSeq, Epoch, MapId, ProcessKey, Tid, UserAddr};
 use crate::limits;
 use crate::linux::signal::SigAltStack;
@@ -40,17 +40,6 @@ wire_enum! {
             /// Its state.
             thread: Thread,
         },
-        /// Pages that follow each other.
-        4 => Pages {
-            /// Number of the first page (address / 4096).
-            first: u64,
-            /// The epoch in which they were changed last.
-            changed: Epoch,
-            /// [`hash`] of the bytes.
-            hash: u64,
-            /// Their content, a multiple of 4096 bytes, at most one window.
-            bytes: Vec<u8>,
-        },
         /// All was sent.
         5 => End {
             /// What.
@@ -61,6 +50,16 @@ wire_enum! {
             /// Number of the first page.
             first: u64,
             /// How many, at most [`limits::SAME_PAGES`].
+            count: u64,
+            /// The epoch in which they were changed last.
+            changed: Epoch,
+        },
+        /// Pages that follow each other. After this frame comes their content, outside of any
+        /// frame, so that each copies it once; after that its [`ContentHash`].
+        7 => Pages {
+            /// Number of the first page (address / 4096).
+            first: u64,
+            /// How many, at most [`limits::RUN_PAGES`].
             count: u64,
             /// The epoch in which they were changed last.
             changed: Epoch,
@@ -171,10 +170,9 @@ wire_struct! {
     }
 }
 
-/// The 64-bit content hash of a run of pages: FNV-1a's steps over little-endian words with a
-/// rotation, and a final mix. It guards against our own mistakes and torn streams, not against
-/// forgers.
-pub fn hash(bytes: &[u8]) -> u64 {
+/// The 64-bit hash of a record: FNV-1a's steps over little-endian words with a rotation, and a
+/// final mix. It guards against our own mistakes and torn streams, not against forgers.
+fn hash(bytes: &[u8]) -> u64 {
     let mut state = 0xcbf2_9ce4_8422_2325u64 ^ bytes.len() as u64;
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
@@ -183,52 +181,69 @@ pub fn hash(bytes: &[u8]) -> u64 {
     for byte in rest {
         state = step(state, u64::from(*byte));
     }
-    state ^= state >> 32;
-    state = state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    finish(state)
+}
+
+const fn finish(state: u64) -> u64 {
+    let state = (state ^ state >> 32).wrapping_mul(FACTOR);
     state ^ state >> 29
 }
 
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
 const fn step(state: u64, word: u64) -> u64 {
-    (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    (state ^ word).wrapping_mul(FACTOR).rotate_left(29)
 }
 
-/// The beginning of the frame of a [`Record::Pages`] with `length` bytes of content, which follow
-/// it: so they need not be copied to be sent.
-pub fn pages_head(first: u64, changed: Epoch, hash: u64, length: usize) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(32);
-    Record::Pages { first, changed, hash, bytes: Vec::new() }.encode(&mut payload);
-    // The content is last, after its length, which is 0 here.
-    payload.pop();
-    put_number(&mut payload, length as u64);
-    let mut head = Vec::with_capacity(payload.len() + 3);
-    put_number(&mut head, (payload.len() + length) as u64);
-    head.append(&mut payload);
-    head
+/// The 64-bit hash of the content of pages that follow each other, to the same end. It has four
+/// lanes, so that whoever copies the pages can take them in on the way, as the machine does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ContentHash {
+    lanes: [u64; 4],
+}
+
+impl ContentHash {
+    /// Bytes of it in an image, the least significant first.
+    pub const BYTES: usize = size_of::<u64>();
+
+    /// That of no page.
+    pub const EMPTY: Self = Self { lanes: [1, 2, 3, 4] };
+
+    /// Takes in the next page: two words a lane in turn, as in the hash of a record.
+    pub fn add(&mut self, page: &[u8; limits::PAGE]) {
+        let (words, _) = page.as_chunks::<8>();
+        for (index, word) in words.iter().enumerate() {
+            let lane = &mut self.lanes[index / 2 % 4];
+            *lane = step(*lane, u64::from_le_bytes(*word));
+        }
+    }
+
+    /// The lanes, for the machine to take in a page that it copies, as [`add`](Self::add) does.
+    pub const fn lanes(&mut self) -> &mut [u64; 4] {
+        &mut self.lanes
+    }
+
+    /// The hash.
+    pub fn value(&self) -> u64 {
+        finish(self.lanes.into_iter().fold(0, step))
+    }
 }
 
 impl Totals {
     /// Nothing yet.
     pub const EMPTY: Self = Self { records: 0, pages: 0, bytes: 0, hash: 0 };
 
-    /// Counts one record and the payload it travels as.
-    pub fn count(&mut self, record: &Record, payload: &[u8]) {
-        match record {
-            Record::Pages { hash, bytes, .. } => {
-                self.count_pages(*hash, bytes.len(), payload.len());
-            }
-            _ => self.count_one(hash(payload), payload.len()),
-        }
-    }
-
-    /// Counts a record of pages with `content` bytes and this hash, in a payload of `length` bytes.
-    pub fn count_pages(&mut self, hash: u64, content: usize, length: usize) {
-        self.pages += (content / limits::PAGE) as u64;
-        self.count_one(hash, length);
-    }
-
-    fn count_one(&mut self, hash: u64, length: usize) {
+    /// Counts one record, by the payload it travels as.
+    pub fn count(&mut self, payload: &[u8]) {
         self.records += 1;
-        self.bytes += length as u64;
+        self.bytes += payload.len() as u64;
+        self.hash = step(self.hash, hash(payload));
+    }
+
+    /// Counts the content of `pages` pages, which has this hash.
+    pub const fn count_content(&mut self, pages: u64, hash: u64) {
+        self.pages += pages;
+        self.bytes += pages * limits::PAGE as u64 + ContentHash::BYTES as u64;
         self.hash = step(self.hash, hash);
     }
 }
@@ -238,27 +253,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_travel_as_their_record() {
-        for pages in [1, 16] {
-            let bytes = alloc::vec![3; pages * limits::PAGE];
-            let (first, changed, hash) = (0x1234_5678, Epoch(9), hash(&bytes));
-            let mut frame = pages_head(first, changed, hash, bytes.len());
-            frame.extend(&bytes);
-            let record = Record::Pages { first, changed, hash, bytes };
-            assert_eq!(frame, crate::codec::frame(&record).to_vec());
-        }
+    fn the_hash_of_a_record_sees_every_swap() {
+        assert_ne!(hash(b"ab"), hash(b"ba"));
+        assert_ne!(hash(&[0; 8]), hash(&[0; 16]));
     }
 
     #[test]
-    fn the_hash_sees_every_bit_and_every_swap() {
-        let mut page = alloc::vec![0u8; limits::PAGE];
-        let zero = hash(&page);
-        for bit in [0, 63, 64, 32767] {
+    fn the_hash_of_content_sees_every_bit_and_every_swap() {
+        let hash = |pages: &[&[u8; limits::PAGE]]| {
+            let mut hash = ContentHash::EMPTY;
+            pages.iter().for_each(|page| hash.add(page));
+            hash.value()
+        };
+        let zero = [0; limits::PAGE];
+        assert_ne!(hash(&[&zero]), hash(&[&zero, &zero]));
+        for bit in 0..8 * limits::PAGE {
+            let mut page = zero;
             page[bit / 8] ^= 1 << (bit % 8);
-            assert_ne!(hash(&page), zero);
-            page[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(hash(&[&page]), hash(&[&zero]), "bit {bit}");
         }
-        assert_ne!(hash(b"ab"), hash(b"ba"));
-        assert_ne!(hash(&[0; 8]), hash(&[0; 16]));
+        let mut page = zero;
+        page[77] = 5;
+        assert_ne!(hash(&[&page, &zero]), hash(&[&zero, &page]));
     }
 }

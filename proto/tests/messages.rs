@@ -208,7 +208,7 @@ fn records() -> Vec<Record> {
         thread(ThreadState::Running),
         thread(ThreadState::LocalWait { wait }),
         thread(ThreadState::AwaitReply { seq: CallSeq(8), call: Some((0, args)) }),
-        Record::Pages { first: 77, changed: Epoch(3), hash: 1, bytes: vec![3; limits::WINDOW] },
+        Record::Pages { first: 77, count: 16, changed: Epoch(3) },
         Record::Same { first: 77, count: 512, changed: Epoch(3) },
         Record::End { totals: TOTALS },
     ]

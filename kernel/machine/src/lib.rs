@@ -83,6 +83,7 @@ pub use machine::Machine;
 pub use memory::frame::Frame;
 pub use memory::page_table::{Access, KernelHalf, Mapping, PageTable, Present, Scan, UserPage};
 pub use memory::pool::{FrameCounts, FramePool, FrameReservation, OutOfFrames, Spare};
+pub use memory::room::Room;
 pub use memory::shared::SharedMemory;
 pub use time::Clock;
 pub use trap::interrupts_taken;

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use wayfarer_machine::{Frame, FrameReservation, OutOfFrames, UserPage};
 use wayfarer_proto::id::{Epoch, NodeId, UserAddr};
-use wayfarer_proto::image::Region as ImageRegion;
+use wayfarer_proto::image::{ContentHash, Region as ImageRegion};
 use wayfarer_proto::limits;
 use wayfarer_proto::message::Remembered;
 
@@ -81,7 +81,7 @@ impl Arrival {
         self.space.add_region(region)
     }
 
-    /// Takes the content of pages that follow each other, their regions being known.
+    /// Takes the content of pages that follow each other, their regions being known, and its hash.
     ///
     /// # Errors
     /// [`ImageError::BadPage`] for pages no region holds or that came before,
@@ -90,16 +90,13 @@ impl Arrival {
         &mut self,
         first: u64,
         changed: Epoch,
-        bytes: &[u8],
+        content: &[[u8; limits::PAGE]],
+        hash: &mut ContentHash,
     ) -> Result<(), ImageError> {
-        let (pages, rest) = bytes.as_chunks::<{ limits::PAGE }>();
-        if !rest.is_empty() {
-            return Err(ImageError::BadPage);
-        }
-        let mut frames = Vec::with_capacity(pages.len());
-        for content in pages {
+        let mut frames = Vec::with_capacity(content.len());
+        for page in content {
             let frame = self.promise.allocate().or_else(|OutOfFrames| self.take_beyond())?;
-            frame.write(0, content);
+            frame.write_mixing(page, hash.lanes());
             frames.push(frame);
         }
         self.install(first, frames.into_iter(), changed)

@@ -54,14 +54,6 @@ impl PageRun {
     pub fn end(&self) -> u64 {
         self.first + self.frames.len() as u64
     }
-
-    /// Puts the content of all pages into `bytes`, in place of what is there.
-    pub fn copy_to(&self, bytes: &mut Vec<u8>) {
-        bytes.resize(self.frames.len() * PAGE as usize, 0);
-        for (frame, page) in self.frames.iter().zip(bytes.chunks_exact_mut(PAGE as usize)) {
-            frame.read(0, page);
-        }
-    }
 }
 
 /// A page that a body has to have elsewhere.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 
+use wayfarer_machine::Room;
 use wayfarer_proto::id::NodeId;
 use wayfarer_proto::limits;
 
@@ -101,6 +102,29 @@ impl Connection {
         })
     }
 
+    /// Waits for bytes and hands them to `take` where the network has them, which they leave then:
+    /// at most 256 KiB. `take` may not use the network.
+    pub async fn read_in_place<R>(&self, take: impl FnOnce(&[u8]) -> R) -> Result<R, ReadError> {
+        let mut take = Some(take);
+        poll_fn(|context| {
+            self.network.with_stack(|stack| {
+                let mut result = None;
+                let read = stack.read_in_place(self.id, LEND_LIMIT, &mut |bytes| {
+                    result = take.take().map(|take| take(bytes));
+                });
+                match (read, result) {
+                    (Err(error), _) => Poll::Ready(Err(error)),
+                    (_, Some(result)) => Poll::Ready(Ok(result)),
+                    _ => {
+                        stack.core().register_reader(self.id, context.waker());
+                        Poll::Pending
+                    }
+                }
+            })
+        })
+        .await
+    }
+
     /// Fills the whole of `buffer`. [`ReadError::Closed`] if the peer closed just before it,
     /// [`ReadError::Truncated`] if within it.
     pub async fn read(&self, buffer: &mut [u8]) -> Result<(), ReadError> {
@@ -134,6 +158,31 @@ impl Connection {
             if count == COPY_LIMIT {
                 yield_now().await;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes `count` pages, waiting for room as the peer takes them. `put` copies one, by its
+    /// index, to where it leaves from; each once and in order. It may not use the network.
+    pub async fn write_pages(
+        &self,
+        count: usize,
+        mut put: impl FnMut(usize, Room<'_>),
+    ) -> Result<(), WriteError> {
+        let mut written = 0;
+        while written < count {
+            written += poll_fn(|context| {
+                self.network.with_stack(|stack| {
+                    match stack.write_pages(self.id, written..count, &mut put) {
+                        Ok(0) => {
+                            stack.core().register_writer(self.id, context.waker());
+                            Poll::Pending
+                        }
+                        result => Poll::Ready(result),
+                    }
+                })
+            })
+            .await?;
         }
         Ok(())
     }

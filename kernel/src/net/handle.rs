@@ -1,10 +1,14 @@
 //! What a connection is to those who use it, whichever way its bytes go.
 
 use alloc::collections::VecDeque;
+use core::ops::Range;
 use core::task::Waker;
 
+use wayfarer_machine::Room;
 use wayfarer_proto::id::NodeId;
+use wayfarer_proto::limits;
 
+use super::device::Fabric;
 use super::error::{ConnectError, End, ReadError, WriteError};
 use super::segment::Tuple;
 use super::slot::{Counters, Owner, Slot};
@@ -52,6 +56,31 @@ impl Core {
             Some(Either::Tcp(slot)) => slot.counters,
             Some(Either::Stream(stream)) => stream.counters,
             None => Counters::default(),
+        }
+    }
+
+    /// Counts bytes that a task has read, and sees to it that the peer hears of the room.
+    fn note_read(&mut self, fabric: &mut Fabric, id: ConnectionId, count: usize) {
+        self.totals.bytes_in += count as u64;
+        match id {
+            ConnectionId::Tcp(id) => self.table.enqueue(id),
+            ConnectionId::Stream(id) => self.settle_stream(fabric, id),
+        }
+    }
+
+    /// Counts bytes that a task has written, and sees to it that they leave.
+    fn note_written(&mut self, fabric: &mut Fabric, id: ConnectionId, written: usize) {
+        self.totals.bytes_out += written as u64;
+        match id {
+            ConnectionId::Tcp(id) if written > 0 => {
+                self.table.enqueue(id);
+                self.note_bulk(id);
+            }
+            ConnectionId::Stream(id) => {
+                self.totals.frames_out += u64::from(written > 0);
+                self.settle_stream(fabric, id);
+            }
+            ConnectionId::Tcp(_) => {}
         }
     }
 
@@ -153,11 +182,7 @@ impl Stack {
             Either::Stream(stream) => stream.read(buffer)?,
         };
         if let Some(count) = read {
-            core.totals.bytes_in += count as u64;
-            match id {
-                ConnectionId::Tcp(id) => core.table.enqueue(id),
-                ConnectionId::Stream(id) => core.settle_stream(fabric, id),
-            }
+            core.note_read(fabric, id, count);
         }
         Ok(read)
     }
@@ -179,6 +204,43 @@ impl Stack {
         }
     }
 
+    /// Has what has come read where it lies, up to `most` bytes; whether something has.
+    pub(super) fn read_in_place(
+        &mut self,
+        id: ConnectionId,
+        most: usize,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ReadError> {
+        let (fabric, core) = self.parts();
+        let count = match core.slot_mut(id).ok_or(ReadError::Aborted)? {
+            Either::Tcp(slot) => slot.read_in_place(most, take)?,
+            Either::Stream(stream) => stream.read_in_place(most, take)?,
+        };
+        if count > 0 {
+            core.note_read(fabric, id, count);
+        }
+        Ok(())
+    }
+
+    /// Writes those pages that there is room for; how many.
+    pub(super) fn write_pages(
+        &mut self,
+        id: ConnectionId,
+        pages: Range<usize>,
+        put: &mut dyn FnMut(usize, Room<'_>),
+    ) -> Result<usize, WriteError> {
+        let (fabric, core) = self.parts();
+        let written = match core.slot_mut(id).ok_or(WriteError::Aborted)? {
+            Either::Tcp(slot) => slot.write_pages(pages, put)?,
+            Either::Stream(stream) => match fabric.link(stream.port) {
+                Some(link) => stream.write_pages(link, pages, put)?,
+                None => return Err(WriteError::Reset),
+            },
+        };
+        core.note_written(fabric, id, written * limits::PAGE);
+        Ok(written)
+    }
+
     /// Writes what there is room for. Through shared memory it is there at once; a segment leaves
     /// at the next turn to send.
     pub(super) fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<usize, WriteError> {
@@ -190,18 +252,7 @@ impl Stack {
                 None => return Err(WriteError::Reset),
             },
         };
-        core.totals.bytes_out += written as u64;
-        match id {
-            ConnectionId::Tcp(id) if written > 0 => {
-                core.table.enqueue(id);
-                core.note_bulk(id);
-            }
-            ConnectionId::Stream(id) => {
-                core.totals.frames_out += u64::from(written > 0);
-                core.settle_stream(fabric, id);
-            }
-            ConnectionId::Tcp(_) => {}
-        }
+        core.note_written(fabric, id, written);
         Ok(written)
     }
 

@@ -2,11 +2,13 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::time::Duration;
 
 use smoltcp::iface::{Interface, PollResult, SocketHandle, SocketSet, SocketStorage};
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::wire::{IpEndpoint, Ipv4Address, TcpSeqNumber};
+use wayfarer_machine::Room;
 use wayfarer_proto::limits;
 use wayfarer_proto::node;
 use wayfarer_proto::time::Instant;
@@ -342,9 +344,66 @@ impl Slot {
                 self.counters.bytes_in += read as u64;
                 Ok(Some(read))
             }
-            Err(tcp::RecvError::Finished) => Err(ReadError::Closed),
-            Err(tcp::RecvError::InvalidState) => Err(end.map_or(ReadError::Reset, Into::into)),
+            Err(error) => Err(read_error(error, end)),
         }
+    }
+
+    /// Has what has arrived, up to `most` bytes, read where it lies; how many bytes that were.
+    pub(super) fn read_in_place(
+        &mut self,
+        most: usize,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize, ReadError> {
+        let end = self.end;
+        let read = self.socket_mut().recv(|bytes| {
+            let length = bytes.len().min(most);
+            if length > 0 {
+                take(&bytes[..length]);
+            }
+            (length, length)
+        });
+        let read = read.map_err(|error| read_error(error, end))?;
+        self.counters.bytes_in += read as u64;
+        Ok(read)
+    }
+
+    /// Takes those pages that there is room for; how many.
+    pub(super) fn write_pages(
+        &mut self,
+        pages: Range<usize>,
+        put: &mut dyn FnMut(usize, Room<'_>),
+    ) -> Result<usize, WriteError> {
+        let end = self.end;
+        let closed = |tcp::SendError::InvalidState| end.map_or(WriteError::Closed, Into::into);
+        let socket = self.socket_mut();
+        let room = (socket.send_capacity() - socket.send_queue()) / limits::PAGE;
+        let until = pages.end.min(pages.start + room);
+        let mut next = pages.start;
+        loop {
+            // An empty buffer may be used from its beginning now: it is asked even for nothing.
+            let sent = socket.send(|bytes| {
+                let mut sent = 0;
+                for (page, index) in
+                    bytes.as_chunks_mut::<{ limits::PAGE }>().0.iter_mut().zip(next..until)
+                {
+                    put(index, page.as_mut_slice().into());
+                    sent += 1;
+                }
+                (sent * limits::PAGE, sent)
+            });
+            next += sent.map_err(closed)?;
+            if next == until {
+                break;
+            }
+            // The end of the buffer lies within this one.
+            let mut page = [0; limits::PAGE];
+            put(next, page.as_mut_slice().into());
+            socket.send_slice(&page).map_err(closed)?;
+            next += 1;
+        }
+        let written = next - pages.start;
+        self.counters.bytes_out += (written * limits::PAGE) as u64;
+        Ok(written)
     }
 
     /// Takes as much of `bytes` as there is room for, none included.
@@ -407,6 +466,13 @@ impl Slot {
             _ => {}
         }
         self.sent_to = Some(self.sent_to.map_or(end, |sent_to| sent_to.max(end)));
+    }
+}
+
+fn read_error(error: tcp::RecvError, end: Option<End>) -> ReadError {
+    match error {
+        tcp::RecvError::Finished => ReadError::Closed,
+        tcp::RecvError::InvalidState => end.map_or(ReadError::Reset, Into::into),
     }
 }
 

@@ -5,8 +5,11 @@
 //! reader is never sent more than it has room for.
 
 use alloc::collections::VecDeque;
+use core::ops::Range;
 
 use bitflags::bitflags;
+use wayfarer_machine::Room;
+use wayfarer_proto::limits;
 use wayfarer_proto::shared::{Header, Op};
 use wayfarer_proto::time::Instant;
 
@@ -164,7 +167,10 @@ impl Stream {
 
     /// Wakes tasks that wait for room in the ring, if there is some; false if there is none.
     pub(super) fn unblock(&mut self, link: &mut Link) -> bool {
-        if self.is_blocked && self.end.is_none() && link.stream_room(RESERVE).is_none() {
+        if self.is_blocked
+            && self.end.is_none()
+            && link.stream_room(RESERVE + limits::PAGE).is_none()
+        {
             return false;
         }
         self.is_blocked = false;
@@ -216,7 +222,8 @@ impl Stream {
 
     fn allow(&mut self, grant: u64) {
         if grant > self.allowed {
-            let was_full = self.sent == self.allowed;
+            // Whoever writes pages waits for room for one.
+            let was_full = self.allowed - self.sent < limits::PAGE as u64;
             self.allowed = grant;
             if was_full {
                 self.writers.wake();
@@ -306,6 +313,23 @@ impl Stream {
         }
     }
 
+    /// Has what has come, up to `most` bytes, read where it lies; how many bytes that were.
+    pub(super) fn read_in_place(
+        &mut self,
+        most: usize,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize, ReadError> {
+        let front = self.inbox.as_slices().0;
+        if front.is_empty() {
+            return self.read(&mut []).map(|_| 0);
+        }
+        let length = front.len().min(most);
+        take(&front[..length]);
+        self.inbox.drain(..length);
+        self.note_read(length);
+        Ok(length)
+    }
+
     fn note_read(&mut self, length: usize) {
         self.counters.bytes_in += length as u64;
         if self.grant() - self.granted >= self.window as u64 / 2 {
@@ -320,6 +344,33 @@ impl Stream {
 
     /// Sends as much of `bytes` as the peer and the ring have room for, none included.
     pub(super) fn write(&mut self, link: &mut Link, bytes: &[u8]) -> Result<usize, WriteError> {
+        let length = self.room(link, bytes.len(), 1)?;
+        if length > 0 {
+            let header = self.header(Op::Data);
+            link.put_stream(header, &bytes[..length]);
+            self.note_sent(length);
+        }
+        Ok(length)
+    }
+
+    /// Sends those pages that the peer and the ring have room for; how many.
+    pub(super) fn write_pages(
+        &mut self,
+        link: &mut Link,
+        pages: Range<usize>,
+        put: &mut dyn FnMut(usize, Room<'_>),
+    ) -> Result<usize, WriteError> {
+        let count = self.room(link, pages.len() * limits::PAGE, limits::PAGE)? / limits::PAGE;
+        if count > 0 {
+            let header = self.header(Op::Data);
+            link.put_pages(header, pages.start..pages.start + count, put);
+            self.note_sent(count * limits::PAGE);
+        }
+        Ok(count)
+    }
+
+    /// How many of so many bytes the peer and the ring have room for; less than `unit` are none.
+    fn room(&mut self, link: &mut Link, length: usize, unit: usize) -> Result<usize, WriteError> {
         if let Some(end) = self.end {
             return Err(end.into());
         }
@@ -327,23 +378,21 @@ impl Stream {
             return Err(WriteError::Closed);
         }
         let allowed = usize::try_from(self.allowed - self.sent).unwrap_or(usize::MAX);
-        let wanted = bytes.len().min(allowed).min(LONGEST);
+        let wanted = length.min(allowed).min(LONGEST);
         if wanted == 0 || self.peers.is_none() {
             return Ok(0);
         }
         let spare = if wanted <= SHORT { 0 } else { RESERVE };
-        let length = wanted.min(link.stream_room(spare).unwrap_or(0));
-        if length == 0 {
-            self.is_blocked = true;
-            return Ok(0);
-        }
-        let header = self.header(Op::Data);
-        link.put_stream(header, &bytes[..length]);
+        let room = wanted.min(link.stream_room(spare).unwrap_or(0));
+        self.is_blocked |= room < unit.min(wanted);
+        Ok(room)
+    }
+
+    fn note_sent(&mut self, length: usize) {
         self.owed.remove(Owed::GRANT);
         self.sent += length as u64;
         self.counters.segments_out += 1;
         self.counters.bytes_out += length as u64;
-        Ok(length)
     }
 
     fn header(&mut self, op: Op) -> Header {

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 use core::time::Duration;
 
-use wayfarer_body::Input;
+use wayfarer_body::{ImageSink, Input};
 use wayfarer_machine::{FrameReservation, OutOfFrames, UserContext};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Epoch, NodeId, ProcessKey};
-use wayfarer_proto::image::{Header, Record, Thread, ThreadState};
+use wayfarer_proto::image::{ContentHash, Header, Record, Thread, ThreadState};
+use wayfarer_proto::limits;
 use wayfarer_proto::message::Remembered;
 use wayfarer_proto::table::Sysno;
 use wayfarer_proto::time::Instant;
@@ -101,26 +102,38 @@ impl Parts {
             }
             Record::Region { region } => self.memory.add_region(&region)?,
             Record::Thread { thread } => self.threads.push(thread),
-            Record::Pages { first, changed, bytes, .. } => {
-                self.memory.add_pages(first, changed, &bytes)?;
-            }
             Record::Same { first, count, changed } => {
                 self.memory.keep_pages(first..first.saturating_add(count), changed)?;
             }
-            Record::End { .. } => {}
+            Record::Pages { .. } | Record::End { .. } => {}
         }
         Ok(())
     }
 }
 
+impl ImageSink for Parts {
+    fn record(&mut self, record: Record) -> Result<(), Errno> {
+        Ok(self.take(record)?)
+    }
+
+    fn pages(
+        &mut self,
+        first: u64,
+        changed: Epoch,
+        content: &[[u8; limits::PAGE]],
+        hash: &mut ContentHash,
+    ) -> Result<(), Errno> {
+        Ok(self.memory.add_pages(first, changed, content, hash)?)
+    }
+}
+
 impl BodyDriver {
-    pub(super) fn take_record(self: &Rc<Self>, record: Record) {
-        let result = match &mut *self.arrival.borrow_mut() {
-            Some(parts) => parts.take(record),
-            None => return,
-        };
-        if let Err(error) = result {
-            self.input(Input::ArrivalFailed { errno: error.into() });
+    /// Takes bytes of the image; the driver is to be drained then. That concerns nothing but the
+    /// session and memory: they may lie in a buffer of the network.
+    pub(super) fn image_received(&self, bytes: &[u8]) {
+        let now = self.kernel.now();
+        if let Some(parts) = &mut *self.arrival.borrow_mut() {
+            self.session.borrow_mut().image_received(now, bytes, parts);
         }
     }
 

@@ -225,7 +225,6 @@ impl BodyDriver {
             Event::Freeze => self.freeze(),
             Event::Depart { node, ticket } => self.depart(node, ticket),
             Event::Thaw { stopped } => self.thaw(stopped),
-            Event::Image(record) => self.take_record(record),
             Event::ImageComplete => self.complete(),
             Event::Run { stopped, .. } => self.run(stopped),
             Event::Reconnect => self.reconnect(),

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use wayfarer_body::{ImageWriter, Input};
-use wayfarer_machine::Registers;
+use wayfarer_machine::{Registers, Room};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::{IMAGE_PORT, Purpose, hello};
 use wayfarer_proto::id::{Epoch, NodeId};
-use wayfarer_proto::image::{Header, LocalWait, Record, Thread, ThreadState};
+use wayfarer_proto::image::{ContentHash, Header, LocalWait, Record, Thread, ThreadState};
 use wayfarer_proto::message::{Refusal, Requirements, Ticket, Totals};
 use wayfarer_proto::time::Instant;
 
@@ -17,7 +17,7 @@ use super::body::BodyDriver;
 use super::memory::wire_args;
 use super::wire::{Heard, Wire};
 use crate::executor::{Priority, yield_now};
-use crate::memory::{CleanFilePages, FootprintCount, Travel};
+use crate::memory::{CleanFilePages, FootprintCount, PageRun, Travel};
 use crate::net::{Connection, Kind};
 use crate::process::{Body, BodyThread, CpuTimer, InCall};
 
@@ -196,6 +196,18 @@ impl Outgoing {
         self.send(&bytes).await
     }
 
+    /// Sends a run of pages from where they lie to where they leave.
+    async fn content(&mut self, run: &PageRun) -> Result<(), Errno> {
+        let head = self.writer.pages(run.first, run.changed, run.frames.len());
+        self.send(&head).await?;
+        let mut hash = ContentHash::EMPTY;
+        let put = |index: usize, room: Room<'_>| run.frames[index].read_mixing(room, hash.lanes());
+        let sent = self.connection.write_pages(run.frames.len(), put).await;
+        sent.map_err(|_| Errno::ECONNRESET)?;
+        let tail = self.writer.content(run.frames.len(), &hash);
+        self.send(&tail).await
+    }
+
     async fn send(&self, bytes: &[u8]) -> Result<(), Errno> {
         self.connection.write_all(bytes).await.map_err(|_| Errno::ECONNRESET)
     }
@@ -205,7 +217,7 @@ impl Outgoing {
 /// zero pages are not sent.
 async fn stream_pages(out: &mut Outgoing, body: &Body, travel: &Travel) -> Result<(), Errno> {
     let memory = body.memory();
-    let (mut from, mut content) = (0, Vec::new());
+    let mut from = 0;
     loop {
         let run = memory.space.borrow().next_run(from, travel);
         let Some(run) = run else { return Ok(()) };
@@ -214,10 +226,7 @@ async fn stream_pages(out: &mut Outgoing, body: &Body, travel: &Travel) -> Resul
             let record = out.writer.same(run.first, run.changed, run.frames.len());
             out.send(&record).await?;
         } else {
-            run.copy_to(&mut content);
-            let head = out.writer.pages(run.first, run.changed, &content);
-            out.send(&head).await?;
-            out.send(&content).await?;
+            out.content(&run).await?;
         }
         yield_now().await;
     }

@@ -19,10 +19,10 @@ use wayfarer_proto::message::{Lack, Refusal, Requirements, Ticket};
 
 use super::arrive::{Berth, Parts};
 use super::body::BodyDriver;
-use super::wire::{Heard, Wire};
+use super::wire::Wire;
 use crate::executor::Priority;
 use crate::kernel::Kernel;
-use crate::net::{Connection, Kind, ListenError, Network};
+use crate::net::{Connection, Kind, ListenError, Network, ReadError};
 
 /// How long a caller may take to say what it wants.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
@@ -127,18 +127,22 @@ impl Caller {
 
     fn image(self, token: u64) {
         let Some(driver) = self.kernel.arrival(token) else { return };
-        let hearer = Rc::downgrade(&driver);
-        let hear = move |heard: Heard<'_>| {
-            let Some(driver) = hearer.upgrade() else { return };
-            match heard {
-                Heard::Bytes(bytes) => driver.image_received(bytes),
-                Heard::Broken(_) => driver.input(BodyInput::ImageBroken),
+        let hearers = (Rc::downgrade(&driver), Rc::downgrade(&driver));
+        let take = move |bytes: &[u8]| {
+            if let Some(driver) = hearers.0.upgrade() {
+                driver.image_received(bytes);
             }
         };
+        let then = move |read: Result<(), ReadError>| match (hearers.1.upgrade(), read) {
+            (None, _) => {}
+            (Some(driver), Ok(())) => driver.drain(),
+            (Some(driver), Err(_)) => driver.input(BodyInput::ImageBroken),
+        };
         let early = self.reader.into_rest();
-        let wire = Wire::start(&self.kernel.spawner, self.connection, hear);
+        let wire = Wire::start_in_place(&self.kernel.spawner, self.connection, take, then);
         *driver.image.borrow_mut() = Some(wire);
         driver.image_received(&early);
+        driver.drain();
     }
 }
 
@@ -154,14 +158,6 @@ pub(super) fn arriving(kernel: &Rc<Kernel>, arrival: Arrival, parts: Parts) -> R
     *driver.arrival.borrow_mut() = Some(parts);
     kernel.expect_image(token, &driver);
     driver
-}
-
-impl BodyDriver {
-    fn image_received(self: &Rc<Self>, bytes: &[u8]) {
-        let now = self.kernel.now();
-        self.session.borrow_mut().handle_input(now, BodyInput::ImageReceived(bytes));
-        self.drain();
-    }
 }
 
 impl Kernel {

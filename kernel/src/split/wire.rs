@@ -9,7 +9,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::task::Poll;
 
-use crate::executor::{Priority, Spawner, TaskHandle, WaitQueue};
+use crate::executor::{Priority, Spawner, TaskHandle, WaitQueue, yield_now};
 use crate::net::{Connection, ReadError};
 
 /// What a wire reports.
@@ -52,6 +52,25 @@ impl Wire {
         connection: Connection,
         hear: impl FnMut(Heard<'_>) + 'static,
     ) -> Rc<Self> {
+        Self::with_reader(spawner, connection, |wire| read(wire, hear))
+    }
+
+    /// The same for bulk data, which `take` reads where the network has it and without using the
+    /// network; `then` is told after each time, and of the end.
+    pub(super) fn start_in_place(
+        spawner: &Spawner,
+        connection: Connection,
+        take: impl FnMut(&[u8]) + 'static,
+        then: impl FnMut(Result<(), ReadError>) + 'static,
+    ) -> Rc<Self> {
+        Self::with_reader(spawner, connection, |wire| read_in_place(wire, take, then))
+    }
+
+    fn with_reader<F: Future<Output = ()> + 'static>(
+        spawner: &Spawner,
+        connection: Connection,
+        reader: impl FnOnce(Rc<Self>) -> F,
+    ) -> Rc<Self> {
         let wire = Rc::new(Self {
             connection,
             queue: RefCell::default(),
@@ -59,7 +78,7 @@ impl Wire {
             closing: Cell::new(false),
             tasks: RefCell::default(),
         });
-        let reader = spawner.spawn(Priority::Service, read(Rc::clone(&wire), hear));
+        let reader = spawner.spawn(Priority::Service, reader(Rc::clone(&wire)));
         spawner.spawn(Priority::Service, write(Rc::clone(&wire)));
         wire.tasks.borrow_mut().push(reader);
         wire
@@ -88,6 +107,12 @@ impl Wire {
         self.changed.wake_all();
     }
 
+    /// The writer would wait for more to send. The reader, whose task this is, ends by itself.
+    fn end_reading(&self) {
+        self.tasks.borrow_mut().clear();
+        self.close();
+    }
+
     /// What the connection has carried.
     pub(super) fn counters(&self) -> crate::net::Counters {
         self.connection.counters()
@@ -95,16 +120,29 @@ impl Wire {
 }
 
 async fn read(wire: Rc<Wire>, mut hear: impl FnMut(Heard<'_>)) {
-    loop {
-        match wire.connection.read_piece(|bytes| hear(Heard::Bytes(bytes))).await {
-            Ok(()) => {}
-            Err(reason) => {
-                // The writer would wait for more to send. This task ends by itself.
-                wire.tasks.borrow_mut().clear();
-                wire.close();
-                return hear(Heard::Broken(reason));
-            }
+    let reason = loop {
+        let read = wire.connection.read_piece(|bytes| hear(Heard::Bytes(bytes))).await;
+        if let Err(reason) = read {
+            break reason;
         }
+    };
+    wire.end_reading();
+    hear(Heard::Broken(reason));
+}
+
+async fn read_in_place(
+    wire: Rc<Wire>,
+    mut take: impl FnMut(&[u8]),
+    mut then: impl FnMut(Result<(), ReadError>),
+) {
+    loop {
+        let read = wire.connection.read_in_place(&mut take).await;
+        if read.is_err() {
+            wire.end_reading();
+            return then(read);
+        }
+        then(read);
+        yield_now().await;
     }
 }
 

@@ -5,7 +5,7 @@ use core::ops::{Deref, Range};
 
 use super::{DecodeError, ROOM, Reader, Wire, put_number};
 
-/// Bytes of a reader's buffer that are kept for the next frame, unless one says otherwise.
+/// Bytes of a reader's buffer that are kept for the next frame.
 const KEPT: usize = 4096;
 
 /// Room for a length before its message is written: as many bytes as a number can take.
@@ -52,7 +52,6 @@ pub struct FrameReader {
     /// Bytes at the front of `buffer` that belong to frames already taken.
     taken: usize,
     limit: usize,
-    kept: usize,
 }
 
 /// What the beginning of some bytes is.
@@ -66,14 +65,7 @@ enum Cut {
 impl FrameReader {
     /// A reader that refuses frames of more than `limit` bytes.
     pub const fn new(limit: usize) -> Self {
-        Self { buffer: Vec::new(), taken: 0, limit, kept: KEPT }
-    }
-
-    /// The same for a stream of large frames, of a bounded life: it keeps its buffer.
-    #[must_use]
-    pub const fn greedy(mut self) -> Self {
-        self.kept = usize::MAX;
-        self
+        Self { buffer: Vec::new(), taken: 0, limit }
     }
 
     /// Changes the limit for the frames still to come (after a handshake).
@@ -182,7 +174,7 @@ impl FrameReader {
     fn rest(&mut self) {
         self.taken = 0;
         self.buffer.clear();
-        if self.buffer.capacity() > self.kept {
+        if self.buffer.capacity() > KEPT {
             self.buffer = Vec::new();
         }
     }

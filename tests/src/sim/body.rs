@@ -6,7 +6,6 @@ use wayfarer_body as body;
 use wayfarer_body::{DestroyReason, Event, Input, Output};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{CallSeq, ChannelId, NodeId, ProcessKey, Tid};
-use wayfarer_proto::image::{Record, ThreadState};
 use wayfarer_proto::limits::PAGE;
 use wayfarer_proto::message::{
     ByeReason, FilePages, MemoryReply, MemoryRequest, Refusal, Requirements, StringEnd, Ticket,
@@ -15,6 +14,7 @@ use wayfarer_proto::message::{
 use wayfarer_proto::session::Mutant;
 use wayfarer_proto::time::Instant;
 
+use super::arrival::Sink;
 use super::faults::Point;
 use super::memory::{MAP, Memory, file_page_of};
 use super::net::{Owner, Port};
@@ -127,12 +127,13 @@ impl World {
     pub(super) fn work_body(&mut self, id: BodyId, told: BodyTold) {
         let now = self.now;
         let Some(body) = self.bodies.get_mut(&id) else { return };
+        let mut sink = Sink::default();
         match told {
             BodyTold::Drain => {}
             BodyTold::Input(input) => body.session.handle_input(now, input),
             BodyTold::Bytes(bytes) => body.session.handle_input(now, Input::Received(&bytes)),
             BodyTold::Image(bytes) => {
-                body.session.handle_input(now, Input::ImageReceived(&bytes));
+                body.session.image_received(now, &bytes, &mut sink);
             }
         }
         let mut outputs = Vec::new();
@@ -148,6 +149,7 @@ impl World {
         {
             body.timer = wanted;
         }
+        self.install(id, sink);
         for output in outputs {
             self.body_says(id, output);
         }
@@ -194,7 +196,6 @@ impl World {
             Event::Freeze => self.freeze(id),
             Event::Depart { node, ticket } => self.depart(id, node, ticket),
             Event::Thaw { stopped } => self.thaw(id, stopped),
-            Event::Image(record) => self.install(id, record),
             Event::ImageComplete => self.image_complete(id),
             Event::Run { stopped, .. } => {
                 self.check_memory(id);
@@ -271,41 +272,6 @@ impl World {
             self.close_image(departure.channel, id);
         }
         self.poke_all(id);
-    }
-
-    fn install(&mut self, id: BodyId, record: Record) {
-        let Some(body) = self.bodies.get_mut(&id) else { return };
-        match record {
-            Record::Header { header } => body.memory.name = Some(header.memory),
-            Record::Region { .. } | Record::End { .. } => {}
-            Record::Thread { thread } => {
-                let mut registers = [0; register::COUNT];
-                registers.copy_from_slice(&thread.registers);
-                let state = match thread.state {
-                    ThreadState::Running => State::Running,
-                    ThreadState::LocalWait { .. } => State::LocalWait,
-                    ThreadState::AwaitReply { seq, .. } => State::AwaitReply(seq),
-                };
-                body.threads.insert(thread.tid, Thread { registers, state, turn: 0 });
-            }
-            Record::Pages { first, changed, bytes, .. } => {
-                for (page, bytes) in (first..).zip(bytes.chunks(PAGE)) {
-                    body.memory.pages.insert(page, bytes.to_vec());
-                    body.memory.ages.insert(page, changed);
-                }
-            }
-            Record::Same { first, count, changed } => {
-                for page in first..first + count {
-                    let kept = body.remnant.as_mut().and_then(|kept| kept.pages.remove(&page));
-                    let Some(bytes) = kept else {
-                        return self
-                            .fail(format!("page {page:#x} is said to be known, but is not"));
-                    };
-                    body.memory.pages.insert(page, bytes);
-                    body.memory.ages.insert(page, changed);
-                }
-            }
-        }
     }
 
     fn image_complete(&mut self, id: BodyId) {

@@ -7,7 +7,9 @@ use wayfarer_proto::codec::FrameReader;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::handshake::{Answer, Purpose, hello};
 use wayfarer_proto::id::{ChannelId, Epoch, NodeId, Tid, UserAddr};
-use wayfarer_proto::image::{Header, LocalWait, Record, Thread as ThreadRecord, ThreadState};
+use wayfarer_proto::image::{
+    ContentHash, Header, LocalWait, Record, Thread as ThreadRecord, ThreadState,
+};
 use wayfarer_proto::limits::{HELLO, PAGE, RUN_PAGES};
 use wayfarer_proto::linux::signal::SigAltStack;
 use wayfarer_proto::message::{Args, CpuTime, Remembered, Requirements, Ticket, Usage};
@@ -160,9 +162,11 @@ fn image_of(
         frames.push_back(if is_known {
             writer.same(first, changed, bytes.len() / PAGE).to_vec()
         } else {
-            let mut frame = writer.pages(first, changed, &bytes);
-            frame.extend(bytes);
-            frame
+            let (pages, _) = bytes.as_chunks::<PAGE>();
+            let mut hash = ContentHash::EMPTY;
+            pages.iter().for_each(|page| hash.add(page));
+            let head = writer.pages(first, changed, pages.len());
+            [&head[..], &bytes, &writer.content(pages.len(), &hash)].concat()
         });
     }
     frames

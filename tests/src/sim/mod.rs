@@ -10,6 +10,7 @@
 //! The same seed gives the same run: `cargo run -p wayfarer-tests --bin sim -- --seed N` replays.
 
 pub mod ahead;
+pub mod arrival;
 pub mod body;
 pub mod check;
 pub mod faults;

@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::mem::ManuallyDrop;
 
+use super::mixing::{Lanes, copy_mixing};
 use super::pool::FramePool;
+use super::room::Room;
 use super::{PAGE_SIZE, bytes};
 
 /// An owned, counted handle to one 4 KiB frame.
@@ -124,29 +126,22 @@ impl Frame {
         (0..WORDS).all(|index| self.word(index) == 0)
     }
 
-    /// A 64-bit hash of the content, to notice damage in transit. Not a cryptographic one: whoever
-    /// can choose the content can make two frames collide.
+    /// Copies the whole frame to where it is wanted, and takes it into a hash on the way, as
+    /// [`copy_mixing`] does.
     ///
-    /// Four lanes of multiply and rotate over 64-bit little-endian words, as in xxHash64's inner
-    /// loop (the constants are its primes); the same on every node.
-    pub fn content_hash(&self) -> u64 {
-        let mut lanes = [PRIME_1, PRIME_2, PRIME_3, PRIME_4];
-        for index in (0..WORDS).step_by(lanes.len()) {
-            for (lane, value) in lanes.iter_mut().enumerate() {
-                let word = self.word(index + lane);
-                *value = value
-                    .wrapping_add(word.wrapping_mul(PRIME_2))
-                    .rotate_left(31)
-                    .wrapping_mul(PRIME_1);
-            }
-        }
-        let mut hash = PAGE_SIZE as u64;
-        for lane in lanes {
-            hash = (hash ^ lane).rotate_left(27).wrapping_mul(PRIME_1).wrapping_add(PRIME_4);
-        }
-        hash ^= hash >> 33;
-        hash = hash.wrapping_mul(PRIME_2);
-        hash ^ (hash >> 29)
+    /// # Panics
+    ///
+    /// When the room is not that of a frame.
+    pub fn read_mixing(&self, room: Room<'_>, lanes: &mut Lanes) {
+        assert_eq!(room.length(), PAGE_SIZE, "room for a frame");
+        // SAFETY: as in `read`; the room is writable and this long.
+        unsafe { copy_mixing(room.start(), self.address(), PAGE_SIZE, lanes) };
+    }
+
+    /// Fills the whole frame, and takes its content into a hash on the way.
+    pub fn write_mixing(&self, source: &[u8; PAGE_SIZE], lanes: &mut Lanes) {
+        // SAFETY: as in `read`.
+        unsafe { copy_mixing(self.address(), source.as_ptr(), PAGE_SIZE, lanes) };
     }
 
     /// Reads one word; volatile for the reason given at [`read`](Frame::read).
@@ -163,11 +158,6 @@ impl Frame {
 
 /// 64-bit words in a frame.
 const WORDS: usize = PAGE_SIZE / size_of::<u64>();
-
-const PRIME_1: u64 = 0x9e37_79b1_85eb_ca87;
-const PRIME_2: u64 = 0xc2b2_ae3d_27d4_eb4f;
-const PRIME_3: u64 = 0x1656_67b1_9e37_79f9;
-const PRIME_4: u64 = 0x85eb_ca77_c2b2_ae63;
 
 fn check_range(offset: usize, length: usize) {
     let inside = offset <= PAGE_SIZE && length <= PAGE_SIZE - offset;
@@ -239,15 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_depends_on_every_word() {
-        let pool = FramePool::arena(1);
-        let frame = pool.allocate_zeroed().unwrap();
-        let mut seen = alloc::collections::BTreeSet::from([frame.content_hash()]);
-        for word in 0..WORDS {
-            frame.write(word * 8 + word % 8, &[1]);
-            assert!(seen.insert(frame.content_hash()), "word {word} does not change the hash");
-            frame.fill_zero();
-        }
+    fn what_is_copied_is_mixed_the_same_each_way() {
+        let pool = FramePool::arena(2);
+        let (one, two) = (pool.allocate_zeroed().unwrap(), pool.allocate().unwrap());
+        one.write(100, b"hello");
+        let (mut out, mut back, mut page) = ([5, 6, 7, 8], [5, 6, 7, 8], [1; PAGE_SIZE]);
+        one.read_mixing(page.as_mut_slice().into(), &mut out);
+        two.write_mixing(&page, &mut back);
+        assert_eq!((&page[98..107], out), (&b"\0\0hello\0\0"[..], back));
+        let mut copy = [1; PAGE_SIZE];
+        two.read(0, &mut copy);
+        assert_eq!(copy, page);
     }
 
     #[test]
@@ -256,6 +248,8 @@ mod tests {
         let (one, two) = (pool.allocate_zeroed().unwrap(), pool.allocate().unwrap());
         one.write(100, b"hello");
         two.copy_from(&one);
-        assert_eq!(one.content_hash(), two.content_hash());
+        let mut bytes = [0; 5];
+        two.read(100, &mut bytes);
+        assert_eq!(&bytes, b"hello");
     }
 }

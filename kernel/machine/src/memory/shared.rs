@@ -7,6 +7,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
+use super::room::Room;
 use super::{PAGE_SIZE, bytes};
 
 /// A range of shared memory, this machine's only handle to it.
@@ -82,6 +83,17 @@ impl SharedMemory {
         self.check(offset, source.len());
         // SAFETY: as in `read`.
         unsafe { bytes::copy(self.address(offset), source.as_ptr(), source.len()) };
+    }
+
+    /// The `length` bytes from `offset` on, to be written.
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    pub fn room(&mut self, offset: usize, length: usize) -> Room<'_> {
+        self.check(offset, length);
+        // SAFETY: the range is mapped writable, and this is the machine's only handle to it.
+        unsafe { Room::new(self.address(offset), length) }
     }
 
     /// A word, and with it all that its writer wrote before it.

@@ -2,6 +2,8 @@
 
 use super::*;
 use wayfarer_proto::id::NodeId;
+use wayfarer_proto::image::ContentHash;
+use wayfarer_proto::limits;
 use wayfarer_proto::linux::mman::RemapFlags;
 use wayfarer_proto::message::Remembered;
 
@@ -33,19 +35,29 @@ pub(super) fn return_to(
         arrival.add_region(&region).unwrap();
     }
     let travel = Travel { epoch, remembered, clean };
-    let (mut from, mut sent, mut content) = (0, 0, vec![]);
+    let (mut from, mut sent) = (0, 0);
     while let Some(run) = space.next_run(from, &travel) {
         if run.same {
             arrival.keep_pages(run.first..run.end(), run.changed).unwrap();
         } else {
-            run.copy_to(&mut content);
-            arrival.add_pages(run.first, run.changed, &content).unwrap();
+            let mut content = vec![[0; limits::PAGE]; run.frames.len()];
+            let mut hashes = [ContentHash::EMPTY; 3];
+            for (frame, page) in run.frames.iter().zip(&mut content) {
+                frame.read_mixing(page.as_mut_slice().into(), hashes[0].lanes());
+                hashes[1].add(page);
+            }
+            arrival.add_pages(run.first, run.changed, &content, &mut hashes[2]).unwrap();
+            assert_eq!(hashes, [hashes[0]; 3]);
             sent += run.frames.len() as u64;
         }
         from = run.end();
     }
     assert_eq!(arrival.pages(), needed.pages);
     (arrival.finish().0, sent)
+}
+
+fn add_page(arrival: &mut Arrival, page: u64) -> Result<(), ImageError> {
+    arrival.add_pages(page, Epoch(0), &[[1; limits::PAGE]], &mut ContentHash::EMPTY.clone())
 }
 
 #[test]
@@ -131,16 +143,16 @@ fn a_process_may_grow_until_it_is_frozen_but_not_without_bound() {
     let target = source(4000);
     let mut arrival = Arrival::admit(&target, needed, None).unwrap();
     arrival.add_region(&space.image_regions().next().unwrap()).unwrap();
-    let add = |page| arrival.add_pages(page, Epoch(0), &[1; 4096]);
+    let add = |page| add_page(&mut arrival, page);
     let arrived = (16..3000).map(add).take_while(Result::is_ok).count() as u64;
     assert_eq!(arrived, 1 + needed + 1024);
     drop(arrival);
     let scarce = source(needed as usize + 2);
     let mut arrival = Arrival::admit(&scarce, needed, None).unwrap();
     arrival.add_region(&space.image_regions().next().unwrap()).unwrap();
-    assert_eq!(arrival.add_pages(16, Epoch(0), &[1; 4096]), Ok(()));
-    assert_eq!(arrival.add_pages(17, Epoch(0), &[1; 4096]), Ok(()));
-    assert_eq!(arrival.add_pages(18, Epoch(0), &[1; 4096]), Err(ImageError::OutOfFrames));
+    assert_eq!(add_page(&mut arrival, 16), Ok(()));
+    assert_eq!(add_page(&mut arrival, 17), Ok(()));
+    assert_eq!(add_page(&mut arrival, 18), Err(ImageError::OutOfFrames));
 }
 
 #[test]
@@ -172,11 +184,10 @@ fn hostile_images_are_refused() {
     }
     arrival.add_region(&good).unwrap();
     assert_eq!(arrival.add_region(&good), Err(ImageError::Overlap));
-    assert_eq!(arrival.add_pages(17, Epoch(0), &[1; 4096]), Ok(()));
-    assert_eq!(arrival.add_pages(17, Epoch(0), &[1; 4096]), Err(ImageError::BadPage));
-    assert_eq!(arrival.add_pages(18, Epoch(0), &[1; 4096]), Err(ImageError::BadPage));
-    assert_eq!(arrival.add_pages(u64::MAX, Epoch(0), &[1; 8192]), Err(ImageError::BadPage));
-    assert_eq!(arrival.add_pages(16, Epoch(0), &[1; 4095]), Err(ImageError::BadPage));
+    assert_eq!(add_page(&mut arrival, 17), Ok(()));
+    assert_eq!(add_page(&mut arrival, 17), Err(ImageError::BadPage));
+    assert_eq!(add_page(&mut arrival, 18), Err(ImageError::BadPage));
+    assert_eq!(add_page(&mut arrival, u64::MAX), Err(ImageError::BadPage));
     assert!(arrival.begin(1, at(2)..at(1)).is_err());
     assert_eq!(arrival.keep_pages(16..17, Epoch(0)), Err(ImageError::BadPage));
 }

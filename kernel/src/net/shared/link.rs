@@ -3,7 +3,10 @@
 //! Nothing in the memory is believed: counters are checked against each other and lengths against
 //! what can be, on each read, and whoever finds nonsense begins a new session.
 
-use wayfarer_machine::SharedMemory;
+use core::ops::Range;
+
+use wayfarer_machine::{Room, SharedMemory};
+use wayfarer_proto::limits;
 use wayfarer_proto::shared::{
     ANSWERS, AWAKE, BEAT, CUT, HEAD, Header, Kind, PAIR_BYTES, RING_BYTES, RINGS, SESSION, SIDES,
     TAIL,
@@ -114,11 +117,38 @@ impl Link {
         self.append(Kind::Stream, &header.to_bytes(), bytes);
     }
 
+    /// The same with pages, which `put` writes by their index.
+    pub(in crate::net) fn put_pages(
+        &mut self,
+        header: Header,
+        pages: Range<usize>,
+        put: &mut dyn FnMut(usize, Room<'_>),
+    ) {
+        self.fill(self.head + WORD as u64, &header.to_bytes());
+        let mut from = self.head + (WORD + Header::BYTES) as u64;
+        for index in pages.clone() {
+            let at = place(from);
+            if RING_BYTES - at >= limits::PAGE {
+                put(index, self.memory.room(self.outgoing + at, limits::PAGE));
+            } else {
+                let mut page = [0; limits::PAGE];
+                put(index, page.as_mut_slice().into());
+                self.fill(from, &page);
+            }
+            from += limits::PAGE as u64;
+        }
+        self.finish(Kind::Stream, Header::BYTES + pages.len() * limits::PAGE);
+    }
+
     fn append(&mut self, kind: Kind, header: &[u8], bytes: &[u8]) {
-        let length = header.len() + bytes.len();
-        self.memory.store(self.outgoing + place(self.head), kind.word(length));
         self.fill(self.head + WORD as u64, header);
         self.fill(self.head + (WORD + header.len()) as u64, bytes);
+        self.finish(kind, header.len() + bytes.len());
+    }
+
+    /// Shows the peer a record of `length` bytes, which are there.
+    fn finish(&mut self, kind: Kind, length: usize) {
+        self.memory.store(self.outgoing + place(self.head), kind.word(length));
         self.head += record(length);
         self.store(HEAD, self.head);
         self.is_busy = true;
