@@ -4,6 +4,7 @@
 //! waits should add up to what the program measured; what it waits for is what home does, and the
 //! wire. The bare wire is measured between the same two nodes.
 
+use std::collections::BTreeMap;
 use std::io::{self, PipeWriter, Write as _};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use wayfarer_proto::console::{Carrier, FromNode, Lap, Stage, ToNode};
 use wayfarer_proto::id::NodeId;
 
 use super::calls::{HEADERS, Sizes};
-use super::figure::rounded;
+use super::figure::{Figure, rounded};
 use super::lab::{self, AWAY, HOME, Lab};
 use crate::command::failure::Failure;
 
@@ -36,6 +37,9 @@ pub(crate) struct Dissection {
     pub(crate) tcp: f64,
     /// The call, as the program measured it.
     pub(crate) whole: f64,
+    /// Of all calls, or ping-pongs, what the four times above are means of.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) figures: BTreeMap<String, Figure>,
 }
 
 /// A stage of a call.
@@ -43,6 +47,9 @@ pub(crate) struct Dissection {
 pub(crate) struct Part {
     pub(crate) stage: String,
     pub(crate) time: f64,
+    /// Of all calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) figure: Option<Figure>,
 }
 
 impl Dissection {
@@ -84,23 +91,37 @@ fn of(lab: &Lab<'_>, mut cluster: Cluster) -> Result<Dissection, Failure> {
     let Sizes { request, reply } = super::calls::sizes(lab, &mut cluster, CALL)?;
     let mut wire = |carrier, headers| {
         let sizes = (request + headers, reply + headers);
-        lab::probe(&mut cluster, carrier, sizes, count).map(|times| quieter(&times))
+        lab::probe(&mut cluster, carrier, sizes, count)
     };
-    let (tcp, network) = (wire(Carrier::Stream, 0)?, wire(Carrier::Frames, HEADERS)?);
+    let (bytes, frames) = (wire(Carrier::Stream, 0)?, wire(Carrier::Frames, HEADERS)?);
     cluster.shutdown()?;
     let samples = super::calls::samples_away(&watch.output).remove(CALL).unwrap_or_default();
-    let (calls, whole) = (watch.quieter_calls(samples.len()), quieter(&samples));
+    let calls = watch.quieter_calls(samples.len());
     if calls.is_empty() {
         return Err(Failure::Benchmark(format!("no {CALL} was taken apart")));
     }
     let mean = |node, stage: &Stage| watch.mean(node, stage, &calls);
     let parts = |node, stages: &[Stage]| -> Vec<Part> {
-        let part = |stage| Part { stage: name(stage).to_owned(), time: mean(node, stage) };
+        let part = |stage| Part {
+            stage: name(stage).to_owned(),
+            time: mean(node, stage),
+            figure: Figure::of_ns(watch.last(node, stage, samples.len())),
+        };
         stages.iter().map(part).collect()
     };
-    let (body, home, waiting) =
-        (parts(AWAY, &BODY), parts(HOME, &DEPUTY), mean(AWAY, &Stage::Waiting));
-    Ok(Dissection { call: CALL.to_owned(), body, waiting, home, network, tcp, whole })
+    let waited = watch.last(AWAY, &Stage::Waiting, samples.len());
+    let all = [("waiting", waited), ("network", &*frames), ("tcp", &*bytes), ("whole", &*samples)];
+    let figure = |(name, times): (&str, &[u64])| Some((name.to_owned(), Figure::of_ns(times)?));
+    Ok(Dissection {
+        call: CALL.to_owned(),
+        body: parts(AWAY, &BODY),
+        waiting: mean(AWAY, &Stage::Waiting),
+        home: parts(HOME, &DEPUTY),
+        network: quieter(&frames),
+        tcp: quieter(&bytes),
+        whole: quieter(&samples),
+        figures: all.into_iter().filter_map(figure).collect(),
+    })
 }
 
 /// The mean of the smaller half of these times in nanoseconds, in microseconds.
@@ -187,6 +208,12 @@ impl Watch {
         let of = |call: &usize| times.iter().rev().nth(*call);
         let times: Vec<u64> = calls.iter().filter_map(of).copied().collect();
         rounded(times.iter().sum::<u64>() as f64 / times.len().max(1) as f64 / 1000.0)
+    }
+
+    /// How long `node` took for a stage in each of the last `count` calls.
+    fn last(&self, node: NodeId, stage: &Stage, count: usize) -> &[u64] {
+        let times = self.times(node, stage);
+        &times[times.len().saturating_sub(count)..]
     }
 
     fn times(&self, node: NodeId, stage: &Stage) -> &[u64] {
