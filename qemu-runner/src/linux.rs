@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::placement::{self, Placement};
 use crate::qemu::{self, Accel, PROGRAM};
 use crate::wiring::Port;
-use crate::{Initrd, InitrdError, artifacts, builder, children};
+use crate::{Initrd, InitrdError, artifacts, builder, children, pcap};
 
 /// What the guest's serial port costs is not measured, so it may as well be all the kernel says.
 const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=0 panic=-1 rdinit=/init";
@@ -26,7 +26,10 @@ pub const READY: &str = "ready";
 pub const ADDRESSES: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
 
 /// Bytes of a packet between them: as many as between nodes.
-const MTU: u16 = 9000;
+pub const MTU: u16 = 9000;
+
+/// Bytes of a frame that are captured: more than all headers.
+const CAPTURED: usize = 128;
 
 /// Why a Linux guest could not be heard out.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,8 @@ pub struct Heard {
     pub lines: Vec<String>,
     /// What the other of two guests said, to find out what went wrong.
     pub served: Vec<String>,
+    /// The frames between two guests, each as far as its headers go, if they were to be captured.
+    pub frames: Vec<Vec<u8>>,
 }
 
 /// A Linux guest that runs one script.
@@ -70,6 +75,7 @@ pub struct Linux {
     kernel: PathBuf,
     memory_mib: u32,
     accel: Accel,
+    captures: bool,
 }
 
 impl Linux {
@@ -82,7 +88,13 @@ impl Linux {
         if !kernel.is_file() {
             return Err(LinuxError::NoKernel(kernel));
         }
-        Ok(Self { kernel, memory_mib, accel })
+        Ok(Self { kernel, memory_mib, accel, captures: false })
+    }
+
+    /// Captures the frames between two guests. It takes time: what is timed is not captured.
+    #[must_use]
+    pub fn capturing(self) -> Self {
+        Self { captures: true, ..self }
     }
 
     /// Boots, runs `script` (for busybox's sh) over `files`, and powers off.
@@ -121,6 +133,10 @@ impl Linux {
             let mut command = self.command(&initrd, output);
             command.args(["-netdev".into(), qemu::netdev(0, &port)]);
             command.arg("-device").arg(format!("virtio-net-pci,netdev=net0,mac={}", mac(index)));
+            if self.captures && index == 1 {
+                let dump = format!("filter-dump,id=dump,netdev=net0,maxlen={CAPTURED},file=");
+                command.args(["-object".into(), qemu::option(&dump, &place("frames"))]);
+            }
             let guest = Guest::start(command)?;
             if let Some(processors) = &processors {
                 placement::confine(guest.0.id(), processors);
@@ -133,7 +149,9 @@ impl Linux {
         let heard = start(1, client, Stdio::piped())?.hear(began, limit)?;
         let served = std::fs::read(serial)?;
         let served = String::from_utf8_lossy(&served).lines().map(str::to_owned).collect();
-        Ok(Heard { served, ..heard })
+        let capture = if self.captures { std::fs::read(place("frames"))? } else { Vec::new() };
+        let frames = pcap::frames(&capture).map(<[u8]>::to_vec).collect();
+        Ok(Heard { served, frames, ..heard })
     }
 
     /// Adds the kernel's modules, where it looks for them.
@@ -235,7 +253,7 @@ fn hear(output: ChildStdout, began: Instant, limit: Duration) -> Result<Heard, L
             Ok((when, line)) if line.ends_with(READY) => first_line = when - began,
             Ok((_, line)) => lines.push(line),
             Err(RecvTimeoutError::Disconnected) => {
-                return Ok(Heard { first_line, lines, served: Vec::new() });
+                return Ok(Heard { first_line, lines, served: Vec::new(), frames: Vec::new() });
             }
             Err(RecvTimeoutError::Timeout) => return Err(LinuxError::TooLong(limit)),
         }

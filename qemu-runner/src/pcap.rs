@@ -65,6 +65,11 @@ fn file_header() -> Vec<u8> {
     out
 }
 
+/// The whole frames of a capture, each as far as it was kept.
+pub(crate) fn frames(file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    records(file).map(|record| &record.bytes[RECORD_HEADER..])
+}
+
 /// The whole records of a capture.
 fn records(file: &[u8]) -> impl Iterator<Item = Record<'_>> {
     let mut rest = file.get(FILE_HEADER..).unwrap_or_default();
@@ -122,6 +127,7 @@ mod tests {
         let out = merged(&files);
         let times: Vec<u32> = records(&out).map(|record| record.time.1).collect();
         assert_eq!(times, [30, 40, 45]);
+        assert!(frames(&out).all(|frame| frame.len() == 12));
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Line {
 }
 
 /// An option that ends in a path; QEMU reads a doubled comma as one that separates nothing.
-fn option(prefix: &str, path: &Path) -> OsString {
+pub(crate) fn option(prefix: &str, path: &Path) -> OsString {
     OsString::from(format!("{prefix}{}", path.to_string_lossy().replace(',', ",,")))
 }
 

@@ -43,12 +43,22 @@ pub(crate) struct Call {
 }
 
 /// What a call costs on the wire, for each call.
-#[derive(Clone, Copy, Default)]
-struct Cost {
-    round_trips: f64,
-    frames: f64,
-    request: f64,
-    reply: f64,
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cost {
+    pub(crate) round_trips: f64,
+    pub(crate) frames: f64,
+    pub(crate) request: f64,
+    pub(crate) reply: f64,
+}
+
+impl Cost {
+    /// The bytes to compare it with, there and back; `None` of what needs no message, which has
+    /// nothing to be compared with.
+    pub(crate) fn sizes(self) -> Option<Sizes> {
+        let (request, reply) = (self.request.round() as u64, self.reply.round() as u64);
+        let sizes = Sizes { request, reply };
+        (self.round_trips >= 0.5 && request > 0 && reply > 0).then_some(sizes)
+    }
 }
 
 /// What the program said.
@@ -93,26 +103,22 @@ fn of(lab: &Lab<'_>, mut cluster: Cluster) -> Result<BTreeMap<String, Call>, Fai
 }
 
 /// How long the bytes of a call take by themselves.
-struct Wire {
-    tcp: Option<Figure>,
-    raw: Option<Figure>,
+#[derive(Default)]
+pub(crate) struct Wire {
+    pub(crate) tcp: Option<Figure>,
+    pub(crate) raw: Option<Figure>,
 }
 
 impl Wire {
     fn measure(cluster: &mut Cluster, cost: Cost, count: usize) -> Result<Self, Failure> {
-        let (request, reply) = (cost.request.round() as u64, cost.reply.round() as u64);
-        // What needs no message has nothing to be compared with; the pipe is not one call.
-        if cost.round_trips < 0.5 || request == 0 || reply == 0 {
-            return Ok(Self { tcp: None, raw: None });
-        }
-        let count = count / (1 + (request + reply) as usize / 16384);
+        let Some(sizes) = cost.sizes() else { return Ok(Self::default()) };
+        let (Sizes { request, reply }, count) = (sizes, sizes.repetitions(count));
         let mut time = |carrier, request, reply| {
-            lab::probe(cluster, carrier, (request, reply), count.max(1))
+            lab::probe(cluster, carrier, (request, reply), count)
                 .map(|samples| Figure::of_ns(&samples))
         };
         let tcp = time(Carrier::Stream, request, reply)?;
-        let fits = request.max(reply) + HEADERS <= LARGEST_PACKET;
-        let raw = match fits {
+        let raw = match sizes.fit(LARGEST_PACKET) {
             true => time(Carrier::Frames, request + HEADERS, reply + HEADERS)?,
             false => None,
         };
@@ -121,7 +127,7 @@ impl Wire {
 }
 
 impl Call {
-    fn new(home: Figure, away: Figure, cost: Cost, wire: Wire) -> Self {
+    pub(crate) fn new(home: Figure, away: Figure, cost: Cost, wire: Wire) -> Self {
         let ratio = |limit: &Option<Figure>| {
             limit.as_ref().map(|limit| rounded(away.median / limit.median.max(0.001)))
         };
@@ -179,6 +185,18 @@ impl Said {
 pub(crate) struct Sizes {
     pub(crate) request: u64,
     pub(crate) reply: u64,
+}
+
+impl Sizes {
+    /// Large ones are repeated less often than `count` times.
+    pub(crate) fn repetitions(self, count: usize) -> usize {
+        (count / (1 + (self.request + self.reply) as usize / 16384)).max(1)
+    }
+
+    /// Whether packets of `largest` bytes hold each of them.
+    pub(crate) fn fit(self, largest: u64) -> bool {
+        self.request.max(self.reply) + HEADERS <= largest
+    }
 }
 
 /// Counts the bytes of the call `name`.

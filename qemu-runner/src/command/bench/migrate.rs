@@ -59,7 +59,7 @@ pub(crate) struct Move {
     pub(crate) frozen: Figure,
     /// Bytes of the image.
     pub(crate) bytes: f64,
-    /// Exchanges that followed one another; not known of a peer.
+    /// Exchanges that followed one another, connections set up among them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) round_trips: Option<f64>,
     /// Bytes a second of the whole move, against bulk TCP of the same run.

@@ -2,6 +2,7 @@
 
 mod criu;
 mod nfs;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::lab::{Lab, PROGRAM};
 use super::migrate::Move;
 use crate::command::cli::Part;
 use crate::command::failure::Failure;
+pub(crate) use nfs::Elsewhere;
 
 /// How long a guest may take, its boot included.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -43,7 +45,7 @@ pub(crate) struct Peers {
     pub(crate) wire: BTreeMap<String, Figure>,
     /// Calls on files that the other guest serves.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) nfs: BTreeMap<String, Figure>,
+    pub(crate) nfs: BTreeMap<String, Elsewhere>,
     /// Moves from one guest to the other.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) criu: Vec<Move>,
@@ -51,8 +53,8 @@ pub(crate) struct Peers {
 
 impl Peers {
     pub(crate) fn is_empty(&self) -> bool {
-        let parts = [&self.boot, &self.home, &self.wire, &self.nfs];
-        parts.into_iter().all(BTreeMap::is_empty) && self.criu.is_empty()
+        let parts = [&self.boot, &self.home, &self.wire];
+        parts.into_iter().all(BTreeMap::is_empty) && self.nfs.is_empty() && self.criu.is_empty()
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn text(results: &Results) -> String {
         ("Linux wire", &results.peers.wire),
     ]));
     tables.push(files(results));
+    tables.push(files_on_the_wire(results));
     tables.push(by_criu(results));
     tables.push(targets::text(&targets::all(results)));
     tables.retain(|table| !table.is_empty());
@@ -39,25 +40,71 @@ pub(crate) fn files(results: &Results) -> String {
     let heads =
         ["on a file elsewhere", "away us", "memory us", "NFS us", "min", "p99", "NFS / away"];
     let away = |calls: &BTreeMap<String, Call>, name: &str| Some(calls.get(name)?.away.median);
-    let rows = nfs.iter().map(|(name, figure)| {
-        let ours = away(&results.calls, name);
+    let rows = nfs.iter().map(|(name, theirs)| {
+        let (ours, theirs) = (away(&results.calls, name), &theirs.call.away);
         vec![
             name.clone(),
             optional(ours),
             optional(away(&results.shm, name)),
-            number(figure.median),
-            number(figure.min),
-            number(figure.p99),
-            optional(ours.map(|ours| figure.median / ours.max(0.001))),
+            number(theirs.median),
+            number(theirs.min),
+            number(theirs.p99),
+            optional(ours.map(|ours| theirs.median / ours.max(0.001))),
         ]
+    });
+    table(&heads, rows)
+}
+
+/// What the same calls cost on the wire.
+pub(crate) fn files_on_the_wire(results: &Results) -> String {
+    let heads = [
+        "ours, NFS",
+        "trips",
+        "NFS",
+        "frames",
+        "NFS",
+        "bytes to",
+        "NFS",
+        "bytes back",
+        "NFS",
+        "x tcp",
+        "NFS",
+        "x raw",
+        "NFS",
+    ];
+    type Value = fn(&Call) -> Option<f64>;
+    let values: [Value; 6] = [
+        |call| Some(call.round_trips),
+        |call| Some(call.frames),
+        |call| Some(call.request_bytes),
+        |call| Some(call.reply_bytes),
+        |call| call.ratio_tcp,
+        |call| call.ratio_raw,
+    ];
+    let rows = results.peers.nfs.iter().map(|(name, theirs)| {
+        let ours = results.calls.get(name);
+        let pair = |value: &Value| [ours.and_then(value), value(&theirs.call)].map(optional);
+        std::iter::once(name.clone()).chain(values.iter().flat_map(pair)).collect()
     });
     table(&heads, rows)
 }
 
 /// Moves of ours beside such by CRIU between Linux guests.
 pub(crate) fn by_criu(results: &Results) -> String {
-    let heads =
-        ["KiB", "ours ms", "frozen ms", "CRIU ms", "frozen ms", "bytes", "by", "CRIU / ours"];
+    let heads = [
+        "KiB",
+        "ours ms",
+        "frozen ms",
+        "trips",
+        "x bulk",
+        "CRIU ms",
+        "frozen ms",
+        "trips",
+        "x bulk",
+        "bytes",
+        "by",
+        "CRIU / ours",
+    ];
     let rows = results.peers.criu.iter().map(|theirs| {
         let same = |ours: &&Move| ours.kib == theirs.kib && ours.kind == theirs.kind;
         let ours = results.migrate.iter().find(same);
@@ -66,8 +113,12 @@ pub(crate) fn by_criu(results: &Results) -> String {
             theirs.kib.to_string(),
             ours.map_or_else(absent, |ours| of(&ours.total)),
             ours.map_or_else(absent, |ours| of(&ours.frozen)),
+            optional(ours.and_then(|ours| ours.round_trips)),
+            optional(ours.map(|ours| ours.ratio_bulk)),
             of(&theirs.total),
             of(&theirs.frozen),
+            optional(theirs.round_trips),
+            number(theirs.ratio_bulk),
             number(theirs.bytes),
             theirs.way.clone().unwrap_or_else(absent),
             optional(ours.map(|ours| theirs.total.median / ours.total.median.max(1.0))),

@@ -12,6 +12,7 @@ use rustix::{io, pipe, thread::futex};
 
 use crate::clock::Clock;
 use crate::counts::Counts;
+use crate::marks::Marks;
 use crate::{tell_samples, wait_for_input};
 
 /// The file that calls are about.
@@ -176,10 +177,30 @@ const ON_FILES: [&str; 9] = [
     "read_256k",
 ];
 
-/// Times the calls on files of this directory, as those that are made away from home.
-pub(crate) fn on_files(count: usize) {
-    let stage = Stage::new();
-    let clock = Clock::calibrate();
+/// Times the calls on files of this directory, which are `here` or `away`.
+pub(crate) fn on_files(place: &str, count: usize) {
+    let (stage, clock) = (Stage::new(), Clock::calibrate());
+    for mut case in cases_on_files(&stage) {
+        tell_samples(case.name, place, &case.samples(&clock, count));
+    }
+    fs::remove_file(FILE).expect("the file is there");
+}
+
+/// Makes each of those calls `count` times, marked for who captures what they send to the guest at
+/// `address`.
+pub(crate) fn count_on_files(address: &str, count: usize) {
+    let (stage, clock) = (Stage::new(), Clock::calibrate());
+    let (marks, marking) = (Marks::to(address), Clock::calibrate().marking(Marks::to(address)));
+    for mut case in cases_on_files(&stage) {
+        // What only the first call asks is no part of the others.
+        (case.call)(&clock);
+        marks.series(case.name);
+        (0..count).for_each(|_| _ = (case.call)(&marking));
+    }
+    fs::remove_file(FILE).expect("the file is there");
+}
+
+fn cases_on_files(stage: &Stage) -> Vec<Case<'_>> {
     let open = || rustix::fs::open(FILE, OFlags::RDONLY, Mode::empty()).expect("the file is there");
     let call = move |clock: &Clock| {
         let file = open();
@@ -189,10 +210,7 @@ pub(crate) fn on_files(count: usize) {
     let both = Case::new("open_close", move || drop(open()));
     let cases = stage.cases().into_iter().chain(stage.sizes());
     let cases = cases.filter(|case| ON_FILES.contains(&case.name));
-    for mut case in [close, both].into_iter().chain(cases) {
-        tell_samples(case.name, "away", &case.samples(&clock, count));
-    }
-    fs::remove_file(FILE).expect("the file is there");
+    [close, both].into_iter().chain(cases).collect()
 }
 
 /// Closes what it opened only when there is too much of it: opening is what is counted.

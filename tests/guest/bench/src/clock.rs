@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::marks::Marks;
+
 /// How long the counter is compared with the clock.
 const CALIBRATION: Duration = Duration::from_millis(20);
 
@@ -9,9 +11,10 @@ const CALIBRATION: Duration = Duration::from_millis(20);
 const READINGS: usize = 100;
 
 /// How fast the counter of this node runs.
-#[derive(Clone, Copy)]
 pub(crate) struct Clock {
     ns_per_count: f64,
+    /// Where what is timed is to be seen in a capture.
+    marks: Option<Marks>,
 }
 
 impl Clock {
@@ -21,14 +24,22 @@ impl Clock {
         while began.elapsed() < CALIBRATION {}
         let (ended, last) = pair();
         let ns = ended.duration_since(began).as_nanos();
-        Self { ns_per_count: ns as f64 / (last - first).max(1) as f64 }
+        Self { ns_per_count: ns as f64 / (last - first).max(1) as f64, marks: None }
+    }
+
+    /// Marks what it times from here on.
+    pub(crate) fn marking(self, marks: Marks) -> Self {
+        Self { marks: Some(marks), ..self }
     }
 
     /// How long `work` takes, in nanoseconds.
     pub(crate) fn time<T>(&self, work: impl FnOnce() -> T) -> (u64, T) {
+        let marks = self.marks.as_ref();
+        marks.inspect(|marks| marks.begin());
         let before = counter();
         let result = work();
         let counts = counter().saturating_sub(before);
+        marks.inspect(|marks| marks.end());
         ((counts as f64 * self.ns_per_count) as u64, result)
     }
 }

@@ -9,7 +9,9 @@
 //!
 //! `bench serve`: does what the other guest asks for.
 //! `bench wire ADDRESS COUNT`: times what TCP to that guest takes.
-//! `bench files COUNT`: times calls on files of this directory.
+//! `bench tcp|raw ADDRESS NAME REQUEST REPLY COUNT`: the same with these bytes, or bare frames.
+//! `bench files here|away COUNT`: times calls on files of this directory.
+//! `bench count ADDRESS COUNT`: makes them, marked for who captures what goes to that guest.
 //! `bench criu ADDRESS KIB TURNS WAY`: a process of that size moves to that guest.
 //! `bench hold KIB`: that process.
 //!
@@ -19,13 +21,15 @@
 //! samples NAME here|away NANOSECONDS...    how long each call took
 //! counts NAME CALLS ROUND_TRIPS FRAMES BYTES_HOME BYTES_AWAY    what that many calls cost
 //! begin, ready                             it waits for a line, before and after what it does
-//! move WAY KIB NANOSECONDS NANOSECONDS_FROZEN BYTES    a move by CRIU
+//! move WAY KIB NANOSECONDS NANOSECONDS_FROZEN    a move by CRIU
 //! ```
 
 mod calls;
 mod clock;
 mod counts;
 mod criu;
+mod frames;
+mod marks;
 mod peer;
 mod processes;
 
@@ -42,7 +46,8 @@ fn main() -> ExitCode {
         Some(()) => ExitCode::SUCCESS,
         None => {
             eprintln!(
-                "usage: bench calls|one|home|sleepers|memory|nothing|serve|wire|files|criu|hold ..."
+                "usage: bench calls|one|home|sleepers|memory|nothing|serve|wire|tcp|raw|files|\
+                 count|criu|hold ..."
             );
             ExitCode::from(2)
         }
@@ -70,7 +75,13 @@ fn carry_out(words: &[&str]) -> Option<()> {
         ["nothing"] => {}
         ["serve"] => peer::serve(),
         ["wire", address, count] => peer::wire(address, count.parse().ok()?),
-        ["files", count] => calls::on_files(count.parse().ok()?),
+        [carrier @ ("tcp" | "raw"), address, name, request, reply, count] => {
+            let sizes = (request.parse().ok()?, reply.parse().ok()?);
+            let ping_pong = if carrier == "tcp" { peer::ping_pong } else { peer::ping_pong_frames };
+            ping_pong(address, &format!("{carrier}/{name}"), sizes, count.parse().ok()?);
+        }
+        ["files", place, count] => calls::on_files(place, count.parse().ok()?),
+        ["count", address, count] => calls::count_on_files(address, count.parse().ok()?),
         ["criu", address, kib, turns, way] => {
             criu::travel(address, kib.parse().ok()?, turns.parse().ok()?, way);
         }

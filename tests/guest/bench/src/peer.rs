@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use guest_common::say;
 
 use crate::clock::Clock;
+use crate::frames::Frames;
 use crate::tell_samples;
 
 /// Where [`serve`] listens.
@@ -44,25 +45,36 @@ fn answer(stream: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(1, &stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
-    match line.trim_end().split_once(' ') {
-        Some(("echo", size)) => echo(&stream, number(size)?),
-        Some(("take", count)) => {
-            io::copy(&mut (&stream).take(number(count)?), &mut io::sink())?;
+    let (what, words) = line.trim_end().split_once(' ').unwrap_or_default();
+    let numbers: Vec<usize> = words.split(' ').filter_map(|word| word.parse().ok()).collect();
+    match (what, &numbers[..]) {
+        ("run", _) => run(&stream, words),
+        ("echo", &[request, reply]) => echo(&stream, request, reply),
+        ("frames", &[reply, count]) => answer_frames(&stream, reply, count),
+        ("take", &[count]) => {
+            io::copy(&mut (&stream).take(count as u64), &mut io::sink())?;
             (&stream).write_all(&[1])
         }
-        Some(("run", command)) => run(&stream, command),
         _ => Err(io::Error::other(line)),
     }
 }
 
-fn number<T: std::str::FromStr>(word: &str) -> io::Result<T> {
-    word.parse().map_err(|_| io::Error::other(word.to_owned()))
+/// Answers so many bytes with so many, until there are no more.
+fn echo(mut stream: &TcpStream, request: usize, reply: usize) -> io::Result<()> {
+    let (mut request, reply) = (vec![0; request], vec![0; reply]);
+    while stream.read_exact(&mut request).is_ok() {
+        stream.write_all(&reply)?;
+    }
+    Ok(())
 }
 
-fn echo(mut stream: &TcpStream, size: usize) -> io::Result<()> {
-    let mut bytes = vec![0; size];
-    while stream.read_exact(&mut bytes).is_ok() {
-        stream.write_all(&bytes)?;
+/// Answers `count` frames; the connection says from when on.
+fn answer_frames(mut stream: &TcpStream, reply: usize, count: usize) -> io::Result<()> {
+    let (frames, reply) = (Frames::open()?, Frames::frame(reply));
+    stream.write_all(&[1])?;
+    for _ in 0..count {
+        frames.receive(&mut [0; 1])?;
+        frames.send(&reply)?;
     }
     Ok(())
 }
@@ -101,21 +113,51 @@ pub(crate) fn hear(mut stream: TcpStream) -> String {
 
 /// Times ping-pongs with the guest at `address`, and streams to it.
 pub(crate) fn wire(address: &str, count: usize) {
-    let clock = Clock::calibrate();
     for (name, size) in PING_PONGS {
-        let mut stream = ask(address, &format!("echo {size}"));
-        let mut bytes = vec![1; size];
-        let mut there_and_back = || {
-            stream.write_all(&bytes).expect("the other guest listens");
-            stream.read_exact(&mut bytes).expect("the other guest answers");
-        };
-        (0..count.div_ceil(10)).for_each(|_| there_and_back());
-        let samples: Vec<u64> = (0..count).map(|_| clock.time(&mut there_and_back).0).collect();
-        tell_samples(name, "away", &samples);
+        ping_pong(address, name, (size, size), count);
     }
+    let clock = Clock::calibrate();
     // The first one is not counted: the connection's window grows with what was heard.
     let samples: Vec<u64> = (0..=count.min(5)).map(|_| stream_once(&clock, address)).collect();
     tell_samples("stream_64m", "away", &samples[1..]);
+}
+
+/// Times a ping-pong of bytes over a connection.
+pub(crate) fn ping_pong(address: &str, name: &str, (request, reply): (usize, usize), count: usize) {
+    let mut stream = ask(address, &format!("echo {request} {reply}"));
+    let (request, mut reply) = (vec![1; request], vec![1; reply]);
+    time(name, count, || {
+        stream.write_all(&request).expect("the other guest listens");
+        stream.read_exact(&mut reply).expect("the other guest answers");
+    });
+}
+
+/// Times one of bare frames.
+pub(crate) fn ping_pong_frames(
+    address: &str,
+    name: &str,
+    (request, reply): (usize, usize),
+    count: usize,
+) {
+    let (frames, request) = (Frames::open().expect("root may"), Frames::frame(request));
+    let mut stream = ask(address, &format!("frames {reply} {}", warm_up(count) + count));
+    stream.read_exact(&mut [0]).expect("the other guest answers");
+    time(name, count, || {
+        frames.send(&request).expect("the device sends");
+        frames.receive(&mut [0; 1]).expect("the other guest answers");
+    });
+}
+
+/// How many are made before any is counted.
+fn warm_up(count: usize) -> usize {
+    count.div_ceil(10)
+}
+
+fn time(name: &str, count: usize, mut there_and_back: impl FnMut()) {
+    let clock = Clock::calibrate();
+    (0..warm_up(count)).for_each(|_| there_and_back());
+    let samples: Vec<u64> = (0..count).map(|_| clock.time(&mut there_and_back).0).collect();
+    tell_samples(name, "away", &samples);
 }
 
 fn stream_once(clock: &Clock, address: &str) -> u64 {

@@ -1,15 +1,29 @@
 //! File calls that another Linux guest serves over NFS: what a program would use instead of a
 //! deputy that keeps its files. And what TCP between the two guests takes.
 
-use wayfarer::linux::{ADDRESSES, Linux};
+use std::collections::BTreeMap;
 
-use super::{Peers, ask, figures, guest_files, wire};
-use crate::command::bench::calls;
+use serde::{Deserialize, Serialize};
+use wayfarer::linux::{ADDRESSES, Linux, MTU};
+
+use super::{LIMIT, Peers, ask, figures, guest_files, traffic, wire};
+use crate::command::bench::calls::{self, Call, Cost, HEADERS, Sizes, Wire};
+use crate::command::bench::figure::Figure;
 use crate::command::bench::lab::{Lab, PROGRAM};
 use crate::command::failure::Failure;
 
 /// Memory of a guest here.
 const MEMORY_MIB: u32 = 256;
+
+/// A call on a file that the other guest serves.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Elsewhere {
+    /// That of the call away, by itself.
+    #[serde(flatten)]
+    figure: Figure,
+    #[serde(flatten)]
+    pub(crate) call: Call,
+}
 
 /// Serves a directory in memory by the kernel's own server, which is told of its one client and
 /// its one export as `rpc.mountd` would tell it (exports(5), nfsd(7)): options 0x2402 are
@@ -30,26 +44,62 @@ fn server() -> String {
     )
 }
 
-/// Mounts that by mount(2) alone, as `mount.nfs` would, and measures.
-fn client(count: usize) -> String {
+/// Mounts that by mount(2) alone, as `mount.nfs` would, and does this there.
+fn mounted(command: &str) -> String {
     let [server, client] = ADDRESSES;
     let options = format!("vers=4.2,addr={server},clientaddr={client},proto=tcp,sec=sys");
     format!(
-        "modprobe nfsv4\nmkdir -p /mnt\n{PROGRAM} wire {server} {count}\n\
-         mount -t nfs4 -o {options},noac,sync {server}:/ /mnt && cd /mnt \
-         && {PROGRAM} files {count}\n\
-         cd /"
+        "modprobe nfsv4\nmkdir -p /mnt\n\
+         mount -t nfs4 -o {options},noac,sync {server}:/ /mnt && cd /mnt && {command}\ncd /"
     )
 }
 
-/// Measures both.
+/// Times everything: the calls on files of the other guest and on the guest's own, and the wire,
+/// by itself and with the bytes of each call.
+fn client(count: usize, costs: &BTreeMap<String, Cost>) -> String {
+    let server = ADDRESSES[0];
+    let files = mounted(&format!("{PROGRAM} files away {count}"));
+    let mut script = format!(
+        "{PROGRAM} wire {server} {count}\ncd /tmp && {PROGRAM} files here {count}\n{files}"
+    );
+    for (name, sizes) in costs.iter().filter_map(|(name, cost)| Some((name, cost.sizes()?))) {
+        let (Sizes { request, reply }, count) = (sizes, sizes.repetitions(count));
+        script += &format!("\n{PROGRAM} tcp {server} {name} {request} {reply} {count}");
+        if sizes.fit(MTU.into()) {
+            let (request, reply) = (request + HEADERS, reply + HEADERS);
+            script += &format!("\n{PROGRAM} raw {server} {name} {request} {reply} {count}");
+        }
+    }
+    script
+}
+
+/// Counts what each call costs, then times it: between other guests, whose wire nobody watches.
 pub(crate) fn measure(lab: &Lab<'_>, peers: &mut Peers) -> Result<(), Failure> {
+    let linux = || Linux::fetched(MEMORY_MIB, lab.accel());
+    let (files, server) = (guest_files(lab)?, server());
+    lab.progress.say("what calls over NFS cost between two Linux guests");
+    let counted = mounted(&format!("{PROGRAM} count {} {}", ADDRESSES[0], lab.repetitions(50, 5)));
+    let watched = linux()?.capturing().run_pair(&files, [&server, &counted], LIMIT)?;
+    let costs = traffic::costs(&watched.frames);
+    if costs.is_empty() {
+        return Err(Failure::Benchmark(format!("no call was captured: {:?}", watched.lines)));
+    }
     lab.progress.say("calls over NFS between two Linux guests");
-    let scripts = [&*server(), &*client(lab.repetitions(1000, 20))];
-    let heard = ask(&Linux::fetched(MEMORY_MIB, lab.accel())?, &guest_files(lab)?, scripts)?;
-    let mut samples = calls::samples_away(heard.join("\n").as_bytes());
+    let script = client(lab.repetitions(1000, 20), &costs);
+    let heard = ask(&linux()?, &files, [&server, &script])?;
+    let said = heard.join("\n");
+    let here = figures(calls::samples_here(said.as_bytes()));
+    let mut samples = calls::samples_away(said.as_bytes());
     peers.wire = wire(&mut samples);
-    peers.nfs = figures(samples);
+    let away = figures(samples);
+    let calls = here.into_iter().filter_map(|(name, home)| {
+        let of = |carrier| away.get(&format!("{carrier}/{name}")).cloned();
+        let wire = Wire { tcp: of("tcp"), raw: of("raw") };
+        let away = away.get(&name)?.clone();
+        let call = Call::new(home, away.clone(), *costs.get(&name)?, wire);
+        Some((name, Elsewhere { figure: away, call }))
+    });
+    peers.nfs = calls.collect();
     if peers.nfs.is_empty() {
         return Err(Failure::Benchmark(format!("no call was made over NFS: {heard:?}")));
     }
