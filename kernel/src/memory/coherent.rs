@@ -5,7 +5,7 @@
 //! node show the same copies, and home asks for them back before it uses the file. So a page of
 //! such a file has one owner at any time: the file, or the node its sharers are on.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -18,6 +18,7 @@ use wayfarer_proto::sorted::{SortedMap, SortedSet};
 use super::address_space::AddressSpace;
 use super::fault::PageRequest;
 use super::page_range::{PAGE, PageRange};
+use super::page_set::PageSet;
 use super::region::{AccessKind, Region, RegionFlags};
 use crate::executor::WaitQueue;
 
@@ -47,7 +48,7 @@ pub struct CopiedFile {
     map: MapId,
     pages: RefCell<BTreeMap<u64, Frame>>,
     /// Pages that may be stored to, or were since the file had them.
-    stored: RefCell<BTreeSet<u64>>,
+    stored: RefCell<PageSet>,
     /// Address spaces that use it.
     users: Cell<usize>,
     /// Takings of changes that are not over.
@@ -118,7 +119,7 @@ impl Drop for OnTheWay<'_> {
 #[derive(Debug)]
 pub struct Changes {
     file: Rc<CopiedFile>,
-    left: BTreeSet<u64>,
+    left: PageSet,
 }
 
 impl Changes {
@@ -131,9 +132,9 @@ impl Changes {
     /// the program does to the pages meanwhile is for another time.
     pub fn next_run(&self, most: usize) -> Option<(u64, Vec<u8>)> {
         let pages = self.file.pages.borrow();
-        let first = *self.left.first()?;
+        let (first, end) = self.left.ranges().next()?;
         let mut bytes = Vec::new();
-        for page in (first..).take(most).take_while(|page| self.left.contains(page)) {
+        for page in (first..end).take(most) {
             let Some(frame) = pages.get(&page) else { break };
             let start = bytes.len();
             bytes.resize(start + PAGE as usize, 0);
@@ -145,14 +146,16 @@ impl Changes {
     /// The file has a run of so many bytes.
     pub fn arrived(&mut self, first: u64, bytes: usize) {
         let end = first + (bytes as u64).div_ceil(PAGE).max(1);
-        self.left.retain(|page| !(first..end).contains(page));
+        self.left.remove_range(first, end);
     }
 }
 
 impl Drop for Changes {
     fn drop(&mut self) {
         let file = &self.file;
-        file.stored.borrow_mut().append(&mut self.left);
+        for page in self.left.ranges().flat_map(|(first, end)| first..end) {
+            file.stored.borrow_mut().insert(page);
+        }
         file.returning.set(file.returning.get() - 1);
         file.returned.wake_all();
     }
@@ -160,8 +163,9 @@ impl Drop for Changes {
 
 impl fmt::Debug for CopiedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (pages, stored) = (self.pages.borrow().len(), self.stored.borrow().len());
-        write!(f, "CopiedFile({} pages, {stored} stored to, {} users)", pages, self.users.get())
+        let stored: u64 = self.stored.borrow().ranges().map(|(first, end)| end - first).sum();
+        let (pages, users) = (self.pages.borrow().len(), self.users.get());
+        write!(f, "CopiedFile({pages} pages, {stored} stored to, {users} users)")
     }
 }
 
@@ -256,7 +260,7 @@ impl AddressSpace {
         if kind == AccessKind::Write {
             file.stored.borrow_mut().insert(index);
         }
-        file.stored.borrow().contains(&index)
+        file.stored.borrow().contains(index)
     }
 
     /// The frame for a page that came from home: the copy there is, else `frame` becomes it.

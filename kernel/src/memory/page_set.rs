@@ -16,6 +16,11 @@ impl PageSet {
         self.ranges.range(..=page).next_back().is_some_and(|(_, end)| page < *end)
     }
 
+    /// Whether no page is in the set.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     /// Its ranges in order: the first page of each, and the page after its last.
     pub(super) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> {
         self.ranges.iter().map(|(first, end)| (*first, *end))

@@ -1,11 +1,11 @@
 //! Every connection of a node: found by its tuple, queued when it has something to send, and woken
 //! by its timer. Nothing here walks over all of them, but where a node is lost or in doubt.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use wayfarer_proto::id::NodeId;
-use wayfarer_proto::sorted::SortedSet;
+use wayfarer_proto::sorted::{SortedMap, SortedSet};
 use wayfarer_proto::time::Instant;
 
 use super::segment::Tuple;
@@ -28,7 +28,7 @@ struct Entry {
 pub(super) struct Table {
     entries: Vec<Option<Entry>>,
     free: Vec<SlotId>,
-    by_tuple: BTreeMap<Tuple, SlotId>,
+    by_tuple: SortedMap<Tuple, SlotId>,
     queue: VecDeque<SlotId>,
     timers: SortedSet<(Instant, SlotId)>,
 }
