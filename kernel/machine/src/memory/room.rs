@@ -16,7 +16,8 @@ impl Room<'_> {
     ///
     /// # Safety
     ///
-    /// They must be writable, and this program must not use them otherwise, as long as the room lives.
+    /// They must be writable, and this program must not use them otherwise, as long as the room
+    /// lives.
     pub(super) unsafe fn new(start: *mut u8, length: usize) -> Self {
         Self { start, length, lent: PhantomData }
     }
