@@ -53,7 +53,7 @@ fn bury(kernel: &Rc<Kernel>, home: &Rc<Home>) {
     give_children_away(kernel, home);
     hang_up_session(kernel, home);
     home.become_zombie();
-    kernel.processes.sweep();
+    kernel.processes.ended();
 }
 
 /// Tells the runner what a process did that was away, or that it has started.

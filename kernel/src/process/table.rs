@@ -14,6 +14,9 @@ use crate::fs::Inode;
 /// The largest pid, as `/proc/sys/kernel/pid_max` says on Linux by default.
 const PID_MAX: i32 = 32768;
 
+/// The table is swept when of so many processes in it one has ended since the last time.
+const SWEEP_SHARE: usize = 8;
+
 /// The processes a node knows.
 #[derive(Default)]
 pub struct ProcessTable {
@@ -21,6 +24,8 @@ pub struct ProcessTable {
     cells: RefCell<SortedMap<ProcessKey, Rc<ProcessCell>>>,
     ids: RefCell<SortedSet<i32>>,
     last: Cell<i32>,
+    /// Processes that have ended since the table was swept.
+    ended: Cell<usize>,
     /// The names of mapped files: one to a file, whoever maps it.
     files: RefCell<Vec<(Weak<dyn Inode>, MapId)>>,
     last_file: Cell<u32>,
@@ -32,13 +37,21 @@ impl ProcessTable {
     /// # Errors
     /// `EAGAIN` if all are taken.
     pub fn allocate_id(&self) -> Result<i32, Errno> {
-        let mut ids = self.ids.borrow_mut();
-        let last = self.last.get();
-        let id = (last + 1..=PID_MAX).chain(1..=last).find(|id| !ids.contains(id));
+        let id = self.next_id().or_else(|| {
+            self.sweep();
+            self.next_id()
+        });
         let id = id.ok_or(Errno::EAGAIN)?;
-        ids.insert(id);
+        self.ids.borrow_mut().insert(id);
         self.last.set(id);
         Ok(id)
+    }
+
+    /// The first id after the last one given that is free.
+    fn next_id(&self) -> Option<i32> {
+        let ids = self.ids.borrow();
+        let last = self.last.get();
+        (last + 1..=PID_MAX).chain(1..=last).find(|id| !ids.contains(id))
     }
 
     /// Takes an id that somebody has chosen.
@@ -107,28 +120,28 @@ impl ProcessTable {
         self.cells.borrow().values().cloned().collect()
     }
 
+    /// A process has ended. Now and then those that were waited for are forgotten: so often that
+    /// they are never many beside those that live, so rarely that the end of each costs little.
+    pub fn ended(&self) {
+        let ended = self.ended.get() + 1;
+        self.ended.set(ended);
+        if ended * SWEEP_SHARE >= self.homes.borrow().len() {
+            self.sweep();
+        }
+    }
+
     /// Forgets processes that were waited for, and frees their ids unless a group or session of
     /// living processes still bears them.
-    pub fn sweep(&self) {
+    fn sweep(&self) {
+        self.ended.set(0);
         let mut homes = self.homes.borrow_mut();
-        let gone: Vec<Pid> = homes
-            .iter()
-            .filter(|(_, home)| home.strong_count() == 0)
-            .map(|(pid, _)| *pid)
-            .collect();
-        for pid in &gone {
-            homes.remove(pid);
+        homes.retain(|_, home| home.strong_count() > 0);
+        let mut borne = Vec::new();
+        for home in homes.values().filter_map(Weak::upgrade) {
+            borne.extend([home.pid.0, home.group.get().0, home.session.get().0]);
+            borne.extend(home.threads.borrow().keys().map(|tid| tid.0));
         }
-        let alive: Vec<_> = homes.values().filter_map(Weak::upgrade).collect();
-        let mut ids = self.ids.borrow_mut();
-        ids.retain(|id| {
-            let borne = |home: &Rc<Home>| {
-                home.pid.0 == *id
-                    || home.group.get().0 == *id
-                    || home.session.get().0 == *id
-                    || home.threads.borrow().contains_key(&Tid(*id))
-            };
-            alive.iter().any(borne)
-        });
+        borne.sort_unstable();
+        self.ids.borrow_mut().retain(|id| borne.binary_search(id).is_ok());
     }
 }
