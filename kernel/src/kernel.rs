@@ -79,6 +79,8 @@ pub struct Kernel {
     pub(crate) arrivals: RefCell<SortedMap<u64, Rc<BodyDriver>>>,
     /// Room for the images of bodies that come.
     pub(crate) berths: Rc<Berths>,
+    /// Room for bodies of this home that leave for another node.
+    pub(crate) departures: Rc<Berths>,
     /// Deputies that await the body of a child, by the token it will show.
     pub(crate) children: RefCell<SortedMap<u64, Weak<DeputyDriver>>>,
     /// When processes move without being told.
@@ -194,6 +196,7 @@ impl Kernel {
             keep_alive: parts.keep_alive,
             arrivals: RefCell::default(),
             berths: Rc::default(),
+            departures: Rc::default(),
             children: RefCell::default(),
             roam: parts.roam,
             hold: Cell::new(None),

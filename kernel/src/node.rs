@@ -7,6 +7,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 
 use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
+use wayfarer_machine::memory::PAGE_SIZE;
 use wayfarer_machine::{Clock, Machine, SharedMemory};
 use wayfarer_proto::boot::{BENCH, BootWords, EXIT_ORDERLY, NO_AHEAD, NetKind, UPLINK};
 use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello, Stage};
@@ -123,7 +124,7 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
     let outside = outside(machine, &mut devices, seed, now);
     let network = match words.net {
         NetKind::None => None,
-        _ => Some(wire_up(&words, devices.packets, machine.shared.take(), seed, now)?),
+        _ => Some(wire_up(machine, &words, devices.packets, seed, now)?),
     };
     let kernel = Kernel::new(Parts {
         node: words.node,
@@ -207,18 +208,20 @@ fn outside(
 
 /// The network over the machine's packet ports, in the order the runner has wired them.
 fn wire_up(
+    machine: &mut Machine,
     words: &BootWords,
     ports: Vec<PacketPort>,
-    shared: Option<SharedMemory>,
     seed: u64,
     now: Instant,
 ) -> Result<Network, BootError> {
     let ports = ports.into_iter().map(|port| Box::new(MachinePort(port)) as Box<dyn Port>);
-    let ports = match shared {
+    let ports = match machine.shared.take() {
         Some(memory) => beside_memory(words, ports.collect(), memory, seed),
         None => ports.collect(),
     };
-    Network::new(Config::from_boot(words, seed), ports, now).map_err(BootError::Network)
+    let memory = machine.frames.counts().total * PAGE_SIZE;
+    let config = Config::from_boot(words, memory, seed);
+    Network::new(config, ports, now).map_err(BootError::Network)
 }
 
 /// The ports, each with its part of the memory that the runner has shared: one for each peer, in

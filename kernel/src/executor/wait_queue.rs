@@ -50,6 +50,16 @@ impl WaitQueue {
         waiters.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
+    /// Wakes the task that has waited longest; its condition may be that of one only.
+    pub fn wake_first(&self) {
+        let mut waiters = self.waiters.borrow_mut();
+        let first = (!waiters.is_empty()).then(|| waiters.remove(0));
+        drop(waiters);
+        if let Some((_, waker)) = first {
+            waker.wake();
+        }
+    }
+
     /// Tells `listener` of every wake from now on, as long as it exists.
     pub fn listen(&self, listener: &Rc<dyn Listener>) {
         let mut listeners = self.listeners.borrow_mut();

@@ -18,8 +18,13 @@ pub const DEFAULT_MTU: usize = 9000;
 /// How long a node may take to answer the first segment of a connection.
 pub const DEFAULT_CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How many connections a node may have, those that nobody has accepted yet included.
+/// How many connections a node may have, those that nobody has accepted yet included; one with much
+/// memory may have more.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 4096;
+
+/// The bytes of a node's memory for each of its connections, where that gives more of them. Half of
+/// them are the buffers of a TCP connection.
+const MEMORY_PER_CONNECTION: usize = 128 * 1024;
 
 /// Every IPv4 node must take packets of this many bytes (RFC 791, 3.1).
 const MIN_MTU: usize = 576;
@@ -75,8 +80,9 @@ impl Config {
         }
     }
 
-    /// The network that the runner has wired, as it says on the kernel command line.
-    pub fn from_boot(words: &BootWords, seed: u64) -> Self {
+    /// The network that the runner has wired, as it says on the kernel command line, of a node with
+    /// `memory` bytes.
+    pub fn from_boot(words: &BootWords, memory: usize, seed: u64) -> Self {
         let peers = match words.net {
             NetKind::None => Peers::Each(Vec::new()),
             NetKind::Dgram | NetKind::Stream => Peers::Each(words.peers.clone()),
@@ -88,6 +94,7 @@ impl Config {
             // Every node is told the same by the runner that has wired them.
             checksums: !words.net.guarantees_integrity(),
             limit: Some(limit).filter(|limit| !limit.is_zero()),
+            max_connections: DEFAULT_MAX_CONNECTIONS.max(memory / MEMORY_PER_CONNECTION),
             ..Self::new(words.node, peers, seed)
         }
     }

@@ -2,7 +2,6 @@
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::Cell;
 use core::time::Duration;
 
 use wayfarer_body::{ImageSink, Input};
@@ -15,43 +14,14 @@ use wayfarer_proto::message::Remembered;
 use wayfarer_proto::table::Sysno;
 use wayfarer_proto::time::Instant;
 
+use super::berths::Berth;
 use super::body::BodyDriver;
 use super::depart::parse_registers;
-use crate::executor::{Priority, WaitQueue};
+use crate::executor::Priority;
 use crate::kernel::Kernel;
 use crate::memory::{Arrival, ImageError};
 use crate::process::{Body, BodyThread, Clocks, CpuTimer, Identity, InCall, Memory, ProcessCell};
 use crate::syscall::Call;
-
-/// How many images a node takes in at once. Each has a large receive buffer: were there one for
-/// every body that wants to come, nothing would be left to take them in with.
-const BERTHS: usize = 16;
-
-/// The room for images that come in.
-#[derive(Default)]
-pub struct Berths {
-    taken: Cell<usize>,
-    changed: WaitQueue,
-}
-
-impl Berths {
-    /// Waits until there is room for one more.
-    pub async fn take(self: &Rc<Self>) -> Berth {
-        self.changed.wait_until(|| (self.taken.get() < BERTHS).then_some(())).await;
-        self.taken.set(self.taken.get() + 1);
-        Berth(Rc::clone(self))
-    }
-}
-
-/// Room for one image, until it is whole or given up.
-pub struct Berth(Rc<Berths>);
-
-impl Drop for Berth {
-    fn drop(&mut self) {
-        self.0.taken.set(self.0.taken.get() - 1);
-        self.0.changed.wake_all();
-    }
-}
 
 /// What has arrived of a body.
 pub struct Parts {

@@ -17,7 +17,8 @@ use wayfarer_proto::id::{Epoch, ProcessKey};
 use wayfarer_proto::limits;
 use wayfarer_proto::message::{Lack, Refusal, Requirements, Ticket};
 
-use super::arrive::{Berth, Parts};
+use super::arrive::Parts;
+use super::berths::Berth;
 use super::body::BodyDriver;
 use super::wire::Wire;
 use crate::executor::Priority;

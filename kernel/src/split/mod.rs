@@ -12,12 +12,14 @@
 //! | [`depart`], [`arrive`] | the image, out and in |
 //! | `read_ahead` | reads that a body need not ask for |
 //! | `pages`, `recall` | pages of mapped files, to the body and back; who wants them back |
+//! | `berths` | how many bodies are on their way at once |
 //! | [`doors`] | the ports others call at: deputies, migration daemon, images |
 //! | `group` | processes that share memory move together |
 //! | [`order`] | a move begins and ends: who asked, what was measured |
 
 mod ahead;
 pub mod arrive;
+mod berths;
 pub mod body;
 pub mod depart;
 pub mod deputy;
@@ -36,7 +38,7 @@ pub mod roam;
 mod wire;
 
 pub use ahead::Returns;
-pub use arrive::Berths;
+pub use berths::Berths;
 pub use body::BodyDriver;
 pub use deputy::DeputyDriver;
 pub use remnants::Remnants;

@@ -13,7 +13,8 @@ use wayfarer_proto::message::{Refusal, Requirements, Ticket};
 use wayfarer_proto::session::MovePhase;
 use wayfarer_proto::time::Instant;
 
-use super::arrive::{Berth, Parts};
+use super::arrive::Parts;
+use super::berths::Berth;
 use super::body::BodyDriver;
 use super::deputy::DeputyDriver;
 use super::doors::arriving;
@@ -41,6 +42,11 @@ impl Kernel {
     /// # Errors
     /// The refusal: all run on where they were.
     pub async fn migrate(self: &Rc<Self>, home: &Rc<Home>, node: NodeId) -> Result<(), Refusal> {
+        // Who comes home may be what those wait for that leave.
+        let _berth = match node == self.node {
+            true => None,
+            false => Some(self.departures.take().await),
+        };
         let mut result = self.move_once(home, node).await;
         for _ in 1..TRIES {
             // Another came to share the group's memory meanwhile, or one of them has ended.

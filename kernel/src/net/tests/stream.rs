@@ -130,17 +130,19 @@ fn try_operations_do_not_wait() {
 
 #[test]
 fn the_command_line_says_how_the_node_is_wired() {
-    use crate::net::Config;
+    use crate::net::{Config, DEFAULT_MAX_CONNECTIONS};
     use wayfarer_proto::boot::{BootWords, NetKind};
     let line = "node=2 nodes=3 epoch=0 net=dgram peers=1,3 mtu=1500 keepalive_ms=0";
     let mut words: BootWords = line.parse().unwrap();
-    let config = Config::from_boot(&words, 7);
+    let config = Config::from_boot(&words, 128 << 20, 7);
     assert!(matches!(config.peers, Peers::Each(peers) if peers == [id(A), id(2)]));
     assert_eq!((config.node, config.mtu, config.limit), (id(B), 1500, None));
+    assert_eq!(config.max_connections, DEFAULT_MAX_CONNECTIONS);
     words.net = NetKind::Tap;
     words.keepalive_ms = 1500;
-    let config = Config::from_boot(&words, 7);
+    let config = Config::from_boot(&words, 2 << 30, 7);
     assert!(matches!(config.peers, Peers::All));
+    assert_eq!(config.max_connections, 16 * 1024);
     assert_eq!(config.limit, Some(Duration::from_millis(1500)));
 }
 
