@@ -39,8 +39,10 @@ pub(crate) fn write(docs: &Path, results: Results) -> Result<(), Failure> {
         std::fs::write(path, text)
             .map_err(|source| Failure::Unwritable { path: path.to_owned(), source })
     };
-    let before = read(&figures).ok().and_then(|text| serde_json::from_str(&text).ok());
-    let results = results.over(before.unwrap_or_default());
+    // Where there are none yet this writes the first; those of another shape are not thrown away.
+    let before = read(&figures).ok().map(|text| serde_json::from_str(&text)).transpose();
+    let before = before.map_err(|why| Failure::Benchmark(format!("{}: {why}", figures.display())));
+    let results = results.over(before?.unwrap_or_default());
     let text = replaced(&read(&page)?, &body(&results))
         .ok_or_else(|| Failure::Benchmark(format!("{} has no place for it", page.display())))?;
     plot::draw(&results, &docs.join("plots"))?;
@@ -251,6 +253,16 @@ mod tests {
         let text = format!("a\n{BEGIN}old\n{END}b\n");
         assert_eq!(replaced(&text, "new\n"), Some(format!("a\n{BEGIN}new\n{END}b\n")));
         assert_eq!(replaced("a\nb\n", "new\n"), None);
+    }
+
+    #[test]
+    fn figures_of_another_shape_stay() {
+        let docs = tempfile::tempdir().unwrap();
+        let figures = docs.path().join("performance.json");
+        std::fs::write(&figures, r#"{"peers": {"nfs": {"stat": 1}}}"#).unwrap();
+        let failure = write(docs.path(), Results::default()).unwrap_err().to_string();
+        assert!(failure.contains("performance.json"), "{failure}");
+        assert!(std::fs::read_to_string(&figures).unwrap().contains("nfs"));
     }
 
     #[test]
