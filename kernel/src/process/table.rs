@@ -145,3 +145,60 @@ impl ProcessTable {
         self.ids.borrow_mut().retain(|id| borne.binary_search(id).is_ok());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::testing::TestTree;
+    use crate::process::Files;
+    use crate::signal::Handlers;
+
+    fn start(table: &ProcessTable, tree: &TestTree, group: Option<Pid>) -> Rc<Home> {
+        let pid = Pid(table.allocate_id().unwrap());
+        let files = Files::new(Rc::clone(tree.vfs.root()));
+        let group = group.unwrap_or(pid);
+        let home = Home::new(pid, group, group, files, Handlers::default());
+        table.insert_home(&home);
+        home
+    }
+
+    #[test]
+    fn an_id_is_free_once_neither_a_process_nor_a_group_bears_it() {
+        let (table, tree) = (ProcessTable::default(), TestTree::new());
+        let leader = start(&table, &tree, None);
+        let (id, pid) = (leader.pid.0, leader.pid);
+        let member = start(&table, &tree, Some(pid));
+        assert_eq!(table.claim_id(id), Err(Errno::EEXIST));
+        drop(leader);
+        table.ended();
+        assert!(table.home(pid).is_none());
+        assert_eq!(table.claim_id(id), Err(Errno::EEXIST), "its group lives");
+        drop(member);
+        assert_eq!(table.claim_id(id), Ok(id));
+    }
+
+    #[test]
+    fn what_has_ended_is_never_much_beside_what_lives() {
+        let (table, tree) = (ProcessTable::default(), TestTree::new());
+        let living: Vec<_> = (0..100).map(|_| start(&table, &tree, None)).collect();
+        for _ in 0..1000 {
+            drop(start(&table, &tree, None));
+            table.ended();
+            assert!(table.homes.borrow().len() <= living.len() + living.len() / 4);
+            assert!(table.ids.borrow().len() <= living.len() + living.len() / 4);
+        }
+    }
+
+    #[test]
+    fn ids_of_the_dead_are_found_when_all_others_are_taken() {
+        let (table, tree) = (ProcessTable::default(), TestTree::new());
+        let pid = start(&table, &tree, None).pid;
+        let living = start(&table, &tree, None);
+        let taken = |id: &i32| *id != pid.0 && *id != living.pid.0;
+        for id in (1..=PID_MAX).filter(taken) {
+            table.ids.borrow_mut().insert(id);
+        }
+        assert_eq!(table.next_id(), None);
+        assert_eq!(table.allocate_id(), Ok(living.pid.0 + 1), "nobody bears the others");
+    }
+}
