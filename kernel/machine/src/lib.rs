@@ -81,7 +81,7 @@ pub use exit::{EXCEPTION, FAILURE, PANIC, SUCCESS, exit};
 pub use fpu::BadFpuImage;
 pub use machine::Machine;
 pub use memory::frame::Frame;
-pub use memory::page_table::{Access, KernelHalf, Mapping, PageTable, Present, Scan, UserPage};
+pub use memory::page_table::{Access, KernelHalf, MapError, Mapping, PageTable, Present, UserPage};
 pub use memory::pool::{FrameCounts, FramePool, FrameReservation, OutOfFrames, Spare};
 pub use memory::room::Room;
 pub use memory::shared::SharedMemory;

@@ -2,8 +2,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
-use wayfarer_machine::{Frame, OutOfFrames, PageTable, UserPage};
+use wayfarer_machine::{Frame, MapError, OutOfFrames, PageTable};
 use wayfarer_proto::id::{MapId, NodeId, UserAddr};
 use wayfarer_proto::sorted::{SortedMap, SortedSet};
 
@@ -15,9 +16,6 @@ use super::page_set::PageSet;
 use super::region::{Backing, Region};
 use super::region_map::RegionMap;
 use super::source::MemorySource;
-
-/// How many pages are looked up at once that are then dropped.
-const BATCH: usize = 256;
 
 /// `RLIMIT_STACK` of a new program, bytes.
 pub const STACK_LIMIT: u64 = 8 << 20;
@@ -193,20 +191,34 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Takes what the table shows in `range` away; returns nothing, the frames go home.
-    pub(super) fn drop_pages(&mut self, range: PageRange) {
-        let mut from = range.first();
-        loop {
-            let present = self.table.scan(from..range.end());
-            let pages: Vec<UserPage> = present.map(|present| present.page()).take(BATCH).collect();
-            let Some(last) = pages.last() else { break };
-            from = last.number() + 1;
-            for page in pages {
-                let frame = self.table.unmap(page);
-                let counted = frame.is_some_and(|frame| !self.source.is_zero(&frame));
-                self.resident -= usize::from(counted);
+    /// Shows frames from `first` on, at pages of `region` that show nothing yet and of which nobody
+    /// knows the age: writable if the region says so and nobody else has the frame.
+    pub(super) fn show_run(
+        &mut self,
+        first: u64,
+        frames: impl ExactSizeIterator<Item = Frame>,
+        region: &Region,
+    ) -> Result<(), MapError> {
+        let end = first + frames.len() as u64;
+        let (zero, mut counted) = (self.source.zero_number(), 0);
+        let shown = frames.map(|frame| {
+            counted += usize::from(frame.number() != zero);
+            let owned = !frame.is_shared();
+            (frame, region.access(owned))
+        });
+        let mapped = self.table.map_run(user_page(first), shown);
+        self.resident += counted;
+        if region.protection.is_empty() {
+            for page in first..end {
+                self.table.hide(user_page(page));
             }
         }
+        mapped
+    }
+
+    /// Takes what the table shows in `range` away; returns nothing, the frames go home.
+    pub(super) fn drop_pages(&mut self, range: PageRange) {
+        self.take_frames(range, |_, frame| drop(frame));
         self.clean.remove_range(range.first(), range.end());
         self.ages.forget_range(range.first(), range.end());
     }
@@ -225,11 +237,28 @@ impl AddressSpace {
         self.ages.forget_range(0, END_PAGE);
     }
 
-    /// Takes one page's frame away for another address space.
-    pub(super) fn take_frame(&mut self, page: UserPage) -> Option<Frame> {
-        let frame = self.table.unmap(page)?;
-        self.resident -= usize::from(!self.source.is_zero(&frame));
-        Some(frame)
+    /// Takes the frames of pages away, for another address space or for none.
+    pub(super) fn take_frames(&mut self, pages: PageRange, mut taken: impl FnMut(u64, Frame)) {
+        self.take_some(pages, usize::MAX, &mut taken);
+    }
+
+    /// The same for so many at most; the page after the last one, if there may be more.
+    pub(super) fn take_some(
+        &mut self,
+        pages: PageRange,
+        most: usize,
+        taken: &mut dyn FnMut(u64, Frame),
+    ) -> Option<u64> {
+        let (zero, mut left, mut counted, mut next) = (self.source.zero_number(), most, 0, 0);
+        let range = pages.first()..pages.end();
+        let ended = self.table.unmap_range(range, |page, frame| {
+            counted += usize::from(frame.number() != zero);
+            (left, next) = (left - 1, page.number() + 1);
+            taken(page.number(), frame);
+            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        self.resident -= counted;
+        ended.is_break().then_some(next)
     }
 
     /// Applies the protection of `region` to those of its pages that are present. Stores are

@@ -37,8 +37,15 @@ impl Ages {
     /// The epoch in which a page was changed last, unless something but the program changed it
     /// here.
     pub(super) fn get(&self, page: u64) -> Option<Epoch> {
-        let (_, (end, epoch)) = self.ranges.range(..=page).next_back()?;
-        (page < *end).then_some(*epoch)
+        self.span(page).0
+    }
+
+    /// The same, and the page before which that holds for all.
+    pub(super) fn span(&self, page: u64) -> (Option<Epoch>, u64) {
+        match self.ranges.range(..=page).next_back() {
+            Some((_, (end, epoch))) if page < *end => (Some(*epoch), *end),
+            _ => (None, self.ranges.range(page..).next().map_or(u64::MAX, |(first, _)| *first)),
+        }
     }
 
     /// Notes that the pages `first..end` came from elsewhere, and their age.
@@ -107,6 +114,9 @@ mod tests {
                 }
             }
             assert!((0..72).all(|page| ages.get(page) == model.get(&page).copied()));
+            let (age, until) = ages.span(first);
+            assert!((first..until.min(72)).all(|page| ages.get(page) == age));
+            assert!(until >= 72 || ages.get(until) != age || ages.ranges.contains_key(&until));
         }
     }
 

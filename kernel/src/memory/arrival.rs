@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use wayfarer_machine::{Frame, FrameReservation, OutOfFrames, UserPage};
+use wayfarer_machine::{Frame, FrameReservation, OutOfFrames};
 use wayfarer_proto::id::{Epoch, NodeId, UserAddr};
 use wayfarer_proto::image::{ContentHash, Region as ImageRegion};
 use wayfarer_proto::limits;
@@ -11,6 +11,7 @@ use wayfarer_proto::message::Remembered;
 
 use super::address_space::AddressSpace;
 use super::image::ImageError;
+use super::page_range::PageRange;
 use super::source::MemorySource;
 
 /// Frames that every process may take beyond what it needed when it was asked, and that again.
@@ -93,13 +94,32 @@ impl Arrival {
         content: &[[u8; limits::PAGE]],
         hash: &mut ContentHash,
     ) -> Result<(), ImageError> {
+        let mut old = Vec::with_capacity(content.len());
+        let pages = PageRange::new(first, first.saturating_add(content.len() as u64));
+        if let (Some(remnant), Some(pages)) = (&mut self.remnant, pages) {
+            // What it shares stays with the others as it is.
+            let take = |page, frame: Frame| {
+                if !frame.is_shared() {
+                    old.push((page, frame))
+                }
+            };
+            remnant.take_frames(pages, take);
+        }
+        let mut old = old.into_iter().peekable();
         let mut frames = Vec::with_capacity(content.len());
-        for page in content {
-            let frame = self.promise.allocate().or_else(|OutOfFrames| self.take_beyond())?;
-            frame.write_mixing(page, hash.lanes());
+        for (index, content) in content.iter().enumerate() {
+            let page = first.saturating_add(index as u64);
+            let frame = match old.next_if(|(number, _)| *number == page) {
+                Some((_, frame)) => {
+                    self.promise.release(1);
+                    frame
+                }
+                None => self.promise.allocate().or_else(|OutOfFrames| self.take_beyond())?,
+            };
+            frame.write_mixing(content, hash.lanes());
             frames.push(frame);
         }
-        self.install(first, frames.into_iter(), changed)
+        self.install(first, frames, changed)
     }
 
     /// Takes pages over that are as the remnant has them.
@@ -108,18 +128,21 @@ impl Arrival {
     /// [`ImageError::BadPage`] for pages that it has not.
     pub fn keep_pages(&mut self, pages: Range<u64>, changed: Epoch) -> Result<(), ImageError> {
         let remnant = self.remnant.as_mut().ok_or(ImageError::BadPage)?;
-        let frame = |page| UserPage::new(page).and_then(|page| remnant.take_frame(page));
-        let frames: Option<Vec<Frame>> = pages.clone().map(frame).collect();
-        let frames = frames.ok_or(ImageError::BadPage)?;
+        let mut frames = Vec::new();
+        let range = PageRange::new(pages.start, pages.end).ok_or(ImageError::BadPage)?;
+        remnant.take_frames(range, |_, frame| frames.push(frame));
+        if frames.len() as u64 != range.pages() {
+            return Err(ImageError::BadPage);
+        }
         // They were promised frames that they do not need.
         self.promise.release(frames.len());
-        self.install(pages.start, frames.into_iter(), changed)
+        self.install(pages.start, frames, changed)
     }
 
     fn install(
         &mut self,
         first: u64,
-        frames: impl Iterator<Item = Frame>,
+        frames: Vec<Frame>,
         changed: Epoch,
     ) -> Result<(), ImageError> {
         self.pages += self.with_promise(|space| space.install_frames(first, frames, changed))?;

@@ -1,8 +1,9 @@
 //! An address space as data: its regions and pages on the way to another node.
 
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
-use wayfarer_machine::{Frame, OutOfFrames};
+use wayfarer_machine::{Frame, MapError, OutOfFrames, Present};
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::id::{Epoch, UserAddr};
 use wayfarer_proto::image::Region as ImageRegion;
@@ -12,9 +13,9 @@ use wayfarer_proto::message::Remembered;
 
 use super::address_space::{AddressSpace, MappedFile};
 use super::maps_text::STACK_NAME;
-use super::page_range::{PAGE, PageRange, user_page};
+use super::page_range::{PAGE, PageRange};
 use super::region::{Backing, Region, RegionFlags};
-use super::steps::STEP_PAGES;
+use super::steps::SURVEY_PAGES;
 
 /// Whether pages travel that the program has not changed since they came from a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,25 +46,38 @@ pub struct PageRun {
     pub changed: Epoch,
     /// Whether the target has them as they are.
     pub same: bool,
-    /// The frames. While these handles live, a store by the program makes a copy.
+    /// How many they are.
+    pub count: usize,
+    /// The frames, unless the target has them. While these handles live, a store by the program
+    /// makes a copy.
     pub frames: Vec<Frame>,
 }
 
 impl PageRun {
     /// Number of the page after the last: where to go on.
     pub fn end(&self) -> u64 {
-        self.first + self.frames.len() as u64
+        self.first + self.count as u64
     }
 }
 
-/// A page that a body has to have elsewhere.
-struct Found {
+/// A page that an address space shows.
+struct Found<'a> {
     page: u64,
-    frame: Frame,
+    shown: Present<'a>,
     /// The epoch in which it was changed last, if not in this one.
     unchanged_since: Option<Epoch>,
-    /// It does not travel: it is its file's, or its node's.
-    shared: bool,
+    way: Way,
+}
+
+/// How a body comes by a page elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It has to travel.
+    Travels,
+    /// It comes by itself: it is its file's, or its node's.
+    Shared,
+    /// Its region tells it.
+    Told,
 }
 
 /// A page, as parts that those who show it have of it.
@@ -119,6 +133,15 @@ pub enum ImageError {
 impl From<OutOfFrames> for ImageError {
     fn from(_: OutOfFrames) -> Self {
         Self::OutOfFrames
+    }
+}
+
+impl From<MapError> for ImageError {
+    fn from(error: MapError) -> Self {
+        match error {
+            MapError::OutOfFrames => Self::OutOfFrames,
+            MapError::Present => Self::BadPage,
+        }
     }
 }
 
@@ -190,19 +213,31 @@ impl AddressSpace {
     /// that the target has.
     pub fn next_run(&self, from: u64, travel: &Travel) -> Option<PageRun> {
         let known = self.ages.known_to(travel.remembered);
-        let mut pages = self.travelling(from, travel.clean);
-        let Found { page: first, frame, unchanged_since: age, .. } = pages.next()?;
-        let same = age.is_some() && age <= known;
-        let changed = age.unwrap_or(travel.epoch);
-        let mut run = PageRun { first, changed, same, frames: alloc::vec![frame] };
-        let max = if same { limits::SAME_PAGES } else { limits::RUN_PAGES };
-        for found in pages.take(max - 1) {
-            if found.page != run.end() || found.unchanged_since != age {
-                break;
+        let (mut run, mut age, mut max) = (None::<PageRun>, None, 0);
+        self.visit(from, travel.clean, |found| {
+            if found.way != Way::Travels {
+                return ControlFlow::Continue(());
             }
-            run.frames.push(found.frame);
-        }
-        Some(run)
+            let first = found.page;
+            let run = match &mut run {
+                Some(run) if first == run.end() && found.unchanged_since == age => run,
+                Some(_) => return ControlFlow::Break(()),
+                none => {
+                    age = found.unchanged_since;
+                    let same = age.is_some() && age <= known;
+                    let changed = age.unwrap_or(travel.epoch);
+                    max = if same { limits::SAME_PAGES } else { limits::RUN_PAGES };
+                    let frames = Vec::with_capacity(if same { 0 } else { max });
+                    none.insert(PageRun { first, changed, same, count: 0, frames })
+                }
+            };
+            if !run.same {
+                run.frames.push(found.shown.frame());
+            }
+            run.count += 1;
+            if run.count < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        run
     }
 
     /// What it takes elsewhere, counted at once.
@@ -215,91 +250,86 @@ impl AddressSpace {
     /// Counts some more of what it takes elsewhere; true once that is all. What changes between
     /// two steps may be counted or not.
     pub fn count_footprint(&self, count: &mut FootprintCount, clean: CleanFilePages) -> bool {
-        let mut left = STEP_PAGES;
-        for Found { page, frame, shared, .. } in self.needed(count.next, clean).take(STEP_PAGES) {
-            match shared {
-                // The file has it, too, and so has this loop.
-                true => {
-                    count.shared_parts += WHOLE / u64::from(frame.owners().saturating_sub(2)).max(1)
+        let mut left = SURVEY_PAGES;
+        self.visit(count.next, clean, |Found { page, shown, way, .. }| {
+            match way {
+                // The file has it, too.
+                Way::Shared => {
+                    let spaces = shown.owners().saturating_sub(1).max(1);
+                    count.shared_parts += WHOLE / u64::from(spaces);
                 }
-                false => count.pages += 1,
+                Way::Travels => count.pages += 1,
+                Way::Told => {}
             }
-            count.tables += tables_between(count.last, page);
-            (count.last, count.next) = (Some(page), page + 1);
+            if way != Way::Told {
+                count.tables += tables_between(count.last, page);
+                count.last = Some(page);
+            }
+            count.next = page + 1;
             left -= 1;
-        }
+            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
         left > 0
     }
 
-    /// The pages at or after `from` that have to travel, in order.
-    fn travelling(&self, from: u64, clean: CleanFilePages) -> impl Iterator<Item = Found> {
-        self.needed(from, clean).filter(|found| !found.shared)
-    }
-
-    /// The pages at or after `from` that a body has to have elsewhere, in order: those that have to
-    /// travel, and shared ones, which come by themselves.
-    fn needed(&self, from: u64, clean: CleanFilePages) -> impl Iterator<Item = Found> {
-        let regions = self.regions.iter_from(from);
-        regions.flat_map(move |region| self.needed_of(region, from, clean))
-    }
-
-    fn needed_of<'a>(
-        &'a self,
-        region: &'a Region,
+    /// Calls `each` for every page at or after `from` that is shown, in order, until it breaks off.
+    fn visit(
+        &self,
         from: u64,
         clean: CleanFilePages,
-    ) -> impl Iterator<Item = Found> {
-        let from = from.max(region.range.first());
-        let anonymous = matches!(region.backing, Backing::Anonymous);
-        self.table.scan(from..region.range.end()).filter_map(move |present| {
-            let page = present.page().number();
-            let unchanged_since = self.ages.get(page).filter(|_| !present.is_dirty());
-            let frame = present.frame();
-            let skipped = if anonymous {
-                unchanged_since.is_none() && (self.source.is_zero(&frame) || frame.is_zero())
-            } else {
-                let skips = clean == CleanFilePages::Skip && !region.is_shared();
-                skips && self.clean.contains(page)
-            };
-            // What is shared with a file is the file's business.
-            let shared = !anonymous && region.is_shared();
-            (!skipped).then_some(Found { page, frame, unchanged_since, shared })
-        })
+        mut each: impl FnMut(Found<'_>) -> ControlFlow<()>,
+    ) {
+        let zero = self.source.zero_number();
+        for region in self.regions.iter_from(from) {
+            let anonymous = matches!(region.backing, Backing::Anonymous);
+            let skips = clean == CleanFilePages::Skip && !region.is_shared();
+            let (mut age, mut until) = (None, 0);
+            let range = from.max(region.range.first())..region.range.end();
+            let visited = self.table.visit(range, |shown| {
+                let page = shown.page().number();
+                if page >= until {
+                    (age, until) = self.ages.span(page);
+                }
+                let unchanged_since = age.filter(|_| !shown.is_dirty());
+                let is_told = if anonymous {
+                    let is_zero = || shown.frame_number() == zero || shown.is_zero();
+                    unchanged_since.is_none() && is_zero()
+                } else {
+                    skips && self.clean.contains(page)
+                };
+                let way = match is_told {
+                    true => Way::Told,
+                    // What is shared with a file is the file's business.
+                    false if !anonymous && region.is_shared() => Way::Shared,
+                    false => Way::Travels,
+                };
+                each(Found { page, shown, unchanged_since, way })
+            });
+            if visited.is_break() {
+                return;
+            }
+        }
     }
 
     /// Shows pages that came from elsewhere, or did once and are as they were then.
     pub(super) fn install_frames(
         &mut self,
         first: u64,
-        frames: impl Iterator<Item = Frame>,
+        frames: Vec<Frame>,
         changed: Epoch,
     ) -> Result<u64, ImageError> {
-        let mut region: Option<Region> = None;
+        let end = first.checked_add(frames.len() as u64).ok_or(ImageError::BadPage)?;
         let mut page = first;
-        for frame in frames {
-            region = region.filter(|region| region.range.contains(page));
-            let found = || self.regions.find(page).cloned().ok_or(ImageError::BadPage);
-            let there = region.take().map_or_else(found, Ok)?;
-            self.install_frame(page, frame, &there)?;
-            region = Some(there);
-            page += 1;
+        let mut frames = frames.into_iter();
+        while page < end {
+            let region = self.regions.find(page).cloned().ok_or(ImageError::BadPage)?;
+            let until = end.min(region.range.end());
+            // Processes that were forked from this one, on this node, may have frames too.
+            self.show_run(page, frames.by_ref().take((until - page) as usize), &region)?;
+            page = until;
         }
-        self.ages.insert_range(first, page, changed);
-        Ok(page - first)
-    }
-
-    fn install_frame(
-        &mut self,
-        page: u64,
-        frame: Frame,
-        region: &Region,
-    ) -> Result<(), ImageError> {
-        if self.table.lookup(user_page(page)).is_some() {
-            return Err(ImageError::BadPage);
-        }
-        // A process that was forked from this one, on this node, may have the frame too.
-        let owned = !frame.is_shared();
-        Ok(self.show(page, frame, region, owned)?)
+        self.ages.insert_range(first, end, changed);
+        Ok(end - first)
     }
 }
 
@@ -308,6 +338,9 @@ const TOP_TABLES: u64 = 1;
 
 /// How many tables a page needs that the one before it did not.
 fn tables_between(last: Option<u64>, page: u64) -> u64 {
+    if last.is_some_and(|last| last >> 9 == page >> 9) {
+        return 0;
+    }
     [9, 18, 27]
         .iter()
         .filter(|level| last.is_none_or(|last| last >> **level != page >> **level))

@@ -53,7 +53,12 @@ impl MemorySource {
 
     /// Whether `frame` is the frame of zeroes.
     pub(super) fn is_zero(&self, frame: &Frame) -> bool {
-        frame.number() == self.zero.number()
+        frame.number() == self.zero_number()
+    }
+
+    /// Its number.
+    pub(super) fn zero_number(&self) -> u64 {
+        self.zero.number()
     }
 
     /// An identity not given before.

@@ -223,7 +223,7 @@ async fn stream_pages(out: &mut Outgoing, body: &Body, travel: &Travel) -> Resul
         let Some(run) = run else { return Ok(()) };
         from = run.end();
         if run.same {
-            let record = out.writer.same(run.first, run.changed, run.frames.len());
+            let record = out.writer.same(run.first, run.changed, run.count);
             out.send(&record).await?;
         } else {
             out.content(&run).await?;

@@ -4,6 +4,7 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::ops::ControlFlow;
 
 use wayfarer_machine::{FramePool, Spare};
 use wayfarer_proto::id::{Epoch, ProcessKey};
@@ -82,12 +83,13 @@ impl Spare for Remnants {
         for memory in kept.values().map(|remnant| &remnant.memory).chain(&*dissolving) {
             let space = memory.space.borrow();
             idle += space.page_table().tables();
-            for present in space.page_table().scan(0..END_PAGE) {
+            let _ = space.page_table().visit(0..END_PAGE, |present| {
                 match present.owners() {
                     1 => idle += 1,
-                    owners => shared.push((present.frame().number(), owners)),
+                    owners => shared.push((present.frame_number(), owners)),
                 }
-            }
+                ControlFlow::Continue(())
+            });
         }
         shared.sort_unstable();
         let alone = |same: &&[(u64, u32)]| same.len() == same[0].1 as usize;

@@ -19,6 +19,7 @@ use core::arch::naked_asm;
 /// `source` must be readable and `target` writable for `length` bytes. They may overlap only where
 /// [`copy_either_way`] says so.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.bytes")]
 pub unsafe extern "sysv64" fn copy(target: *mut u8, source: *const u8, length: usize) -> *mut u8 {
     naked_asm!(
         "mov rax, rdi",
@@ -88,6 +89,7 @@ pub unsafe extern "sysv64" fn copy(target: *mut u8, source: *const u8, length: u
 /// The end of [`copy`], for fewer than 16 bytes: two overlapping words of the largest size that
 /// fits, both loaded before either is stored. rax holds the result already.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.bytes")]
 unsafe extern "sysv64" fn copy_few(target: *mut u8, source: *const u8, length: usize) -> *mut u8 {
     naked_asm!(
         "cmp edx, 8",
@@ -127,6 +129,7 @@ unsafe extern "sysv64" fn copy_few(target: *mut u8, source: *const u8, length: u
 ///
 /// `source` must be readable and `target` writable for `length` bytes.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.bytes")]
 pub unsafe extern "sysv64" fn copy_either_way(
     target: *mut u8,
     source: *const u8,
@@ -175,6 +178,7 @@ pub unsafe extern "sysv64" fn copy_either_way(
 ///
 /// `target` must be writable for `length` bytes.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.bytes")]
 pub unsafe extern "sysv64" fn fill(target: *mut u8, value: i32, length: usize) -> *mut u8 {
     naked_asm!(
         "mov rax, rdi",
@@ -238,6 +242,7 @@ pub unsafe extern "sysv64" fn fill(target: *mut u8, value: i32, length: usize) -
 ///
 /// Both must be readable for `length` bytes.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.bytes")]
 pub unsafe extern "sysv64" fn compare(left: *const u8, right: *const u8, length: usize) -> i32 {
     naked_asm!(
         "cmp rdx, 8",
@@ -311,6 +316,7 @@ pub unsafe extern "sysv64" fn compare(left: *const u8, right: *const u8, length:
 ///
 /// `text` must be readable up to and including a NUL byte.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.bytes")]
 pub unsafe extern "sysv64" fn text_length(text: *const u8) -> usize {
     naked_asm!(
         "xor eax, eax",

@@ -30,7 +30,7 @@ pub(crate) const fn span(level: u32) -> u64 {
 }
 
 /// The place of an entry in a table.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry(NonNull<u64>);
 
 impl Entry {

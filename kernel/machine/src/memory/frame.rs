@@ -123,7 +123,7 @@ impl Frame {
 
     /// Whether every byte is 0.
     pub fn is_zero(&self) -> bool {
-        (0..WORDS).all(|index| self.word(index) == 0)
+        self.pool.0.is_zero(self.number)
     }
 
     /// Copies the whole frame to where it is wanted, and takes it into a hash on the way, as
@@ -144,20 +144,10 @@ impl Frame {
         unsafe { copy_mixing(self.address(), source.as_ptr(), PAGE_SIZE, lanes) };
     }
 
-    /// Reads one word; volatile for the reason given at [`read`](Frame::read).
-    fn word(&self, index: usize) -> u64 {
-        assert!(index < WORDS);
-        // SAFETY: the word lies within the frame, which is mapped, owned and page-aligned.
-        unsafe { self.address().cast::<u64>().add(index).read_volatile() }
-    }
-
     fn address(&self) -> *mut u8 {
         self.pool.0.address(self.number).as_ptr()
     }
 }
-
-/// 64-bit words in a frame.
-const WORDS: usize = PAGE_SIZE / size_of::<u64>();
 
 fn check_range(offset: usize, length: usize) {
     let inside = offset <= PAGE_SIZE && length <= PAGE_SIZE - offset;

@@ -13,6 +13,7 @@ pub type Lanes = [u64; 4];
 ///
 /// `source` must be readable and `target` writable for `length` bytes, and they may not overlap.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.bytes")]
 pub unsafe extern "sysv64" fn copy_mixing(
     target: *mut u8,
     source: *const u8,

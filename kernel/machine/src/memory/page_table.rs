@@ -6,7 +6,7 @@
 
 use alloc::rc::Rc;
 use core::fmt;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 
 use super::entry::{Entry, Flags, LEVELS, SLOTS, slot, span};
 use super::frame::Frame;
@@ -74,6 +74,21 @@ pub struct Mapping {
     pub hidden: bool,
 }
 
+/// Why frames cannot be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapError {
+    /// No frame is left for a table.
+    OutOfFrames,
+    /// Something is shown there.
+    Present,
+}
+
+impl From<OutOfFrames> for MapError {
+    fn from(_: OutOfFrames) -> Self {
+        Self::OutOfFrames
+    }
+}
+
 /// The kernel's half of every page table: its image, stacks, heap and the map of physical memory.
 #[derive(Clone)]
 pub struct KernelHalf(Rc<[u64; SLOTS / 2]>);
@@ -103,6 +118,7 @@ pub struct Present<'a> {
     table: &'a PageTable,
     page: UserPage,
     flags: Flags,
+    leaf: Entry,
 }
 
 impl Present<'_> {
@@ -118,48 +134,25 @@ impl Present<'_> {
 
     /// How many own the frame shown, the table included.
     pub fn owners(&self) -> u32 {
-        self.frame().owners() - 1
+        self.table.pool.0.record(self.flags.frame()).owners.get()
+    }
+
+    /// Whether every byte of the frame shown is 0.
+    pub fn is_zero(&self) -> bool {
+        self.table.pool.0.is_zero(self.flags.frame())
+    }
+
+    /// The number of the frame shown.
+    pub fn frame_number(&self) -> u64 {
+        u64::from(self.flags.frame())
     }
 
     /// A handle to the frame shown.
     pub fn frame(&self) -> Frame {
-        self.table.mapping(self.flags).frame
-    }
-}
-
-/// Goes through the pages at which something is mapped: [`PageTable::scan`]. Cheaper than to look
-/// for one after the other.
-#[derive(Debug)]
-pub struct Scan<'a> {
-    table: &'a PageTable,
-    next: u64,
-    end: u64,
-    /// The table of leaves that `next` is in, if it was found.
-    leaves: Option<u32>,
-}
-
-impl<'a> Iterator for Scan<'a> {
-    type Item = Present<'a>;
-
-    fn next(&mut self) -> Option<Present<'a>> {
-        while self.next < self.end {
-            let number = self.next;
-            let table = match self.leaves.map_or_else(|| self.table.leaves(number), Ok) {
-                Ok(table) => table,
-                // Nothing below an entry of this level: go on after all it covers.
-                Err(level) => {
-                    self.next = (number / span(level) + 1) * span(level);
-                    continue;
-                }
-            };
-            self.next += 1;
-            self.leaves = (!self.next.is_multiple_of(SLOTS as u64)).then_some(table);
-            let flags = self.table.entry(table, slot(number, 1)).get();
-            if flags.is_present() {
-                return Some(Present { table: self.table, page: UserPage(number), flags });
-            }
-        }
-        None
+        let owners = &self.table.pool.0.record(self.flags.frame()).owners;
+        owners.set(owners.get().checked_add(1).expect("a frame has fewer than 2^32 owners"));
+        // SAFETY: the frame lives, as a present leaf shows it, and this owner was just counted.
+        unsafe { Frame::from_number(self.table.pool.clone(), self.flags.frame()) }
     }
 }
 
@@ -212,6 +205,55 @@ impl PageTable {
         Ok(old)
     }
 
+    /// Shows frames at pages that follow each other, at which nothing may be shown yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map), or the page at which something is shown: the frames before that one
+    /// are shown then.
+    ///
+    /// # Panics
+    ///
+    /// As [`map`](Self::map), and for pages beyond the user half.
+    pub fn map_run(
+        &mut self,
+        first: UserPage,
+        frames: impl Iterator<Item = (Frame, Access)>,
+    ) -> Result<(), MapError> {
+        let mut leaves = None;
+        for (number, (frame, access)) in (first.0..UserPage::LIMIT).zip(frames) {
+            assert!(frame.pool().same_as(&self.pool), "a table maps frames of its own pool only");
+            let table = match leaves.filter(|_| !number.is_multiple_of(SLOTS as u64)) {
+                Some(table) => table,
+                None => *leaves.insert(self.leaves_or_create(number)?),
+            };
+            let leaf = self.entry(table, slot(number, 1));
+            if leaf.get().is_present() {
+                return Err(MapError::Present);
+            }
+            // SAFETY: the frame's owner count passes from the handle to the entry.
+            unsafe { leaf.set(Flags::user(access).with_frame(frame.into_number())) };
+        }
+        Ok(())
+    }
+
+    /// Stops showing anything at the pages of a range, and hands out what was shown where, until
+    /// `taken` breaks off.
+    pub fn unmap_range(
+        &mut self,
+        range: Range<u64>,
+        mut taken: impl FnMut(UserPage, Frame) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.visit(range, |present| {
+            self.stale.add(self.root, present.page.0);
+            // SAFETY: a present leaf owns one count of its frame, and is overwritten next.
+            let frame = unsafe { Frame::from_number(self.pool.clone(), present.flags.frame()) };
+            // SAFETY: the entry's frame was just taken out.
+            unsafe { present.leaf.set(0) };
+            taken(present.page, frame)
+        })
+    }
+
     /// Stops showing anything at `page`; returns the frame shown there.
     pub fn unmap(&mut self, page: UserPage) -> Option<Frame> {
         let leaf = self.leaf(page)?;
@@ -254,14 +296,41 @@ impl PageTable {
 
     /// The first page at or after `from` at which something is mapped.
     pub fn next_present(&self, from: UserPage) -> Option<(UserPage, Mapping)> {
-        let found = self.scan(from.0..UserPage::LIMIT).next()?;
-        Some((found.page(), self.mapping(found.flags)))
+        let mut first = None;
+        let _ = self.visit(from.0..UserPage::LIMIT, |found| {
+            first = Some((found.page, found.flags));
+            ControlFlow::Break(())
+        });
+        first.map(|(page, flags)| (page, self.mapping(flags)))
     }
 
-    /// The pages of a range of page numbers at which something is mapped, in order.
-    pub fn scan(&self, range: Range<u64>) -> Scan<'_> {
-        let end = range.end.min(UserPage::LIMIT);
-        Scan { table: self, next: range.start, end, leaves: None }
+    /// Calls `each` for the pages of a range of page numbers at which something is mapped, in
+    /// order, until it breaks off.
+    pub fn visit(
+        &self,
+        range: Range<u64>,
+        mut each: impl FnMut(Present<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let (mut number, end) = (range.start, range.end.min(UserPage::LIMIT));
+        while number < end {
+            let table = match self.leaves(number) {
+                Ok(table) => table,
+                Err(level) => {
+                    number = (number / span(level) + 1) * span(level);
+                    continue;
+                }
+            };
+            let stop = end.min((number / SLOTS as u64 + 1) * SLOTS as u64);
+            while number < stop {
+                let leaf = self.entry(table, slot(number, 1));
+                let flags = leaf.get();
+                if flags.is_present() {
+                    each(Present { table: self, page: UserPage(number), flags, leaf })?;
+                }
+                number += 1;
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// How many frames it takes itself.
@@ -348,9 +417,13 @@ impl PageTable {
     }
 
     fn leaf_or_create(&mut self, page: UserPage) -> Result<Entry, OutOfFrames> {
+        self.leaves_or_create(page.0).map(|table| self.entry(table, slot(page.0, 1)))
+    }
+
+    fn leaves_or_create(&mut self, number: u64) -> Result<u32, OutOfFrames> {
         let mut table = self.root;
         for level in (2..=LEVELS).rev() {
-            let entry = self.entry(table, slot(page.0, level));
+            let entry = self.entry(table, slot(number, level));
             if !entry.get().is_present() {
                 let below = self.pool.allocate_zeroed()?.into_number();
                 self.tables += 1;
@@ -360,9 +433,10 @@ impl PageTable {
             }
             table = entry.get().frame();
         }
-        Ok(self.entry(table, slot(page.0, 1)))
+        Ok(table)
     }
 
+    #[inline]
     fn entry(&self, table: u32, index: usize) -> Entry {
         assert!(index < SLOTS);
         // SAFETY: `table` is the number of a table frame of this structure, thus mapped, and the

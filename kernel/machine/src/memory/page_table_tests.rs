@@ -112,13 +112,44 @@ fn next_present_visits_every_mapping_in_order() {
     }
     assert_eq!(seen, numbers);
     assert!(table.next_present(page((1 << 27) + 6)).is_some());
-    let scanned = |range| table.scan(range).map(|found| found.page().number());
-    assert!(scanned(0..u64::MAX).eq(numbers));
-    assert!(scanned(1..512).eq([1, 511]));
-    assert!(scanned(2..511).next().is_none());
-    for found in table.scan(0..513) {
-        assert_eq!(found.frame().number(), table.lookup(found.page()).unwrap().frame.number());
-    }
+    assert_eq!(visited(&table, 0..u64::MAX), numbers);
+    assert_eq!(visited(&table, 1..512), [1, 511]);
+    assert!(visited(&table, 2..511).is_empty());
+    let _ = table.visit(0..513, |found| {
+        let shown = table.lookup(found.page()).unwrap().frame.number();
+        assert_eq!((found.frame().number(), found.frame_number()), (shown, shown));
+        ControlFlow::Continue(())
+    });
+}
+
+fn visited(table: &PageTable, range: Range<u64>) -> alloc::vec::Vec<u64> {
+    let mut numbers = alloc::vec::Vec::new();
+    let _ = table.visit(range, |found| {
+        numbers.push(found.page().number());
+        ControlFlow::Continue(())
+    });
+    numbers
+}
+
+#[test]
+fn runs_are_mapped_and_unmapped_over_the_ends_of_tables() {
+    let (pool, mut table) = setup(64);
+    let run = |table: &mut PageTable, first, count| {
+        let frames = (0..count).map(|_| (pool.allocate().unwrap(), READ));
+        table.map_run(page(first), frames)
+    };
+    assert_eq!(run(&mut table, 510, 4), Ok(()));
+    assert_eq!(run(&mut table, 508, 4), Err(MapError::Present));
+    assert_eq!(visited(&table, 0..u64::MAX), [508, 509, 510, 511, 512, 513]);
+    let mut taken = alloc::vec::Vec::new();
+    let ended = table.unmap_range(509..u64::MAX, |page, frame| {
+        taken.push((page.number(), frame.owners()));
+        if taken.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert_eq!((taken, ended), (alloc::vec![(509, 1), (510, 1), (511, 1)], ControlFlow::Break(())));
+    assert_eq!(visited(&table, 0..u64::MAX), [508, 512, 513]);
+    drop(table);
+    assert_eq!(pool.counts().free, 64);
 }
 
 #[test]
@@ -180,8 +211,8 @@ fn random_operations_agree_with_a_simple_model() {
                     .map(|(page, m)| (page.number(), m.frame.number()));
                 assert_eq!(found, model.range(number..).next().map(|(k, v)| (*k, *v)));
                 let end = number + 0x9000;
-                let scanned = table.scan(number..end).map(|found| found.page().number());
-                assert!(scanned.eq(model.range(number..end).map(|(number, _)| *number)));
+                let present = model.range(number..end).map(|(number, _)| *number);
+                assert!(visited(&table, number..end).into_iter().eq(present));
             }
         }
     }

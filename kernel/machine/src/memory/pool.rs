@@ -304,6 +304,17 @@ impl Pool {
         unsafe { self.base.add(number as usize * PAGE_SIZE) }
     }
 
+    /// Whether every byte of a frame is 0.
+    pub(super) fn is_zero(&self, number: u32) -> bool {
+        let words = self.address(number).cast::<u64>();
+        // SAFETY: the words lie within the frame, which is mapped and page-aligned; the reads are
+        // volatile, since user code or a device may change them.
+        let word = |index| unsafe { words.add(index).read_volatile() };
+        // Eight at a time: a question for each would take longer than to read it.
+        let starts = (0..PAGE_SIZE / size_of::<u64>()).step_by(8);
+        starts.into_iter().all(|start| (start..start + 8).fold(0, |any, at| any | word(at)) == 0)
+    }
+
     /// Puts a frame without owners back.
     pub(super) fn put_back(&self, number: u32) {
         self.record(number).next.set(self.free_head.get());

@@ -40,7 +40,7 @@ pub(super) fn return_to(
         if run.same {
             arrival.keep_pages(run.first..run.end(), run.changed).unwrap();
         } else {
-            let mut content = vec![[0; limits::PAGE]; run.frames.len()];
+            let mut content = vec![[0; limits::PAGE]; run.count];
             let mut hashes = [ContentHash::EMPTY; 3];
             for (frame, page) in run.frames.iter().zip(&mut content) {
                 frame.read_mixing(page.as_mut_slice().into(), hashes[0].lanes());
@@ -48,7 +48,7 @@ pub(super) fn return_to(
             }
             arrival.add_pages(run.first, run.changed, &content, &mut hashes[2]).unwrap();
             assert_eq!(hashes, [hashes[0]; 3]);
-            sent += run.frames.len() as u64;
+            sent += run.count as u64;
         }
         from = run.end();
     }

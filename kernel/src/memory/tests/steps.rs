@@ -60,7 +60,7 @@ fn shedding_frees_all_pages() {
     while space.shed() {
         steps += 1;
     }
-    assert_eq!((steps, space.resident_pages()), (4, 0));
+    assert_eq!((steps, space.resident_pages()), (3, 0));
     drop(space);
     assert_eq!(used(&source), before);
 }
