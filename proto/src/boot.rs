@@ -143,15 +143,32 @@ impl FromStr for BootWords {
     }
 }
 
-/// The value of the first word `key=value`.
-fn value<'a>(line: &'a str, key: &'static str) -> Result<&'a str, BadWord> {
-    line.split_ascii_whitespace()
-        .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
-        .ok_or(BadWord { key })
+/// The value of the first word `key=value` of a command line. Like the two below never inlined:
+/// it is asked for many words at boot, and where the machine is emulated each copy of the loop
+/// would have to be translated.
+#[inline(never)]
+pub fn value_of<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    line.split_ascii_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }
 
-fn number<T: FromStr>(line: &str, key: &'static str) -> Result<T, BadWord> {
-    value(line, key)?.parse().map_err(|_| BadWord { key })
+/// Whether a command line has this word.
+#[inline(never)]
+pub fn has_word(line: &str, wanted: &str) -> bool {
+    line.split_ascii_whitespace().any(|word| word == wanted)
+}
+
+#[inline(never)]
+fn whole_number(line: &str, key: &str) -> Option<u64> {
+    value_of(line, key)?.parse().ok()
+}
+
+fn value<'a>(line: &'a str, key: &'static str) -> Result<&'a str, BadWord> {
+    value_of(line, key).ok_or(BadWord { key })
+}
+
+fn number<T: TryFrom<u64>>(line: &str, key: &'static str) -> Result<T, BadWord> {
+    let number = whole_number(line, key).and_then(|number| T::try_from(number).ok());
+    number.ok_or(BadWord { key })
 }
 
 fn net_kind(line: &str) -> Result<NetKind, BadWord> {

@@ -16,7 +16,7 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
-use crate::boot::BadWord;
+use crate::boot::{BadWord, value_of};
 
 /// When processes move without being told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,8 +38,7 @@ impl Roam {
     /// # Errors
     /// [`BadWord`] if it makes no sense.
     pub fn from_line(line: &str) -> Result<Self, BadWord> {
-        let word = line.split_ascii_whitespace().find_map(|word| word.strip_prefix("roam="));
-        word.map_or(Ok(Self::Stay), str::parse)
+        value_of(line, "roam").map_or(Ok(Self::Stay), str::parse)
     }
 }
 

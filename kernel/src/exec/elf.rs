@@ -147,8 +147,10 @@ fn program_headers(
 }
 
 fn segments(headers: &[ProgramHeader]) -> Result<Vec<Segment>, ExecError> {
-    let loaded = headers.iter().filter(|header| header.kind == PT_LOAD && header.memsz != 0);
-    let segments: Vec<Segment> = loaded.map(segment).collect::<Result<_, _>>()?;
+    let mut segments: Vec<Segment> = Vec::with_capacity(headers.len());
+    for header in headers.iter().filter(|header| header.kind == PT_LOAD && header.memsz != 0) {
+        segments.push(segment(header)?);
+    }
     let in_order = segments.windows(2).all(|pair| pair[0].end_page() <= pair[1].first_page());
     if segments.is_empty() || !in_order {
         return Err(ExecError::BadSegment);

@@ -7,7 +7,6 @@ use wayfarer_proto::id::{MapId, Tid, UserAddr};
 use wayfarer_proto::image::Region;
 use wayfarer_proto::linux::mman::{MapFlags, Protection};
 use wayfarer_proto::message;
-use wayfarer_proto::sorted::SortedMap;
 
 use super::auxv::Placed;
 use super::elf::{LOWEST, Program, Segment};
@@ -270,13 +269,13 @@ impl Parts {
         entry: UserAddr,
         stack: UserAddr,
     ) -> Result<ExecImage, ExecError> {
-        let count = self.regions.len();
-        let in_order: SortedMap<_, _> =
-            self.regions.into_iter().map(|region| (region.start, region)).collect();
-        self.regions = in_order.into_values().collect();
-        let apart = |pair: &[Region]| pair[0].start.0 + pair[0].len <= pair[1].start.0;
-        if self.regions.len() != count || !self.regions.windows(2).all(apart) {
-            return Err(ExecError::BadSegment);
+        let in_order = |pair: &[Region]| pair[0].start.0 + pair[0].len <= pair[1].start.0;
+        // They usually are.
+        if !self.regions.windows(2).all(in_order) {
+            self.regions.sort_by_key(|region| region.start);
+            if !self.regions.windows(2).all(in_order) {
+                return Err(ExecError::BadSegment);
+            }
         }
         let Self { regions, writes, auxiliary, .. } = self;
         Ok(ExecImage { regions, writes, brk, entry, stack, auxiliary })

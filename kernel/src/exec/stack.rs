@@ -57,40 +57,47 @@ pub(super) fn build(start: &Start, placed: &Placed, top: u64) -> Result<NewStack
     let argv = if start.argv.is_empty() { &[Vec::new()][..] } else { &start.argv };
     // The last 8 bytes are zero; below them path, environment, arguments, in this order downwards.
     let mut block = Block { bytes: Vec::new(), first: 0 };
-    let argv_at: Vec<u64> = argv.iter().map(|text| block.push(text)).collect();
-    let envp_at: Vec<u64> = start.envp.iter().map(|text| block.push(text)).collect();
+    let argv_at = block.push_all(argv);
+    let envp_at = block.push_all(&start.envp);
     let path_at = block.push(&start.path);
     block.bytes.extend([0; 8]);
     block.first = top - block.bytes.len() as u64;
 
-    let mut extra = Block { bytes: Vec::new(), first: 0 };
-    let random_at = extra.bytes.len() as u64;
-    extra.bytes.extend(start.random);
+    let mut extra = Block { bytes: start.random.to_vec(), first: 0 };
     let platform_at = extra.push(PLATFORM);
     extra.first = (block.first - extra.bytes.len() as u64) & !15;
 
     let strings = Strings {
-        random: extra.first + random_at,
+        random: extra.first,
         path: block.first + path_at,
         platform: extra.first + platform_at,
     };
     let auxv = vector(&start.processor, &start.credentials, placed, &strings);
-    let mut words = alloc::vec![argv.len() as u64];
-    words.extend(argv_at.iter().map(|at| block.first + at));
-    words.push(0);
-    words.extend(envp_at.iter().map(|at| block.first + at));
-    words.push(0);
-    let auxv: Vec<u64> = auxv.iter().flat_map(|(key, value)| [*key, *value]).collect();
-    words.extend(&auxv);
-
-    let pointer = (extra.first - words.len() as u64 * 8) & !15;
-    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    // The count of arguments, and a zero behind each list.
+    let words = 1 + (argv_at.len() + 1) + (envp_at.len() + 1) + 2 * auxv.len();
+    let pointer = (extra.first - words as u64 * 8) & !15;
+    let mut bytes = Vec::with_capacity((top - pointer) as usize);
+    push_word(&mut bytes, argv_at.len() as u64);
+    for list in [&argv_at, &envp_at] {
+        list.iter().for_each(|at| push_word(&mut bytes, block.first + at));
+        push_word(&mut bytes, 0);
+    }
+    let auxiliary_at = bytes.len();
+    for (key, value) in auxv.iter() {
+        push_word(&mut bytes, *key);
+        push_word(&mut bytes, *value);
+    }
+    let auxiliary = bytes[auxiliary_at..].to_vec();
     for block in [&extra, &block] {
         bytes.resize((block.first - pointer) as usize, 0);
-        bytes.extend(&block.bytes);
+        bytes.extend_from_slice(&block.bytes);
     }
-    let auxiliary = auxv.iter().flat_map(|word| word.to_le_bytes()).collect();
     Ok(NewStack { pointer: UserAddr(pointer), bytes, auxiliary })
+}
+
+#[inline(never)]
+fn push_word(bytes: &mut Vec<u8>, word: u64) {
+    bytes.extend_from_slice(&word.to_le_bytes());
 }
 
 /// Bytes that go to one place.
@@ -101,7 +108,18 @@ struct Block {
 }
 
 impl Block {
+    /// Appends strings; returns their offsets.
+    #[inline(never)]
+    fn push_all(&mut self, texts: &[Vec<u8>]) -> Vec<u64> {
+        let mut offsets = Vec::with_capacity(texts.len());
+        for text in texts {
+            offsets.push(self.push(text));
+        }
+        offsets
+    }
+
     /// Appends a string and its NUL; returns its offset.
+    #[inline(never)]
     fn push(&mut self, text: &[u8]) -> u64 {
         let at = self.bytes.len() as u64;
         self.bytes.extend(text);

@@ -254,12 +254,23 @@ impl Spawner {
         priority: Priority,
         future: impl Future<Output = ()> + 'static,
     ) -> TaskHandle {
+        self.spawn_boxed(priority, Box::pin(future), Location::caller())
+    }
+
+    /// [`spawn`](Self::spawn), once for all types of futures.
+    #[inline(never)]
+    fn spawn_boxed(
+        &self,
+        priority: Priority,
+        future: BoxedTask,
+        started: &'static Location<'static>,
+    ) -> TaskHandle {
         let Some(inner) = self.inner.upgrade() else {
             return TaskHandle { id: TaskId { place: 0, turn: 0 }, inner: Weak::new() };
         };
         let notice = inner.new_waker(priority);
         let id = notice.id;
-        inner.insert(Arc::clone(&notice), Box::pin(future), Location::caller());
+        inner.insert(Arc::clone(&notice), future, started);
         notice.wake();
         TaskHandle { id, inner: Weak::clone(&self.inner) }
     }

@@ -116,7 +116,7 @@ impl Devices {
 /// # Errors
 /// As [`Inode::create`].
 pub fn populate(directory: &dyn Inode) -> Result<(), Errno> {
-    let nodes: [(&[u8], DeviceNumber, u32); 8] = [
+    const NODES: [(&[u8], DeviceNumber, u32); 8] = [
         (b"null", NULL, 0o666),
         (b"zero", ZERO, 0o666),
         (b"full", FULL, 0o666),
@@ -126,17 +126,17 @@ pub fn populate(directory: &dyn Inode) -> Result<(), Errno> {
         (b"console", CONSOLE, 0o600),
         (b"ptmx", PTMX, 0o666),
     ];
-    for (name, number, permissions) in nodes {
+    for &(name, number, permissions) in &NODES {
         let content = NewContent::Special(FileType::CharDevice, number);
         directory.create(name, &NewInode { content, permissions })?;
     }
-    let links: [(&[u8], &[u8]); 4] = [
+    const LINKS: [(&[u8], &[u8]); 4] = [
         (b"fd", b"/proc/self/fd"),
         (b"stdin", b"/proc/self/fd/0"),
         (b"stdout", b"/proc/self/fd/1"),
         (b"stderr", b"/proc/self/fd/2"),
     ];
-    for (name, target) in links {
+    for &(name, target) in &LINKS {
         let content = NewContent::Symlink(target);
         directory.create(name, &NewInode { content, permissions: 0o777 })?;
     }

@@ -26,7 +26,6 @@ pub(super) const COMM_MAX: usize = 15;
 const SIGNAL_FRAME_BYTES: u64 = 3632;
 
 /// The arguments of execve(2).
-#[derive(Clone)]
 pub struct ExecRequest {
     /// The program's file where it is not what the path names now (execveat(2)).
     pub file: Option<Rc<Dentry>>,
@@ -77,10 +76,10 @@ impl Kernel {
     pub fn read_program(
         &self,
         asker: &HomeAsker<'_>,
-        r: ExecRequest,
+        mut r: ExecRequest,
         credentials: &mut Credentials,
     ) -> Result<NewProgram, Errno> {
-        let found = find(asker, &r)?;
+        let found = find(asker, &mut r)?;
         // Who shares its place could be led astray, unless it may become anyone.
         let trusted = asker.home.files.has_own_place() || credentials.has(CAP_SETUID);
         let secure = begin(credentials, &found.file, trusted);
@@ -154,11 +153,12 @@ impl ProgramFile for MappedFile {
     }
 }
 
-/// Follows `#!` lines to an ELF executable.
-fn find(asker: &HomeAsker<'_>, request: &ExecRequest) -> Result<Found, Errno> {
-    let ExecRequest { file, mut path, mut arguments, .. } = request.clone();
-    let mut file = match file {
-        Some(dentry) => executable(asker, &dentry)?,
+/// Follows `#!` lines to an ELF executable. Takes the arguments out of the request.
+fn find(asker: &HomeAsker<'_>, request: &mut ExecRequest) -> Result<Found, Errno> {
+    let mut arguments = core::mem::take(&mut request.arguments);
+    let mut path = request.path.clone();
+    let mut file = match &request.file {
+        Some(dentry) => executable(asker, dentry)?,
         None => open_program(asker, &path)?,
     };
     for _ in 0..=script::DEPTH_MAX {
@@ -208,8 +208,14 @@ fn comm_of(path: &[u8]) -> String {
 }
 
 /// Strings, each followed by NUL.
+#[inline(never)]
 fn joined(strings: &[Vec<u8>]) -> Vec<u8> {
-    strings.iter().flat_map(|string| string.iter().copied().chain([0])).collect()
+    let mut joined = Vec::with_capacity(strings.iter().map(|string| string.len() + 1).sum());
+    for string in strings {
+        joined.extend_from_slice(string);
+        joined.push(0);
+    }
+    joined
 }
 
 impl Home {
