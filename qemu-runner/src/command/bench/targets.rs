@@ -78,7 +78,7 @@ impl Limit {
             }
             Self::Idle => "Some task of an idle process is polled again and again.",
             Self::Boot => {
-                "A third is QEMU's own start. The kernel's part is some 5000 blocks of code that \
+                "A third is QEMU's own start. The kernel's part is some 4500 blocks of code that \
                  run once: translating them takes far longer than running them."
             }
         }
