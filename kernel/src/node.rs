@@ -9,7 +9,7 @@ use core::time::Duration;
 use wayfarer_machine::devices::{ConsolePort, Devices, EntropyPort, PacketPort};
 use wayfarer_machine::memory::PAGE_SIZE;
 use wayfarer_machine::{Clock, Machine, SharedMemory};
-use wayfarer_proto::boot::{BENCH, BootWords, EXIT_ORDERLY, NO_AHEAD, NetKind, UPLINK};
+use wayfarer_proto::boot::{BENCH, BootWords, EXIT_ORDERLY, NO_AHEAD, NetKind, UPLINK, has_word};
 use wayfarer_proto::console::{CONSOLE_VERSION, FromNode, Hello, Stage};
 use wayfarer_proto::id::NodeId;
 use wayfarer_proto::roam::Roam;
@@ -53,6 +53,8 @@ struct Node {
     shares: Shares,
     /// Where input from the runner is put.
     piece: Vec<u8>,
+    /// The host's entropy, until some has been taken.
+    entropy: Option<EntropyPort>,
 }
 
 /// Boots the node and serves until the runner powers it off.
@@ -119,12 +121,13 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
     let shares = shares.map_err(BootError::Share)?;
     let memory =
         MemorySource::new(&machine.frames, &machine.kernel_half).map_err(|_| BootError::Memory)?;
-    let seed = random.borrow_mut().next_u64();
+    // Random numbers are dear the first time: only for who needs some.
+    let seed = || random.borrow_mut().next_u64();
     let now = Instant(machine.clock.now_ns());
     let outside = outside(machine, &mut devices, seed, now);
     let network = match words.net {
         NetKind::None => None,
-        _ => Some(wire_up(machine, &words, devices.packets, seed, now)?),
+        _ => Some(wire_up(machine, &words, devices.packets, seed(), now)?),
     };
     let kernel = Kernel::new(Parts {
         node: words.node,
@@ -142,8 +145,8 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         network: network.clone(),
         nodes: words.nodes,
         keep_alive: keep_alive(&words),
-        trace: has_word(machine, "trace"),
-        ahead: !has_word(machine, NO_AHEAD),
+        trace: has_word(machine.command_line, "trace"),
+        ahead: !has_word(machine.command_line, NO_AHEAD),
         roam: Roam::from_line(machine.command_line).map_err(BootError::Words)?,
         extensions,
         random,
@@ -166,11 +169,8 @@ fn boot(machine: &mut Machine, extensions: Extensions) -> Result<Node, BootError
         sends_bulk: false,
         shares,
         piece: alloc::vec![0; CONSOLE_PIECE],
+        entropy: devices.entropy,
     })
-}
-
-fn has_word(machine: &Machine, wanted: &str) -> bool {
-    machine.command_line.split_ascii_whitespace().any(|word| word == wanted)
 }
 
 /// What others reach the kernel by: the outside, its peers, `/proc`.
@@ -185,7 +185,7 @@ fn open_up(
     }
     if let Some(network) = &kernel.network {
         doors::open(kernel, network).map_err(BootError::Doors)?;
-        if command_line.split_ascii_whitespace().any(|word| word == BENCH) {
+        if has_word(command_line, BENCH) {
             probe::serve(kernel, network).map_err(BootError::Doors)?;
         }
     }
@@ -197,13 +197,14 @@ fn open_up(
 fn outside(
     machine: &Machine,
     devices: &mut Devices,
-    seed: u64,
+    seed: impl FnOnce() -> u64,
     now: Instant,
 ) -> Option<Rc<Outside>> {
-    let mut words = machine.command_line.split_ascii_whitespace();
-    words.find(|word| *word == UPLINK)?;
+    if !has_word(machine.command_line, UPLINK) {
+        return None;
+    }
     let port = Box::new(MachinePort(devices.packets.pop()?));
-    Some(Outside::new(port, &machine.frames, seed, now))
+    Some(Outside::new(port, &machine.frames, seed(), now))
 }
 
 /// The network over the machine's packet ports, in the order the runner has wired them.
@@ -277,15 +278,18 @@ impl Port for MachinePort {
     }
 }
 
-/// A seed from every source there is; never from the clock alone (decision D10).
+/// A seed from the processor's generator, or from the host where it has none; never from the clock
+/// alone (decision D10). Whatever the host has to give is added later ([`Node::reseed`]).
 fn seed(devices: &mut Devices, clock: Clock) -> [u8; SEED_SIZE] {
     let mut seed = [0; SEED_SIZE];
-    if let Some(port) = &mut devices.entropy {
+    let filled = seed.chunks_exact_mut(8).try_for_each(|piece| {
+        piece.copy_from_slice(&wayfarer_machine::hardware_random()?.to_le_bytes());
+        Some(())
+    });
+    if filled.is_none()
+        && let Some(port) = &mut devices.entropy
+    {
         fill_from_host(port, &mut seed, clock);
-    }
-    for piece in seed.chunks_exact_mut(8) {
-        let hardware = wayfarer_machine::hardware_random().unwrap_or_default().to_le_bytes();
-        piece.iter_mut().zip(hardware).for_each(|(byte, random)| *byte ^= random);
     }
     seed
 }
@@ -310,6 +314,7 @@ impl Node {
                 self.say_farewell();
             }
             if !progress && !self.executor.has_ready() {
+                self.reseed();
                 let network = self.network.as_ref().and_then(Network::poll_at);
                 let timers = self.kernel.timers.next_deadline();
                 let outside = self.outside.as_ref().and_then(|outside| outside.poll_at());
@@ -320,6 +325,20 @@ impl Node {
                 self.kernel.wakes.set(self.kernel.wakes.get() + 1);
                 self.kernel.end_slice();
             }
+        }
+    }
+
+    /// Adds the host's entropy to the random numbers, once there is nothing else to do: not before
+    /// the first rest, in which the runner is about to give the node its first program.
+    fn reseed(&mut self) {
+        let Some(port) = self.entropy.as_mut().filter(|_| self.kernel.wakes.get() > 0) else {
+            return;
+        };
+        let mut fresh = [0; SEED_SIZE];
+        // An interrupt tells that it has come.
+        if port.fill(&mut fresh) > 0 {
+            self.kernel.random.borrow_mut().stir(fresh);
+            self.entropy = None;
         }
     }
 

@@ -17,6 +17,15 @@ impl Random {
         Self { generator: ChaCha20Rng::from_seed(seed) }
     }
 
+    /// Starts anew from what it would have said next and `fresh` together: as hard to foresee as
+    /// the better of the two.
+    pub fn stir(&mut self, mut fresh: [u8; SEED_SIZE]) {
+        let mut next = [0; SEED_SIZE];
+        self.fill(&mut next);
+        fresh.iter_mut().zip(next).for_each(|(byte, random)| *byte ^= random);
+        *self = Self::new(fresh);
+    }
+
     /// Fills `buffer` with random bytes.
     pub fn fill(&mut self, buffer: &mut [u8]) {
         self.generator.fill_bytes(buffer);

@@ -78,7 +78,7 @@ impl Devices {
                 self.console = Some(ConsolePort::start(device)?);
             }
             DeviceType::EntropySource if self.entropy.is_none() => {
-                self.entropy = Some(EntropyPort::start(device)?);
+                self.entropy = Some(EntropyPort::new(device));
             }
             DeviceType::_9P => self.shares.push(SharePort::start(device)?),
             kind => return Err(DeviceError::NotNeeded(kind)),
