@@ -3,6 +3,7 @@
 //! Before the machine is started, and thus always on a host, printing does nothing.
 
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use spin::Mutex;
 use uart_16550::backend::PioBackend;
@@ -13,23 +14,35 @@ const COM1: u16 = 0x3f8;
 
 static LOG: Mutex<Option<Uart16550<PioBackend>>> = Mutex::new(None);
 
-/// Makes the log write to the first serial port.
+/// Whether the port is ours.
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes the log write to the first serial port. It is set up when there is something to write.
 ///
 /// # Safety
 ///
 /// Nothing else may use that port from now on, and the code must run in kernel mode.
 pub(crate) unsafe fn start() {
-    // SAFETY: the caller's promise.
-    let Ok(mut port) = (unsafe { Uart16550::new_port(COM1) }) else { return };
-    // A machine without the device has no log; that is no reason not to run.
-    if port.init(Config::default()).is_ok() {
-        *LOG.lock() = Some(port);
+    STARTED.store(true, Ordering::Relaxed);
+}
+
+/// Sets the port up. A machine without the device has no log; that is no reason not to run.
+fn open() -> Option<Uart16550<PioBackend>> {
+    if !STARTED.load(Ordering::Relaxed) {
+        return None;
     }
+    // SAFETY: `start` was promised that the port is ours.
+    let mut port = unsafe { Uart16550::new_port(COM1) }.ok()?;
+    port.init(Config::default()).ok()?;
+    Some(port)
 }
 
 /// Writes to the log; what [`print!`](crate::print) expands to.
 pub fn write(text: fmt::Arguments<'_>) {
     let mut log = LOG.lock();
+    if log.is_none() {
+        *log = open();
+    }
     // The writer below never fails; a `Display` that does is its own fault.
     let _ = log.as_mut().map(|port| Writer(port).write_fmt(text));
 }

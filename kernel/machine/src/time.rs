@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 use core::arch::x86_64::_rdtsc;
+use core::hint::black_box;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::interrupts::{TIMER_VECTOR, local};
@@ -140,7 +141,8 @@ pub fn counter() -> u64 {
 /// The counter and the timer, read as close to each other as possible.
 fn closest_pair() -> (u64, u64) {
     let mut best = (u64::MAX, 0, 0);
-    for _ in 0..READINGS {
+    // Not unrolled: where the machine is emulated, each copy would have to be translated.
+    for _ in 0..black_box(READINGS) {
         let before = counter();
         let ns = local::counted_ns();
         let width = counter() - before;

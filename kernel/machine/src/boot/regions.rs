@@ -42,14 +42,24 @@ impl Regions {
     /// Takes `size` bytes, on page boundaries, from the largest range that ends at or below
     /// `limit`; `None` when there is no such range or it is too small.
     pub(crate) fn take(&mut self, size: u64, limit: u64) -> Option<u64> {
-        let size = size.next_multiple_of(PAGE);
-        let candidates = self.iter().map(|(from, to)| (from, to.min(limit)));
-        let (from, to) = candidates.max_by_key(|(from, to)| to.saturating_sub(*from))?;
-        if to.saturating_sub(from) < size {
-            return None;
-        }
-        self.remove(from, from + size);
+        let (from, to) = self.largest(limit);
+        let end = from.checked_add(size.next_multiple_of(PAGE)).filter(|end| *end <= to)?;
+        self.remove(from, end);
         Some(from)
+    }
+
+    /// As [`take`](Regions::take), from the end of that range.
+    pub(crate) fn take_last(&mut self, size: u64, limit: u64) -> Option<u64> {
+        let (from, to) = self.largest(limit);
+        let start = to.checked_sub(size.next_multiple_of(PAGE)).filter(|start| *start >= from)?;
+        self.remove(start, to);
+        Some(start)
+    }
+
+    /// The largest range that ends at or below `limit`, cut if necessary.
+    fn largest(&self, limit: u64) -> (u64, u64) {
+        let candidates = self.iter().map(|(from, to)| (from, to.min(limit)));
+        candidates.max_by_key(|(from, to)| to.saturating_sub(*from)).unwrap_or_default()
     }
 
     /// The ranges.
@@ -114,5 +124,8 @@ mod tests {
         assert_eq!(regions.take(5000, 4096 * MIB), Some(2 * MIB));
         assert_eq!(list(&regions)[0], (2 * MIB + 8192, 10 * MIB));
         assert_eq!(regions.take(9 * MIB, 4096 * MIB), None);
+        assert_eq!(regions.take_last(5000, 4096 * MIB), Some(10 * MIB - 8192));
+        assert_eq!(regions.take_last(8 * MIB, 4096 * MIB), None);
+        assert_eq!(regions.take_last(1, u64::MAX), Some(5000 * MIB - 4096));
     }
 }

@@ -18,17 +18,22 @@ pub(super) struct Stacks {
     pub(super) interrupt: [u64; segments::STACKS],
 }
 
-/// Maps all stacks.
-pub(super) fn map(map: &mut KernelMap, frames: FrameSource<'_>) -> Result<Stacks, OutOfFrames> {
+/// Bytes of all stacks.
+pub(super) const SIZE: u64 = (MAIN_SIZE + segments::STACKS * INTERRUPT_SIZE) as u64;
+
+/// Maps all stacks to the [`SIZE`] bytes of physical memory from `physical` on.
+pub(super) fn map(
+    map: &mut KernelMap,
+    mut physical: u64,
+    frames: FrameSource<'_>,
+) -> Result<Stacks, OutOfFrames> {
     let mut next = STACKS;
     let mut stack = |size: usize| -> Result<u64, OutOfFrames> {
-        let (bottom, top) = (next + PAGE_SIZE as u64, next + (PAGE_SIZE + size) as u64);
-        for address in (bottom..top).step_by(PAGE_SIZE) {
-            let frame = frames()?;
-            map.map(address, frame, Kind::Data, frames)?;
-        }
-        next = top;
-        Ok(top)
+        let bottom = next + PAGE_SIZE as u64;
+        map.map_run(bottom, physical, size as u64, Kind::Data, frames)?;
+        physical += size as u64;
+        next = bottom + size as u64;
+        Ok(next)
     };
     let main = stack(MAIN_SIZE)?;
     let mut interrupt = [0; segments::STACKS];

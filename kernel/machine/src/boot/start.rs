@@ -56,12 +56,16 @@ pub unsafe fn start(info: u64, image: ImageLayout, main: Entry) -> ! {
         control::protect_kernel();
         serial::start();
         let map = DirectMap::new();
+        // The timer is compared with the counter while the machine is set up.
+        local::start(map);
+        let calibration = Calibration::begin();
         let Some(loader) = Loader::read(info, map) else { fail("the loader is not a PVH loader") };
-        let mut memory = free_memory(&loader, map, image);
+        let shared = shared_range(&loader, map, image);
+        let mut memory = free_memory(&loader, image, shared.as_ref());
         let Ok(space) = build_space(map, image, &mut memory, &loader) else {
             fail("not enough memory for the kernel itself")
         };
-        enter_space(space, map, loader, memory, image, main)
+        enter_space(Rest { space, map, loader, memory, image, shared, calibration, main })
     }
 }
 
@@ -71,7 +75,7 @@ fn fail(reason: &str) -> ! {
 }
 
 /// All memory that is not in use already.
-fn free_memory(loader: &Loader, map: DirectMap, image: ImageLayout) -> Regions {
+fn free_memory(loader: &Loader, image: ImageLayout, shared: Option<&Range<u64>>) -> Regions {
     let mut memory = Regions::of_ram(loader.memory());
     // In whole large pages, as the image is left out of the map of physical memory.
     let image_end = (image.end - IMAGE_OFFSET).next_multiple_of(kernel_map::LARGE_PAGE);
@@ -79,7 +83,7 @@ fn free_memory(loader: &Loader, map: DirectMap, image: ImageLayout) -> Regions {
     if let Some((start, end)) = loader.ramdisk() {
         memory.remove(start, end);
     }
-    if let Some(shared) = shared_range(loader, map, image) {
+    if let Some(shared) = shared {
         memory.remove(shared.start, shared.end);
     }
     memory
@@ -98,8 +102,7 @@ fn shared_range(loader: &Loader, map: DirectMap, image: ImageLayout) -> Option<R
 }
 
 /// The shared memory itself; [`free_memory`] has left it out.
-fn shared_memory(loader: &Loader, map: DirectMap, image: ImageLayout) -> Option<SharedMemory> {
-    let range = shared_range(loader, map, image)?;
+fn shared_memory(range: Range<u64>, map: DirectMap) -> Option<SharedMemory> {
     let base = NonNull::new(map.address(range.start))?;
     // SAFETY: all RAM is mapped writable, this is on page boundaries, and nobody else is given it.
     Some(unsafe { SharedMemory::new(base, (range.end - range.start) as usize) })
@@ -125,6 +128,10 @@ fn build_space(
     let records = memory.take(records, BOOT_MAPPED).ok_or(OutOfFrames)?;
     let records = core::ptr::slice_from_raw_parts_mut(map.address(records).cast(), frame_count);
     let records = NonNull::new(records).ok_or(OutOfFrames)?;
+    let heap = memory.take(FIRST_HEAP as u64, BOOT_MAPPED).ok_or(OutOfFrames)?;
+    // Beside the initial file system: a host that backs memory with large pages has one there
+    // already, and most of a stack is never touched.
+    let stacks = memory.take_last(stacks::SIZE, BOOT_MAPPED).ok_or(OutOfFrames)?;
     let mut frames = || memory.take(PAGE_SIZE as u64, BOOT_MAPPED).ok_or(OutOfFrames);
     let mut kernel = KernelMap::new(map, &mut frames)?;
     map_image(&mut kernel, image, &mut frames)?;
@@ -136,11 +143,8 @@ fn build_space(
     }
     let (devices, devices_end) = (kernel_map::DEVICES_START, kernel_map::DEVICES_END);
     kernel.map_physical(devices, devices_end, Kind::Registers, &mut frames)?;
-    for offset in (0..FIRST_HEAP as u64).step_by(PAGE_SIZE) {
-        let frame = frames()?;
-        kernel.map(kernel_map::HEAP + offset, frame, Kind::Data, &mut frames)?;
-    }
-    let stacks = stacks::map(&mut kernel, &mut frames)?;
+    kernel.map_run(kernel_map::HEAP, heap, FIRST_HEAP as u64, Kind::Data, &mut frames)?;
+    let stacks = stacks::map(&mut kernel, stacks, &mut frames)?;
     Ok(Space { map: kernel, stacks, records })
 }
 
@@ -156,9 +160,8 @@ fn map_image(
         (image.rodata_end..image.end, Kind::Data),
     ];
     for (part, kind) in parts {
-        for address in part.step_by(PAGE_SIZE) {
-            kernel.map(address, address - IMAGE_OFFSET, kind, frames)?;
-        }
+        let bytes = part.end - part.start;
+        kernel.map_run(part.start, part.start - IMAGE_OFFSET, bytes, kind, frames)?;
     }
     Ok(())
 }
@@ -168,16 +171,8 @@ fn map_image(
 /// # Safety
 ///
 /// As [`start`]; the space must map the kernel.
-unsafe fn enter_space(
-    space: Space,
-    map: DirectMap,
-    loader: Loader,
-    memory: Regions,
-    image: ImageLayout,
-    main: Entry,
-) -> ! {
-    let (root, stack) = (space.map.root(), space.stacks.main);
-    let mut rest = Rest { space, map, loader, memory, image, main };
+unsafe fn enter_space(mut rest: Rest) -> ! {
+    let (root, stack) = (rest.space.map.root(), rest.space.stacks.main);
     // SAFETY: the new space maps the boot stack too (it is part of the image), so `rest` stays
     // readable; the new stack is mapped and unused.
     unsafe {
@@ -202,6 +197,8 @@ struct Rest {
     loader: Loader,
     memory: Regions,
     image: ImageLayout,
+    shared: Option<Range<u64>>,
+    calibration: Calibration,
     main: Entry,
 }
 
@@ -212,16 +209,16 @@ struct Rest {
 /// As [`start`], with `rest` as [`enter_space`] made it.
 unsafe extern "sysv64" fn run(rest: *mut Rest) -> ! {
     // SAFETY: the structure lies on the boot stack, which nothing uses any more.
-    let Rest { space, map, loader, memory, image, main } = unsafe { rest.read() };
+    let Rest { space, map, loader, memory, image, shared, calibration, main } =
+        unsafe { rest.read() };
     // SAFETY: each is called once, in this order, with interrupts off.
-    let (calibration, interrupts) = unsafe {
+    let interrupts = unsafe {
         segments::load(space.stacks.interrupt);
         gates::load();
         segments::set_syscall_entry(entry::syscall_entry as *const () as u64);
         fpu::start();
         heap::start(FIRST_HEAP);
-        local::start(map);
-        (Calibration::begin(), IoApic::new(map))
+        IoApic::new(map)
     };
     let half = space.map.half();
     // SAFETY: the ranges are RAM nothing else uses, mapped in the map of physical memory; the
@@ -239,7 +236,7 @@ unsafe extern "sysv64" fn run(rest: *mut Rest) -> ! {
     let initial_files = initial_files(&loader, map);
     let mut machine =
         Machine::new(command_line, initial_files, frames, half, calibration, interrupts, map);
-    machine.shared = shared_memory(&loader, map, image);
+    machine.shared = shared.and_then(|range| shared_memory(range, map));
     MACHINE.get().set(Some(machine));
     main(boot_info)
 }
@@ -286,11 +283,10 @@ fn boot_info(
         .into_iter()
         .chain(loader.ramdisk())
         .map(|(start, end)| (start, end, MemoryRegionKind::Bootloader));
-    let mut regions: Vec<MemoryRegion> = Vec::new();
-    for (start, end, kind) in usable.chain(other).chain(used) {
-        let place = regions.partition_point(|before| before.start <= start);
-        regions.insert(place, MemoryRegion { start, end, kind });
-    }
+    let all = usable.chain(other).chain(used);
+    let mut regions: Vec<MemoryRegion> =
+        all.map(|(start, end, kind)| MemoryRegion { start, end, kind }).collect();
+    regions.sort_by_key(|region| region.start);
     let regions: MemoryRegions = regions.leak().into();
     let mut info = BootInfo::new(regions);
     info.physical_memory_offset = Optional::Some(map.address(0) as u64);

@@ -23,8 +23,9 @@ const CONTROL: u16 = 3;
 /// The receiving queue of port 1; the sending queue follows.
 const PORT_1: u16 = 4;
 
-/// Places in the queue for messages about ports, and bytes of a message.
-const CONTROL_QUEUE: usize = 4;
+/// Messages about ports under way, and bytes of one. Their queue has as many places as the others,
+/// so that all are the same code.
+const CONTROL_MESSAGES: usize = 4;
 const CONTROL_SIZE: usize = 8;
 /// Places in each queue; QEMU has 128, and each has its buffer.
 const QUEUE: usize = 16;
@@ -42,7 +43,7 @@ pub struct ConsolePort {
     transmit: Outgoing<QUEUE>,
     /// For messages about ports, if there are several. Never used again after the start.
     #[expect(dead_code, reason = "the device may still read what is in it")]
-    control: Option<Outgoing<CONTROL_QUEUE>>,
+    control: Option<Outgoing<QUEUE>>,
     /// A received buffer that is partly read: its number, what was read, how much it holds.
     partial: Option<(usize, usize, usize)>,
 }
@@ -59,7 +60,7 @@ impl ConsolePort {
         let transmit = Outgoing::new(&mut device, first + 1, features, outgoing)?;
         let mut control = None;
         if has_ports {
-            let messages = buffers(CONTROL_QUEUE, CONTROL_SIZE)?;
+            let messages = buffers(CONTROL_MESSAGES, CONTROL_SIZE)?;
             control = Some(Outgoing::new(&mut device, CONTROL, features, messages)?);
         }
         receive.give_all()?;
@@ -128,7 +129,7 @@ impl ConsolePort {
 }
 
 /// Says that we are ready, that port 1 is, and that it is open on our side.
-fn open_port(control: &mut Outgoing<CONTROL_QUEUE>, device: &mut Wired) {
+fn open_port(control: &mut Outgoing<QUEUE>, device: &mut Wired) {
     const PORT: u32 = 1;
     const DEVICE_READY: u16 = 0;
     const PORT_READY: u16 = 3;

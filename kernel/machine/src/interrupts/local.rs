@@ -46,7 +46,9 @@ pub(crate) fn physical_address() -> u64 {
 ///
 /// # Safety
 ///
-/// To be called once, with interrupts off, when the registers are mapped uncached for ever.
+/// To be called once, with interrupts off, when the registers are mapped for ever: uncached, but
+/// for the first moments, when the boot code maps them as it does all else (firmware keeps the
+/// processor from caching them: Intel SDM volume 3, 11.4.1).
 pub(crate) unsafe fn start(map: DirectMap) {
     let base: *mut u32 = map.address(physical_address()).cast();
     REGISTERS.store(base, Ordering::Relaxed);

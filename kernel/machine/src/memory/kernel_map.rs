@@ -131,6 +131,22 @@ impl KernelMap {
         self.map_at(1, address, physical | kind.bits(), frames)
     }
 
+    /// Maps `bytes` (whole pages) that lie in one piece in physical memory.
+    #[inline(never)]
+    pub(crate) fn map_run(
+        &mut self,
+        address: u64,
+        physical: u64,
+        bytes: u64,
+        kind: Kind,
+        frames: FrameSource<'_>,
+    ) -> Result<(), OutOfFrames> {
+        for offset in (0..bytes).step_by(PAGE_SIZE) {
+            self.map(address + offset, physical + offset, kind, frames)?;
+        }
+        Ok(())
+    }
+
     /// Maps a range of physical memory in the map of all physical memory, in whole large pages.
     pub(crate) fn map_physical(
         &mut self,
@@ -157,6 +173,9 @@ impl KernelMap {
         KernelHalf::from_entries(entries)
     }
 
+    /// Never inlined: each copy would be translated where the machine is emulated, and it is called
+    /// from many places at boot.
+    #[inline(never)]
     fn map_at(
         &mut self,
         level: u32,
