@@ -35,8 +35,8 @@
 //! - `Depart`: connect to the image port, say [`Purpose::Image`], stream by [`ImageWriter`]; then
 //!   `Input::ImageSent` or `Input::DepartFailed`.
 //! - `Thaw`, `Run`: threads run (unless `stopped`).
-//! - `Image`, `ImageComplete`: install the records; then `Input::Installed` or
-//!   `Input::ArrivalFailed`.
+//! - `ImageComplete`: put together what [`Session::image_received`] gave to the [`ImageSink`]; then
+//!   `Input::Installed` or `Input::ArrivalFailed`.
 //! - `Reconnect`: drop the channel's connection if any, dial home's deputy port; then
 //!   `Input::Connected` or `Input::Broken`.
 //! - `Destroy`: drop the address space and threads; then `Input::Destroyed`.
