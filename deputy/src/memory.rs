@@ -13,6 +13,7 @@ use wayfarer_proto::time::Instant;
 
 use crate::io::{Event, MemoryOp, MemoryStart};
 use crate::session::Session;
+use crate::windows::Windows;
 
 /// Requests that are not answered.
 #[derive(Debug, Default)]
@@ -91,9 +92,39 @@ impl Session {
 
     /// As [`early`](Self::early), for a handler that reads them once: a second time it has to ask.
     pub fn take_early(&mut self, thread: Tid, seq: CallSeq, addr: UserAddr, len: usize) -> Vec<u8> {
-        let state = self.threads.get_mut(&thread).and_then(|state| state.open.as_mut());
-        let open = state.filter(|open| open.seq == seq);
-        open.map_or_else(Vec::new, |open| open.windows.take_first(addr, len))
+        let windows = self.windows(thread, seq);
+        windows.map_or_else(Vec::new, |windows| windows.take_first(addr, len))
+    }
+
+    /// The `len` bytes at `addr`, if just they came with an open call; for a handler that either
+    /// needs them once or [puts them back](Self::put_back).
+    pub fn take_all_early(
+        &mut self,
+        thread: Tid,
+        seq: CallSeq,
+        addr: UserAddr,
+        len: usize,
+    ) -> Option<Vec<u8>> {
+        self.windows(thread, seq)?.take_all(addr, len)
+    }
+
+    /// Takes back bytes of an open call that were [taken](Self::take_all_early).
+    pub fn put_back(&mut self, thread: Tid, seq: CallSeq, addr: UserAddr, bytes: Vec<u8>) {
+        if let Some(windows) = self.windows(thread, seq) {
+            windows.put_back(addr, bytes);
+        }
+    }
+
+    /// Whether the reply to an open call will write `len` bytes at `addr`, should the handler want
+    /// it to: the body is not asked then.
+    pub fn replies_with(&mut self, thread: Tid, seq: CallSeq, addr: UserAddr, len: usize) -> bool {
+        self.windows(thread, seq).is_some_and(|windows| windows.keeps(addr, len))
+    }
+
+    /// The windows of an open call.
+    fn windows(&mut self, thread: Tid, seq: CallSeq) -> Option<&mut Windows> {
+        let open = self.threads.get_mut(&thread)?.open.as_mut()?;
+        (open.seq == seq).then_some(&mut open.windows)
     }
 
     fn ask(&mut self, thread: Tid, seq: CallSeq, request: MemoryRequest, silent: bool) -> MemoryOp {

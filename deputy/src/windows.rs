@@ -78,12 +78,29 @@ impl Windows {
     /// As [`first`](Self::first), for who needs them once: all that came is handed over, not
     /// copied.
     pub(crate) fn take_first(&mut self, addr: UserAddr, len: usize) -> Vec<u8> {
+        self.take_all(addr, len).unwrap_or_else(|| self.first(addr, len).to_vec())
+    }
+
+    /// Hands over the bytes of a window that is just the `len` bytes at `addr`.
+    pub(crate) fn take_all(&mut self, addr: UserAddr, len: usize) -> Option<Vec<u8>> {
         let is_all =
             |window: &InWindow| window.addr == addr && window.bytes.len() == len && !window.fault;
-        match self.ins.iter().position(is_all) {
-            Some(index) => self.ins.remove(index).bytes,
-            None => self.first(addr, len).to_vec(),
-        }
+        let index = self.ins.iter().position(is_all)?;
+        Some(self.ins.remove(index).bytes)
+    }
+
+    /// Takes back what was [handed over](Self::take_all).
+    pub(crate) fn put_back(&mut self, addr: UserAddr, bytes: Vec<u8>) {
+        self.ins.push(InWindow { addr, bytes, fault: false });
+    }
+
+    /// Whether a write of `len` bytes at `addr` would be kept for the reply, whole.
+    pub(crate) fn keeps(&self, addr: UserAddr, len: usize) -> bool {
+        self.writable(addr, len) == Some(len) && self.has_room(len)
+    }
+
+    fn has_room(&self, len: usize) -> bool {
+        self.pending + len <= limits::EAGER && self.written.len() < limits::LIST
     }
 
     fn read_text(&self, addr: UserAddr, max: usize) -> Option<MemoryReply> {
@@ -112,7 +129,7 @@ impl Windows {
     /// Keeps a write for the reply, or gives its bytes back.
     fn write(&mut self, addr: UserAddr, mut bytes: Vec<u8>) -> Result<MemoryReply, Vec<u8>> {
         let Some(len) = self.writable(addr, bytes.len()) else { return Err(bytes) };
-        if self.pending + len > limits::EAGER || self.written.len() >= limits::LIST {
+        if !self.has_room(len) {
             return Err(bytes);
         }
         bytes.truncate(len);
@@ -150,5 +167,56 @@ impl Windows {
     /// The kept writes, for the reply.
     pub(crate) fn into_written(self) -> Vec<OutBytes> {
         self.written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: UserAddr = UserAddr(0x1000);
+
+    fn out(len: u32, fault: bool) -> Windows {
+        Windows::new(Vec::new(), alloc::vec![OutWindow { addr: AT, len, fault }]).unwrap()
+    }
+
+    #[test]
+    fn bytes_that_are_put_back_are_found_again() {
+        let bytes = Vec::from(*b"all of it");
+        let window = InWindow { addr: AT, bytes: bytes.clone(), fault: false };
+        let mut windows = Windows::new(alloc::vec![window], Vec::new()).unwrap();
+        assert_eq!(windows.take_all(AT, 3), None, "part of a window stays");
+        assert_eq!(windows.take_all(AT, 9).as_deref(), Some(&bytes[..]));
+        assert_eq!(windows.first(AT, 9), b"");
+        windows.put_back(AT, bytes);
+        assert_eq!(windows.first(AT.offset(7), 9), b"it");
+        assert_eq!(windows.take_first(AT, 9), b"all of it");
+    }
+
+    #[test]
+    fn bytes_before_a_fault_are_not_all() {
+        let window = InWindow { addr: AT, bytes: Vec::from(*b"all"), fault: true };
+        let mut windows = Windows::new(alloc::vec![window], Vec::new()).unwrap();
+        assert_eq!(windows.take_all(AT, 3), None);
+    }
+
+    #[test]
+    fn what_is_said_to_be_kept_is_kept() {
+        for (windows, at, len, kept) in [
+            (out(8, false), AT, 8, true),
+            (out(8, false), AT.offset(3), 5, true),
+            (out(8, false), AT, 9, false),
+            (out(8, true), AT, 9, false),
+            (out(8, true), AT.offset(9), 1, false),
+        ] {
+            let mut windows = windows;
+            assert_eq!(windows.keeps(at, len), kept);
+            let whole = counted(len);
+            assert_eq!(windows.write(at, alloc::vec![1; len]) == Ok(whole), kept);
+        }
+        let mut full = out(limits::EAGER as u32, false);
+        assert!(full.keeps(AT, limits::EAGER));
+        full.write(AT, alloc::vec![1; limits::EAGER]).unwrap();
+        assert!(!full.keeps(AT, 1), "a reply has no room for more");
     }
 }

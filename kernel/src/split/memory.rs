@@ -180,6 +180,35 @@ impl RemoteMemory {
         bytes.len()
     }
 
+    /// The `length` bytes at `address`, if just they came with the call.
+    pub fn take_all_early(&self, address: UserAddr, length: usize) -> Option<Vec<u8>> {
+        let (thread, seq) = self.call?;
+        self.deputy.session.borrow_mut().take_all_early(thread, seq, address, length)
+    }
+
+    /// Takes back what was [taken](Self::take_all_early).
+    pub fn put_back(&self, address: UserAddr, bytes: Vec<u8>) {
+        if let Some((thread, seq)) = self.call {
+            self.deputy.session.borrow_mut().put_back(thread, seq, address, bytes);
+        }
+    }
+
+    /// Whether `length` bytes for `address` can go with the reply.
+    pub fn replies_with(&self, address: UserAddr, length: usize) -> bool {
+        self.call.is_some_and(|(thread, seq)| {
+            self.deputy.session.borrow_mut().replies_with(thread, seq, address, length)
+        })
+    }
+
+    /// Has the reply bring `bytes`; whether it will.
+    pub fn reply_with(&self, address: UserAddr, bytes: Vec<u8>) -> bool {
+        let length = bytes.len();
+        match self.begin(MemoryRequest::CopyOut { addr: address, bytes }) {
+            Ok(Begun::Answered(reply)) => counted(reply, length) == length,
+            _ => false,
+        }
+    }
+
     /// As [`UserMemory::move_out`](crate::syscall::UserMemory::move_out).
     pub async fn give(&self, address: UserAddr, bytes: Vec<u8>) -> Result<(), MemoryError> {
         let length = bytes.len();

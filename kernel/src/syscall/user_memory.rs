@@ -74,10 +74,15 @@ impl UserMemory {
         Self { kernel: Rc::clone(kernel), process: Rc::clone(process), call: None }
     }
 
-    /// The memory, if it is here, for a handler that does not wait.
-    pub fn here(&self) -> Option<Rc<Memory>> {
-        let is_settled = !self.process.is_in_transit() && self.process.away().is_none();
-        is_settled.then(|| self.process.body())?.map(|body| body.memory())
+    /// The memory for a handler that does not wait, unless its body is between two places.
+    pub fn at_once(&self) -> Option<AtOnce> {
+        if self.process.is_in_transit() {
+            return None;
+        }
+        if let Some(deputy) = self.process.away() {
+            return Some(AtOnce::Away(RemoteMemory { deputy, call: self.call }));
+        }
+        self.process.body().map(|body| AtOnce::Here(body.memory()))
     }
 
     /// Copies from `address` into `buffer`.
@@ -250,4 +255,55 @@ impl UserMemory {
 enum Reach {
     Here(LocalMemory),
     Away(RemoteMemory),
+}
+
+/// Memory as far as nobody has to wait for it: what is here and need not be paged in, or what came
+/// with the call and goes with its reply.
+pub enum AtOnce {
+    /// The body is here.
+    Here(Rc<Memory>),
+    /// It is away.
+    Away(RemoteMemory),
+}
+
+impl AtOnce {
+    /// The `length` bytes at `address`, if all can be had. A call that is begun again as a future
+    /// has them [put back](Self::put_back) first.
+    pub fn take(&self, address: UserAddr, length: usize) -> Option<Vec<u8>> {
+        match self {
+            Self::Here(memory) => {
+                let mut data = Vec::new();
+                data.try_reserve_exact(length).ok()?;
+                let mut space = memory.space.borrow_mut();
+                space.append(address, length, &mut data).is_complete().then_some(data)
+            }
+            Self::Away(memory) => memory.take_all_early(address, length),
+        }
+    }
+
+    /// Undoes [`take`](Self::take).
+    pub fn put_back(&self, address: UserAddr, bytes: Vec<u8>) {
+        match self {
+            Self::Here(_) => {}
+            Self::Away(memory) => memory.put_back(address, bytes),
+        }
+    }
+
+    /// Whether [`give`](Self::give) can write `length` bytes at `address`.
+    pub fn takes(&self, address: UserAddr, length: usize) -> bool {
+        match self {
+            Self::Here(memory) => {
+                memory.space.borrow_mut().probe_writable(address, length).is_complete()
+            }
+            Self::Away(memory) => memory.replies_with(address, length),
+        }
+    }
+
+    /// Writes `bytes` to `address`; whether all are written.
+    pub fn give(&self, address: UserAddr, bytes: Vec<u8>) -> bool {
+        match self {
+            Self::Here(memory) => memory.space.borrow_mut().write(address, &bytes).is_complete(),
+            Self::Away(memory) => memory.reply_with(address, bytes),
+        }
+    }
 }

@@ -68,13 +68,14 @@ pub(super) fn flags(call: &Call, known: u64) -> Result<u64, Errno> {
     }
 }
 
-/// read(2) and pread(2) of at most one window that is there now, into memory that is here.
+/// read(2) and pread(2) of at most one window that is there now, into memory that is here or that
+/// the reply brings.
 pub(in crate::syscall::home) fn read_at_once(c: &Caller, call: &Call) -> Option<SysResult> {
     let position = Position::of(call).ok()?;
     let (address, length) = (call.addr(1), usize::try_from(call.args[2]).ok()?);
     let file = at_once_file(c, call, length)?;
-    let memory = c.memory.here()?;
-    if !memory.space.borrow_mut().probe_writable(address, length).is_complete() {
+    let memory = c.memory.at_once()?;
+    if !memory.takes(address, length) {
         return None;
     }
     let asker = c.asker();
@@ -89,9 +90,10 @@ pub(in crate::syscall::home) fn read_at_once(c: &Caller, call: &Call) -> Option<
         Err(error) => return Some(Err(error)),
         Ok(count) => count,
     };
+    data.truncate(count);
     // It was found writable, and nothing has run since.
-    let written = memory.space.borrow_mut().write(address, &data[..count]);
-    Some(if written.is_complete() { Ok(count as u64) } else { Err(Errno::EFAULT) })
+    let is_written = count == 0 || memory.give(address, data);
+    Some(if is_written { Ok(count as u64) } else { Err(Errno::EFAULT) })
 }
 
 /// The file of a read or a write of `length` bytes, if both may end at once: a socket's may not,

@@ -18,8 +18,8 @@ use crate::socket::Socket;
 use crate::syscall::home::sockets;
 use crate::syscall::{Call, Caller, SysResult};
 
-/// write(2) and pwrite(2) of at most one window, from memory that is here, to a file or to what has
-/// room for all of it: nothing is left to wait for.
+/// write(2) and pwrite(2) of at most one window, from memory that is here or came with the call, to
+/// a file or to what has room for all of it: nothing is left to wait for.
 pub(in crate::syscall::home) fn write_at_once(c: &Caller, call: &Call) -> Option<SysResult> {
     let position = Position::of(call).ok()?;
     let (address, length) = (call.addr(1), usize::try_from(call.args[2]).ok()?);
@@ -28,12 +28,8 @@ pub(in crate::syscall::home) fn write_at_once(c: &Caller, call: &Call) -> Option
     if !file.object().has_position() && room() < length {
         return None;
     }
-    let memory = c.memory.here()?;
-    let mut data = Vec::new();
-    data.try_reserve_exact(length).ok()?;
-    if !memory.space.borrow_mut().append(address, length, &mut data).is_complete() {
-        return None;
-    }
+    let memory = c.memory.at_once()?;
+    let data = memory.take(address, length)?;
     let asker = c.asker();
     let io = file.io(&asker);
     let written = match position {
@@ -41,7 +37,10 @@ pub(in crate::syscall::home) fn write_at_once(c: &Caller, call: &Call) -> Option
         Position::At(position) => file.write_at(position, &data, &io),
     };
     match written {
-        Err(Errno::EAGAIN | Errno::ELENT | Errno::EPIPE) => None,
+        Err(Errno::EAGAIN | Errno::ELENT | Errno::EPIPE) => {
+            memory.put_back(address, data);
+            None
+        }
         written => Some(written.map(|count| count as u64)),
     }
 }
