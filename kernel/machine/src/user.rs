@@ -109,6 +109,7 @@ impl UserContext {
     ///
     /// To be called with interrupts off, as they always are in the kernel; an interrupt that is
     /// already pending makes it return [`Trap::Interrupt`] at once.
+    #[inline]
     pub fn run(&mut self, table: &PageTable) -> Trap {
         let r = &mut self.registers;
         if UserPage::containing(r.rip.max(r.fs_base).max(r.gs_base)).is_none() {
@@ -116,15 +117,27 @@ impl UserContext {
         }
         r.rflags = r.rflags & USER_FLAGS | FORCED_FLAGS;
         let by_sysret = u64::from(r.rcx == r.rip && r.r11 == r.rflags);
-        table.load();
-        self.load_state();
+        // After most calls nothing has changed.
+        if table.difference() | self.difference() != 0 {
+            table.load();
+            self.load_state();
+        }
         // SAFETY: the table is loaded, rip is canonical, rflags are masked, and the state is in
         // the processor. The entry code writes to the context only until it returns.
         let vector = unsafe { entry::enter_user(self, by_sysret) };
-        trap_of(vector)
+        if vector == trap::SYSCALL { Trap::Syscall } else { trap_of(vector) }
+    }
+
+    /// 0 if what is switched lazily is in the processor.
+    #[inline]
+    fn difference(&self) -> u64 {
+        let [fs, gs] = BASES.get().get();
+        let bases = (fs ^ self.registers.fs_base) | (gs ^ self.registers.gs_base);
+        bases | fpu::difference(&self.area)
     }
 
     /// Brings what is switched lazily into the processor.
+    #[cold]
     fn load_state(&self) {
         let bases = [self.registers.fs_base, self.registers.gs_base];
         let switched = fpu::switch_to(&self.area);
@@ -175,7 +188,6 @@ impl UserContext {
 /// Interprets what the entry code returned, and acknowledges interrupts.
 fn trap_of(vector: u64) -> Trap {
     match vector {
-        trap::SYSCALL => Trap::Syscall,
         trap::PAGE_FAULT => page_fault(entry::error_code()),
         trap::FIRST_INTERRUPT.. => {
             trap::note(vector);

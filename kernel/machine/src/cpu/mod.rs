@@ -20,6 +20,7 @@ impl<T> OneCpu<T> {
         OneCpu(value)
     }
 
+    #[inline]
     pub(crate) fn get(&self) -> &T {
         &self.0
     }

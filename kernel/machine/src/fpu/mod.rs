@@ -15,8 +15,8 @@ use alloc::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
 use alloc::rc::Rc;
 use core::alloc::Layout;
 use core::arch::asm;
-use core::cell::RefCell;
-use core::ptr::NonNull;
+use core::cell::{Cell, RefCell};
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 pub use image::BadFpuImage;
@@ -159,24 +159,44 @@ impl Drop for Area {
 }
 
 /// Whose state the processor holds. The owner's area is kept alive even when its context is gone.
-static OWNER: OneCpu<RefCell<Option<Rc<Area>>>> = OneCpu::new(RefCell::new(None));
+struct Owner {
+    area: RefCell<Option<Rc<Area>>>,
+    /// Where that is, for the look on every way to user mode; null if there is none.
+    at: Cell<*const Area>,
+}
+
+impl Owner {
+    fn replace(&self, area: Option<Rc<Area>>) {
+        self.at.set(area.as_ref().map_or(ptr::null(), Rc::as_ptr));
+        *self.area.borrow_mut() = area;
+    }
+}
+
+static OWNER: OneCpu<Owner> =
+    OneCpu::new(Owner { area: RefCell::new(None), at: Cell::new(ptr::null()) });
+
+/// 0 if the processor holds all of this context's state.
+#[inline]
+pub(crate) fn difference(area: &Rc<Area>) -> u64 {
+    let owner = OWNER.get().at.get().addr() ^ Rc::as_ptr(area).addr();
+    owner as u64 | u64::from(entry::mxcsr_difference())
+}
 
 /// Brings a context's state into the processor; returns whether it was not there before, that is,
 /// whether another context (or none) ran last.
 pub(crate) fn switch_to(area: &Rc<Area>) -> bool {
     entry::give_back_mxcsr();
-    let mut owner = OWNER.get().borrow_mut();
-    if owner.as_ref().is_some_and(|current| Rc::ptr_eq(current, area)) {
+    if holds(area) {
         return false;
     }
-    if let Some(current) = owner.take() {
+    if let Some(current) = OWNER.get().area.take() {
         // Nobody will ask for the state of a context that is gone.
         if Rc::strong_count(&current) > 1 {
             current.save();
         }
     }
     area.restore();
-    *owner = Some(area.clone());
+    OWNER.get().replace(Some(area.clone()));
     true
 }
 
@@ -190,10 +210,10 @@ pub(crate) fn flush(area: &Rc<Area>) {
 /// Forgets the processor's state if it is this context's: its memory is about to be overwritten.
 pub(crate) fn forget(area: &Rc<Area>) {
     if holds(area) {
-        *OWNER.get().borrow_mut() = None;
+        OWNER.get().replace(None);
     }
 }
 
 fn holds(area: &Rc<Area>) -> bool {
-    OWNER.get().borrow().as_ref().is_some_and(|owner| Rc::ptr_eq(owner, area))
+    OWNER.get().at.get() == Rc::as_ptr(area)
 }

@@ -343,6 +343,12 @@ impl PageTable {
         &self.pool
     }
 
+    /// 0 if the processor uses this table, with no stale translation left.
+    #[inline]
+    pub(crate) fn difference(&self) -> u64 {
+        tlb::difference(self.root, &self.stale)
+    }
+
     /// Makes the processor use this table, with no stale translation left.
     pub(crate) fn load(&self) {
         // SAFETY: the root is a top table with the kernel's half in place, so the kernel goes on

@@ -5,7 +5,7 @@
 //! once, on the way to user mode: a few by page, many by a full flush.
 
 use core::arch::asm;
-use core::cell::RefCell;
+use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Stands for "no table of ours" (before start, and always on a host).
@@ -22,13 +22,10 @@ const PAGE_FLUSHES: usize = 16;
 
 /// Pages of a table of which the processor may have stale translations.
 #[derive(Default)]
-pub(super) struct Stale(RefCell<Pages>);
-
-#[derive(Default)]
-struct Pages {
-    numbers: [u64; PAGE_FLUSHES],
+pub(super) struct Stale {
+    numbers: [Cell<u64>; PAGE_FLUSHES],
     /// How many there are; more than fit stands for all pages.
-    count: usize,
+    count: Cell<usize>,
 }
 
 impl Stale {
@@ -37,16 +34,22 @@ impl Stale {
         if LOADED.load(Ordering::Relaxed) != address(root) {
             return; // Loading the table later flushes everything.
         }
-        let mut pages = self.0.borrow_mut();
-        if let Some(index) = (pages.count < PAGE_FLUSHES).then_some(pages.count) {
-            pages.numbers[index] = page;
+        let count = self.count.get();
+        if let Some(number) = self.numbers.get(count) {
+            number.set(page);
         }
-        pages.count = (pages.count + 1).min(PAGE_FLUSHES + 1);
+        self.count.set((count + 1).min(PAGE_FLUSHES + 1));
     }
 }
 
 fn address(root: u32) -> u64 {
     u64::from(root) << 12
+}
+
+/// 0 if a table is in use, and nothing of it is stale.
+#[inline]
+pub(super) fn difference(root: u32, stale: &Stale) -> u64 {
+    (LOADED.load(Ordering::Relaxed) ^ address(root)) | stale.count.get() as u64
 }
 
 /// Puts a table in use, and flushes what is stale of it.
@@ -55,17 +58,17 @@ fn address(root: u32) -> u64 {
 ///
 /// The frame must hold a top table whose upper half is the kernel's.
 pub(super) unsafe fn load(root: u32, stale: &Stale) {
-    let mut pages = stale.0.borrow_mut();
-    if LOADED.load(Ordering::Relaxed) != address(root) || pages.count > PAGE_FLUSHES {
+    let count = stale.count.take();
+    if LOADED.load(Ordering::Relaxed) != address(root) || count > PAGE_FLUSHES {
         // SAFETY: the caller's promise.
         unsafe { write_cr3(address(root)) };
     } else {
-        for page in &pages.numbers[..pages.count] {
+        for page in &stale.numbers[..count] {
+            let address = page.get() << 12;
             // SAFETY: forgetting a translation is always allowed.
-            unsafe { asm!("invlpg [{}]", in(reg) page << 12, options(nostack, preserves_flags)) };
+            unsafe { asm!("invlpg [{}]", in(reg) address, options(nostack, preserves_flags)) };
         }
     }
-    pages.count = 0;
 }
 
 /// Puts the kernel's own table in use if this one was: it is about to be freed.

@@ -54,6 +54,13 @@ const END_OF_INTERRUPT: usize = offset_of!(Anchor, end_of_interrupt);
 const MXCSR_ASIDE: usize = offset_of!(Anchor, mxcsr_aside);
 const MXCSR_OF_KERNEL: usize = offset_of!(Anchor, mxcsr_of_kernel);
 
+/// 0 if the user's MXCSR is in the processor.
+#[inline]
+pub(crate) fn mxcsr_difference() -> u32 {
+    // SAFETY: as in `give_back_mxcsr`.
+    unsafe { (*ANCHOR.get().get()).mxcsr_aside ^ NOT_ASIDE }
+}
+
 /// Puts the user's MXCSR back into the processor if it is not there.
 pub(crate) fn give_back_mxcsr() {
     let aside = ANCHOR.get().get();
