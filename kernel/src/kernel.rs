@@ -232,8 +232,9 @@ impl Kernel {
         Instant(self.clock.now_ns())
     }
 
-    /// Sees that user code which is about to run comes back before its slice has passed.
-    pub fn arm_slice(&self) {
+    /// Sees that user code which is about to run comes back before its slice has passed. Gives the
+    /// time.
+    pub fn arm_slice(&self) -> Instant {
         let now = self.now();
         if now >= self.slice_end.get() {
             self.slice_end.set(now + SLICE);
@@ -241,6 +242,7 @@ impl Kernel {
             self.stale_tick.set(tick.is_some_and(|due| due <= now));
             self.clock.set_tick(SLICE.as_nanos() as u64);
         }
+        now
     }
 
     /// Whether user code that has just run may have met the tick of an earlier slice, which fell

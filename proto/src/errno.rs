@@ -165,11 +165,13 @@ errnos! {
 
 impl Errno {
     /// The value a failed system call leaves in `rax`.
+    #[inline]
     pub const fn to_return_value(self) -> u64 {
         (self.0 as i64).wrapping_neg() as u64
     }
 
     /// Splits a raw return value into success and error (`-4095..=-1`).
+    #[inline]
     pub const fn from_return_value(value: u64) -> Result<u64, Self> {
         let signed = value as i64;
         if signed >= -4095 && signed < 0 { Err(Self(-signed as u16)) } else { Ok(value) }

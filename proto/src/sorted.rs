@@ -28,6 +28,11 @@ impl<K, V> SortedMap<K, V> {
         Self { entries: Vec::new() }
     }
 
+    /// The entry in this place, in order.
+    pub fn at(&self, place: usize) -> Option<&(K, V)> {
+        self.entries.get(place)
+    }
+
     /// How many entries there are.
     pub const fn len(&self) -> usize {
         self.entries.len()

@@ -8,25 +8,58 @@ use core::panic::Location;
 use core::time::Duration;
 
 use wayfarer_proto::sorted::SortedMap;
+use wayfarer_proto::table::Sysno;
 use wayfarer_proto::time::Instant;
 
 /// Polls longer than this are remembered with the kind of their task.
 const LONG_POLL: Duration = Duration::from_micros(100);
+
+/// What a poll is about. The name of a call is looked up only where it is told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Subject {
+    /// This.
+    Words(&'static str),
+    /// A system call.
+    Call(Sysno),
+}
+
+impl Default for Subject {
+    /// Nothing was said.
+    fn default() -> Self {
+        Self::Words("")
+    }
+}
+
+impl From<Sysno> for Subject {
+    fn from(sysno: Sysno) -> Self {
+        Self::Call(sysno)
+    }
+}
+
+impl Subject {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Words(words) => words,
+            Self::Call(sysno) => sysno.row().name,
+        }
+    }
+}
 
 /// What kind of work a poll did.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct PollKind {
     /// Where in the source its task was started.
     started: &'static Location<'static>,
-    /// What the task said it was about to do; empty if it said nothing.
-    subject: &'static str,
+    /// What the task said it was about to do.
+    subject: Subject,
 }
 
 impl fmt::Display for PollKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.started.file().rsplit("src/").next().unwrap_or_default();
         write!(f, "{file}:{}", self.started.line())?;
-        if self.subject.is_empty() { Ok(()) } else { write!(f, ":{}", self.subject) }
+        let subject = self.subject.name();
+        if subject.is_empty() { Ok(()) } else { write!(f, ":{subject}") }
     }
 }
 
@@ -44,7 +77,7 @@ pub struct LongPolls {
 pub struct Meter {
     now: Box<dyn Fn() -> Instant>,
     excused: Cell<Duration>,
-    subject: Cell<&'static str>,
+    subject: Cell<Subject>,
     polls: Cell<u64>,
     longest: Cell<Duration>,
     long: RefCell<SortedMap<PollKind, LongPolls>>,
@@ -76,7 +109,7 @@ impl Meter {
     }
 
     /// Says what the poll under way is about.
-    pub fn subject(&self, subject: &'static str) {
+    pub fn subject(&self, subject: Subject) {
         self.subject.set(subject);
     }
 
@@ -110,7 +143,7 @@ impl Meter {
         poll: impl FnOnce() -> T,
     ) -> T {
         self.excused.set(Duration::ZERO);
-        self.subject.set("");
+        self.subject.set(Subject::default());
         self.polls.set(self.polls.get() + 1);
         let before = (self.now)();
         let result = poll();

@@ -11,7 +11,7 @@ mod task;
 mod timers;
 mod wait_queue;
 
-pub use meter::{LongPolls, Meter, PollKind};
+pub use meter::{LongPolls, Meter, PollKind, Subject};
 pub use oneshot::{Promise, Slot};
 pub use task::{Executor, Priority, Spawner, TaskHandle, TaskId};
 pub use timers::{Elapsed, Sleep, Timers};

@@ -126,7 +126,7 @@ fn long_polls_are_remembered_by_kind_without_user_time() {
     for (microseconds, user, subject) in [(90, 0, ""), (300, 250, ""), (500, 0, "munmap")] {
         let (clock, meter) = (Rc::clone(&clock), Rc::clone(&meter));
         executor.spawner().spawn(Priority::User, async move {
-            meter.subject(subject);
+            meter.subject(Subject::Words(subject));
             clock.set(clock.get() + microseconds * 1000);
             meter.excuse(core::time::Duration::from_micros(user));
         });

@@ -2,15 +2,17 @@
 
 use alloc::boxed::Box;
 
+use wayfarer_machine::Registers;
 use wayfarer_proto::errno::Errno;
 use wayfarer_proto::linux::signal::SA_RESTART;
 use wayfarer_proto::table::Sysno;
 
+use super::body::transfers;
 use super::run::Next;
 use super::{BodyThread, Running};
 use crate::signal::Action;
 use crate::signal::frame::push_frame;
-use crate::syscall::{Call, Reply, Request, SysResult};
+use crate::syscall::{Call, Reply, Request, Returned, SysResult};
 
 /// Bytes of the `syscall` instruction.
 pub(crate) const SYSCALL_LENGTH: u64 = 2;
@@ -49,6 +51,18 @@ impl Running {
 }
 
 impl Running {
+    /// Ends a call that nothing has interrupted.
+    #[inline]
+    pub(super) fn return_from(&self, call: Call, returned: Returned) {
+        let Some(value) = returned.for_program() else {
+            return self.set_result(call, returned.result(), None);
+        };
+        if transfers(call.sysno) && !returned.is_error() {
+            self.body.count_io(call.sysno, value);
+        }
+        self.thread.context.borrow_mut().registers.rax = value;
+    }
+
     /// Ends a call with what it gives.
     pub(super) fn set_result(&self, call: Call, result: SysResult, caught: Option<u64>) {
         if let Ok(value) = result {
@@ -62,26 +76,31 @@ impl Running {
 /// calls"). `caught` holds the flags of the first handler that will run.
 fn set_result(thread: &BodyThread, call: Call, result: SysResult, caught: Option<u64>) {
     let registers = &mut thread.context.borrow_mut().registers;
-    let again = match (result, caught) {
-        (Err(Errno::ERESTARTSYS), Some(flags)) => (flags & SA_RESTART != 0).then_some(call.sysno),
-        (Err(Errno::ERESTARTSYS | Errno::ERESTARTNOHAND), None) => Some(call.sysno),
-        (Err(Errno::ERESTARTNOINTR), _) => Some(call.sysno),
-        (Err(Errno::ERESTART_RESTARTBLOCK), None) => Some(Sysno::restart_syscall),
+    match result {
+        Ok(value) => registers.rax = value,
+        Err(errno) if errno < Errno::ERESTARTSYS => registers.rax = errno.to_return_value(),
+        Err(errno) => restart(registers, call.sysno, errno, caught),
+    }
+}
+
+/// Ends a call with an error that no program sees.
+#[cold]
+fn restart(registers: &mut Registers, sysno: Sysno, errno: Errno, caught: Option<u64>) {
+    let again = match (errno, caught) {
+        (Errno::ERESTARTSYS, Some(flags)) => (flags & SA_RESTART != 0).then_some(sysno),
+        (Errno::ERESTARTSYS | Errno::ERESTARTNOHAND, None) => Some(sysno),
+        (Errno::ERESTARTNOINTR, _) => Some(sysno),
+        (Errno::ERESTART_RESTARTBLOCK, None) => Some(Sysno::restart_syscall),
         _ => None,
     };
-    match (again, result) {
+    match (again, errno) {
         (Some(sysno), _) => {
             registers.rip = registers.rip.wrapping_sub(SYSCALL_LENGTH);
             registers.rax = u64::from(sysno.number());
         }
-        (None, Ok(value)) => registers.rax = value,
-        (None, Err(errno)) => {
-            let internal = matches!(
-                errno,
-                Errno::ERESTARTSYS | Errno::ERESTARTNOHAND | Errno::ERESTART_RESTARTBLOCK
-            );
-            let errno = if internal { Errno::EINTR } else { errno };
-            registers.rax = errno.to_return_value();
+        (None, Errno::ERESTARTSYS | Errno::ERESTARTNOHAND | Errno::ERESTART_RESTARTBLOCK) => {
+            registers.rax = Errno::EINTR.to_return_value();
         }
+        (None, errno) => registers.rax = errno.to_return_value(),
     }
 }

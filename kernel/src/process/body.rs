@@ -74,6 +74,21 @@ pub struct Identity {
     pub group: (u32, u32),
 }
 
+/// Whether calls of this kind read or write: those that [`Body::count_io`] counts.
+#[inline]
+pub(super) const fn transfers(call: Sysno) -> bool {
+    const LOW: u64 = 1 << Sysno::read.number()
+        | 1 << Sysno::write.number()
+        | 1 << Sysno::pread64.number()
+        | 1 << Sysno::pwrite64.number()
+        | 1 << Sysno::readv.number()
+        | 1 << Sysno::writev.number()
+        | 1 << Sysno::sendfile.number();
+    let number = call.number();
+    // Of the others too many are taken for such calls, which costs time and is no mistake.
+    number >= Sysno::preadv.number() || LOW >> (number % 64) & (number < 64) as u64 != 0
+}
+
 /// The user context of a process.
 pub struct Body {
     /// Which process.
@@ -195,7 +210,7 @@ impl Body {
         Usage { cpu: self.cpu.get(), io: self.io.get(), local_calls: self.local_calls.get() }
     }
 
-    /// Counts a call that has read or written.
+    /// Counts a call that has read or written, if it is one that does.
     pub fn count_io(&self, call: Sysno, bytes: u64) {
         let (reads, writes) = match call {
             Sysno::read | Sysno::pread64 | Sysno::readv | Sysno::preadv | Sysno::preadv2 => (1, 0),

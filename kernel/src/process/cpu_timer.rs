@@ -40,7 +40,7 @@ pub struct CpuTimers {
 impl CpuTimers {
     /// Whether either may expire.
     pub fn are_armed(&self) -> bool {
-        self.user.get().expires.is_some() || self.profile.get().expires.is_some()
+        self.user.get().expires.is_some() | self.profile.get().expires.is_some()
     }
 }
 

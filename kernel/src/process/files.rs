@@ -3,7 +3,7 @@
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, Ref, RefCell};
 
 use super::Home;
 use crate::fs::locks::{FileKey, LockOwner, LockRange};
@@ -53,6 +53,12 @@ impl Files {
             child.unshare_place();
         }
         child
+    }
+
+    /// The descriptor table, for less than a call.
+    #[inline]
+    pub fn table(&self) -> Ref<'_, Rc<Descriptors>> {
+        self.descriptors.borrow()
     }
 
     /// The descriptor table.

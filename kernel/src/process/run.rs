@@ -17,14 +17,17 @@ use wayfarer_proto::linux::signal::{
 use wayfarer_proto::message::CpuTime;
 use wayfarer_proto::roam::Roam;
 use wayfarer_proto::table::{Class, Sysno};
+use wayfarer_proto::time::Instant;
 
 use super::apply::SYSCALL_LENGTH;
 use super::local_memory::{OUT_OF_MEMORY, Unresolved};
+use super::quick::Quick;
 use super::{Body, BodyThread, ProcessCell};
-use crate::executor::{Priority, yield_now};
+use crate::executor::{Priority, Subject, yield_now};
 use crate::kernel::Kernel;
 use crate::memory::AccessKind;
 use crate::net::Network;
+use crate::syscall::serve::AtOnce;
 use crate::syscall::{Call, Reply, Request};
 
 /// How often a thread that is about to run user code lets frames of peers go first: peers that
@@ -61,6 +64,19 @@ enum Stop {
     Reply(Call, Poll<Reply>),
     /// There is something else to look after.
     Disturbed,
+}
+
+/// A call that is being timed.
+struct Timed<'a> {
+    running: &'a Running,
+    began: Instant,
+}
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        let Self { running, began } = self;
+        running.thread.call_time.note(running.kernel.now().since(*began));
+    }
 }
 
 impl Running {
@@ -155,24 +171,36 @@ impl Running {
 
     /// Runs user code, and serves its calls as long as they end where they are made.
     fn run_freely(&self) -> Stop {
+        let kernel = &self.kernel;
+        let began = kernel.arm_slice();
+        kernel.laps.mark(Stage::Unpacking);
+        let stop = self.run_and_serve();
+        kernel.laps.mark(Stage::User);
+        let CpuTime { user, .. } = self.thread.call_time.divide(kernel.now().since(began));
+        kernel.meter.excuse(Duration::from_nanos(user));
+        self.charge(CpuTime { user, system: 0 });
+        stop
+    }
+
+    fn run_and_serve(&self) -> Stop {
         let counts_calls = matches!(self.kernel.roam, Roam::Every(_) | Roam::Once(_));
         let is_watched = self.kernel.trace.get() || counts_calls;
+        let (memory, mut quick) = (self.body.memory(), Quick::new(self));
         loop {
-            let trap = self.run_user_code();
-            let stale = self.kernel.take_stale_tick();
-            match trap {
-                Trap::Interrupt if stale => return Stop::Disturbed,
-                Trap::Syscall if !is_watched => {}
-                trap => return Stop::Trap(trap),
-            }
-            let call = Call::from_registers(&self.thread.context.borrow().registers);
-            let Ok(call) = call else { return Stop::Trap(trap) };
-            match self.serve_at_once(call) {
-                None => return Stop::Trap(trap),
-                Some(Poll::Ready(reply)) if reply.actions.is_empty() => {
-                    self.set_result(call, reply.result, None);
+            let call = {
+                let space = memory.space.borrow();
+                let mut context = self.thread.context.borrow_mut();
+                match context.run(space.page_table()) {
+                    Trap::Syscall if !is_watched => Call::from_registers(&context.registers).ok(),
+                    trap => return self.stop_at(trap),
                 }
-                Some(reply) => return Stop::Reply(call, reply),
+            };
+            let Some(call) = call else { return self.stop_at(Trap::Syscall) };
+            let _timed = self.time_call();
+            match quick.serve(&call) {
+                None => return self.stop_at(Trap::Syscall),
+                Some(AtOnce::Done(returned)) => self.return_from(call, returned),
+                Some(AtOnce::Answered(reply)) => return Stop::Reply(call, reply),
             }
             if self.is_disturbed() {
                 return Stop::Disturbed;
@@ -180,27 +208,27 @@ impl Running {
         }
     }
 
+    fn stop_at(&self, trap: Trap) -> Stop {
+        match self.kernel.take_stale_tick() && trap == Trap::Interrupt {
+            true => Stop::Disturbed,
+            false => Stop::Trap(trap),
+        }
+    }
+
+    /// Times a call until the guard is dropped, if it is to be timed.
+    #[inline]
+    fn time_call(&self) -> Option<Timed<'_>> {
+        let is_due = self.thread.call_time.is_due();
+        is_due.then(|| Timed { running: self, began: self.kernel.now() })
+    }
+
     /// Whether the thread may not just go on.
     fn is_disturbed(&self) -> bool {
         let body = &self.body;
-        let held = body.is_freezing() || body.is_being_copied() || body.is_stopped();
-        held || self.thread.attention.get() || body.cpu_timers.are_armed()
-    }
-
-    fn run_user_code(&self) -> Trap {
-        let memory = self.body.memory();
-        self.kernel.arm_slice();
-        self.kernel.laps.mark(Stage::Unpacking);
-        let before = self.kernel.now();
-        let trap = {
-            let space = memory.space.borrow();
-            self.thread.context.borrow_mut().run(space.page_table())
-        };
-        self.kernel.laps.mark(Stage::User);
-        let used = self.kernel.now().since(before);
-        self.kernel.meter.excuse(used);
-        self.charge(CpuTime { user: used.as_nanos() as u64, system: 0 });
-        trap
+        // Without branches in between: to look at all costs less than to decide after each.
+        let held = u8::from(body.is_freezing()) | u8::from(body.is_stopped());
+        let asked = u8::from(self.thread.attention.get()) | u8::from(body.is_being_copied());
+        held | asked | u8::from(body.cpu_timers.are_armed()) != 0
     }
 
     async fn serve(&self, trap: Trap) -> Next {
@@ -218,7 +246,7 @@ impl Running {
                     (_, true) => AccessKind::Execute,
                     _ => AccessKind::Read,
                 };
-                self.kernel.meter.subject("page fault");
+                self.kernel.meter.subject(Subject::Words("page fault"));
                 match self.local_memory().resolve(UserAddr(address), kind).await {
                     Ok(()) => Next::Run,
                     Err(Unresolved::Signal(info)) => self.fault(info).await,

@@ -9,6 +9,7 @@ use wayfarer_proto::linux::signal::{SS_DISABLE, SigAltStack};
 use wayfarer_proto::message::{CpuTime, OutBytes};
 use wayfarer_proto::time::Instant;
 
+use super::CallTime;
 use crate::executor::{TaskHandle, WaitQueue};
 use crate::syscall::{Call, Reply};
 
@@ -52,6 +53,8 @@ pub struct BodyThread {
     pub alt_stack: Cell<SigAltStack>,
     /// CPU time used.
     pub cpu: Cell<CpuTime>,
+    /// How much of it short calls on this node have used.
+    pub call_time: CallTime,
     /// Calls made on this node, for [`Roam`](wayfarer_proto::roam::Roam).
     pub calls: Cell<u32>,
     /// What a local wait waited for has come: the thread must see it before it may be stopped, for
@@ -80,6 +83,7 @@ impl BodyThread {
             robust_list: Cell::default(),
             alt_stack: Cell::new(NO_ALT_STACK),
             cpu: Cell::default(),
+            call_time: CallTime::default(),
             calls: Cell::new(0),
             claimed: Cell::new(false),
             committed: Cell::new(false),

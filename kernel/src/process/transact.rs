@@ -7,12 +7,11 @@ use core::task::Poll;
 use wayfarer_body::{Gather, Memory as Wanted, Request as Asked, Supply};
 use wayfarer_proto::id::CallSeq;
 use wayfarer_proto::message::{Args, Call as WireCall};
-use wayfarer_proto::table::Class;
 
 use super::{InCall, Next, Running};
 use crate::memory::AccessKind;
 use crate::split::BodyDriver;
-use crate::syscall::{Call, Caller, Reply, Request, UserMemory, home, local, serve};
+use crate::syscall::{Call, Caller, Reply, Request, UserMemory, serve};
 
 impl Running {
     /// Makes a request of home and waits for the answer. `call` is the call in progress, which
@@ -37,25 +36,6 @@ impl Running {
             }
             None => self.ask_here(call, request).await,
         }
-    }
-
-    /// Serves a call that ends where it is made, as most do at home. `None` says that it may wait,
-    /// and has not begun.
-    pub fn serve_at_once(&self, call: Call) -> Option<Poll<Reply>> {
-        self.kernel.meter.subject(call.sysno.row().name);
-        if let Some(result) = local::at_once(self, &call) {
-            self.count_call(Class::Local);
-            return Some(Poll::Ready(Reply { result, actions: Vec::new() }));
-        }
-        if !self.process.is_whole() || !home::ends_at_once(call.sysno) {
-            return None;
-        }
-        let seq = self.body.next_seq();
-        let reply = serve::at_once(&self.caller(seq)?, seq, &call);
-        if reply.as_ref().is_some_and(Poll::is_pending) {
-            self.await_from(Some(call), seq);
-        }
-        reply
     }
 
     /// Tells home that the thread, or the process, ends. There is no answer.
@@ -125,7 +105,7 @@ impl Running {
     }
 
     /// Notes what the thread waits for.
-    fn await_from(&self, call: Option<Call>, seq: CallSeq) {
+    pub(super) fn await_from(&self, call: Option<Call>, seq: CallSeq) {
         self.thread.in_call.set(Some(InCall { call, awaits: Some(seq), deadline: None }));
     }
 
@@ -171,7 +151,7 @@ impl Running {
     }
 
     /// The context of a home handler for this thread, while home is here.
-    fn caller(&self, seq: CallSeq) -> Option<Caller> {
+    pub(super) fn caller(&self, seq: CallSeq) -> Option<Caller> {
         let home = self.process.home()?;
         let tid = self.thread.tid.get();
         let thread = home.thread(tid)?;

@@ -9,7 +9,7 @@ mod pending;
 mod take;
 
 pub use pending::Pending;
-pub use take::take_actions;
+pub use take::{is_calm, take_actions};
 
 use alloc::vec::Vec;
 use core::cell::RefCell;

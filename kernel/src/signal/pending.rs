@@ -21,6 +21,12 @@ impl Pending {
             .fold(SignalSet::EMPTY, |set, info| set.union(SignalSet::only(info.signal)))
     }
 
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Adds a signal. A standard signal that is pending already is not queued twice; a real-time
     /// signal past the limit is lost, as on Linux. Says whether it was added.
     pub fn push(&mut self, info: SigInfo) -> bool {

@@ -40,6 +40,14 @@ pub fn take_actions(home: &Home, thread: &HomeThread) -> Vec<Action> {
     actions
 }
 
+/// Whether there is nothing to take, as after most calls.
+#[inline]
+pub fn is_calm(home: &Home, thread: &HomeThread) -> bool {
+    let ends = u8::from(home.exiting().is_some()) | u8::from(thread.is_killed());
+    let changes = u8::from(thread.saved_mask.get().is_some());
+    ends | changes == 0 && thread.pending.borrow().is_empty() && home.pending.borrow().is_empty()
+}
+
 fn take_one(home: &Home, thread: &HomeThread) -> Option<SigInfo> {
     let mask = thread.mask.get();
     let own = thread.pending.borrow_mut().take(mask);

@@ -19,7 +19,7 @@ impl Running {
     pub async fn execute(&self, call: Call, deadline: Option<Instant>) -> Next {
         let class = route(call.sysno, &call.args);
         self.count_call(class);
-        self.kernel.meter.subject(call.sysno.row().name);
+        self.kernel.meter.subject(call.sysno.into());
         // Until home is asked or the result is in place, the call can be made again.
         self.thread.in_call.set(Some(InCall { call: Some(call), awaits: None, deadline }));
         if class == Class::Local {

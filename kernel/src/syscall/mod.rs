@@ -36,6 +36,48 @@ use crate::signal::Action;
 /// What a system call gives: the value for `rax`, or why not.
 pub type SysResult = Result<u64, Errno>;
 
+/// What a call gives, as `rax` will hold it: a [`SysResult`] takes memory to hand over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Returned(u64);
+
+impl Returned {
+    /// Of a call that has failed.
+    #[inline]
+    pub const fn of_error(errno: Errno) -> Self {
+        Self(errno.to_return_value())
+    }
+
+    /// The value for `rax`; `None` for an error that is not for programs.
+    #[inline]
+    pub const fn for_program(self) -> Option<u64> {
+        const LARGEST: u64 = Errno::ERESTARTSYS.to_return_value();
+        const SMALLEST: u64 = (-4095_i64).cast_unsigned();
+        if self.0.wrapping_sub(SMALLEST) <= LARGEST - SMALLEST { None } else { Some(self.0) }
+    }
+
+    /// Whether the call has failed.
+    #[inline]
+    pub const fn is_error(self) -> bool {
+        self.result().is_err()
+    }
+
+    /// The result that it was made of.
+    #[inline]
+    pub const fn result(self) -> SysResult {
+        Errno::from_return_value(self.0)
+    }
+}
+
+impl From<SysResult> for Returned {
+    #[inline]
+    fn from(result: SysResult) -> Self {
+        match result {
+            Ok(value) => Self(value),
+            Err(errno) => Self::of_error(errno),
+        }
+    }
+}
+
 /// A system call with its raw arguments. Handlers get typed ones from the accessors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Call {
@@ -50,6 +92,7 @@ impl Call {
     ///
     /// # Errors
     /// The number in `rax`, if the table has no row for it.
+    #[inline]
     pub fn from_registers(registers: &Registers) -> Result<Self, u64> {
         let sysno = Sysno::from_number(registers.rax).ok_or(registers.rax)?;
         let args = [

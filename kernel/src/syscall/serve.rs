@@ -2,7 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::future::poll_fn;
+use core::ops::Range;
 use core::pin::{Pin, pin};
 use core::task::Poll;
 
@@ -11,11 +13,12 @@ use wayfarer_proto::id::CallSeq;
 use wayfarer_proto::linux::process::WaitStatus;
 use wayfarer_proto::linux::signal::SignalSet;
 
-use super::{Call, Caller, Reply, Request, SysResult, home};
-use crate::executor::Priority;
+use super::home::Handler;
+use super::{Call, Caller, Reply, Request, Returned, SysResult, home};
+use crate::executor::{Priority, Subject};
 use crate::kernel::Kernel;
 use crate::process::{Home, HomeThread};
-use crate::signal::take_actions;
+use crate::signal::{is_calm, take_actions};
 
 /// Begins a transaction of `caller`'s thread. The handler is polled on the spot: one that need
 /// not wait costs no task, and its answer is returned. Otherwise the answer comes later, through
@@ -25,8 +28,8 @@ use crate::signal::take_actions;
 /// fault.
 pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Poll<Reply> {
     let subject = match &request {
-        Request::Call(call) => call.sysno.row().name,
-        _ => "",
+        Request::Call(call) => call.sysno.into(),
+        _ => Subject::default(),
     };
     if !caller.thread.open(seq) {
         return Poll::Ready(Errno::EBUSY.into());
@@ -35,32 +38,90 @@ pub fn begin(caller: Caller, seq: CallSeq, request: Request) -> Poll<Reply> {
     at.end(Box::pin(async move { answer(&caller, request).await }))
 }
 
+/// What bodies away have is needed: not for programs, and not for who serves a call at once.
+const ELENT: Returned = Returned::of_error(Errno::ELENT);
+/// The caller may have to hear of it by a signal, too.
+const EFBIG: Returned = Returned::of_error(Errno::EFBIG);
+
+/// How a call ended that ends where it is made.
+pub enum AtOnce {
+    /// With this, and nothing else is to be done.
+    Done(Returned),
+    /// With this answer; a pending one comes later, as that of a call that waits.
+    Answered(Poll<Reply>),
+}
+
 /// The whole transaction of a call that ends where it is made; `None` if this one may not, and is
 /// yet to [begin] ([`home::at_once`]).
 pub fn at_once(caller: &Caller, seq: CallSeq, call: &Call) -> Option<Poll<Reply>> {
-    let handler = home::at_once(call.sysno)?;
-    let kernel = &caller.kernel;
-    if kernel.fetches.is_used() || !caller.thread.open(seq) {
+    match try_at_once(caller, seq, call, home::at_once(call.sysno)?)? {
+        AtOnce::Done(returned) => {
+            Some(Poll::Ready(Reply { result: returned.result(), actions: Vec::new() }))
+        }
+        AtOnce::Answered(reply) => Some(reply),
+    }
+}
+
+/// As [`at_once`], with the call's handler.
+#[inline(always)]
+pub fn try_at_once(caller: &Caller, seq: CallSeq, call: &Call, handler: Handler) -> Option<AtOnce> {
+    let Caller { kernel, home, thread, .. } = caller;
+    if kernel.fetches.is_used() || !thread.open(seq) {
         return None;
     }
     let begun = kernel.returns.begun();
-    let result = handler(caller, call).filter(|result| *result != Err(Errno::ELENT));
-    if let Some(result) = result {
-        home::tell_of_refusal(caller, call, result);
+    let Some(returned) = handler(caller, call) else {
+        thread.close();
+        return None;
+    };
+    // One look at all: to decide after each costs more.
+    let is_told = u8::from(returned == ELENT) | u8::from(returned == EFBIG);
+    if is_told | u8::from(kernel.returns.begun() != begun) != 0 {
+        return end_otherwise(begun, caller, seq, call, returned);
     }
-    let own = begun..kernel.returns.begun();
-    if let Some(result) = result
-        && !own.is_empty()
-    {
-        let at = Open::new(caller, seq, call.sysno.row().name);
-        let caller = caller.clone();
-        return Some(at.end(Box::pin(async move {
-            caller.kernel.returns.over(own).await;
-            reply(&caller, result)
-        })));
+    thread.close();
+    match is_calm(home, thread) {
+        true => Some(AtOnce::Done(returned)),
+        false => Some(AtOnce::Answered(Poll::Ready(reply(caller, returned.result())))),
+    }
+}
+
+/// Ends a call that gives what is not for its caller alone.
+#[cold]
+fn end_otherwise(
+    begun: u64,
+    caller: &Caller,
+    seq: CallSeq,
+    call: &Call,
+    returned: Returned,
+) -> Option<AtOnce> {
+    if returned == ELENT {
+        caller.thread.close();
+        return None;
+    }
+    home::tell_of_refusal(caller, call, returned.result());
+    let own = begun..caller.kernel.returns.begun();
+    if !own.is_empty() {
+        return Some(AtOnce::Answered(answer_after(own, caller, seq, call, returned)));
     }
     caller.thread.close();
-    result.map(|result| Poll::Ready(reply(caller, result)))
+    Some(AtOnce::Answered(Poll::Ready(reply(caller, returned.result()))))
+}
+
+/// Answers once these returns are over.
+fn answer_after(
+    returns: Range<u64>,
+    caller: &Caller,
+    seq: CallSeq,
+    call: &Call,
+    returned: Returned,
+) -> Poll<Reply> {
+    let at = Open::new(caller, seq, call.sysno.into());
+    let caller = caller.clone();
+    at.end(Box::pin(async move {
+        caller.kernel.returns.over(returns).await;
+        reply(&caller, returned.result())
+    }))
 }
 
 /// A transaction that goes on.
@@ -70,11 +131,11 @@ struct Open {
     thread: Rc<HomeThread>,
     seq: CallSeq,
     /// What its polls are about.
-    subject: &'static str,
+    subject: Subject,
 }
 
 impl Open {
-    fn new(caller: &Caller, seq: CallSeq, subject: &'static str) -> Self {
+    fn new(caller: &Caller, seq: CallSeq, subject: Subject) -> Self {
         let Caller { kernel, home, thread, .. } = caller.clone();
         Self { kernel, home, thread, seq, subject }
     }

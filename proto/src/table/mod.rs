@@ -157,7 +157,7 @@ pub struct Row {
 /// Linux's own numbers end below this: their rows are looked up. Those of other calls are searched.
 const DENSE: usize = 512;
 
-/// No place in [`TABLE`].
+/// No place in [`TABLE`]: behind its end.
 const ABSENT: u16 = u16::MAX;
 
 /// Where the row of each of Linux's numbers is in [`TABLE`]: every call asks more than once.
@@ -174,9 +174,9 @@ static PLACES: [u16; DENSE] = {
     places
 };
 
+#[inline]
 fn place(number: u64) -> Option<usize> {
     match PLACES.get(usize::try_from(number).ok()?) {
-        Some(&ABSENT) => None,
         Some(&place) => Some(place.into()),
         None => TABLE.binary_search_by_key(&number, |row| row.sysno as u64).ok(),
     }
@@ -184,8 +184,9 @@ fn place(number: u64) -> Option<usize> {
 
 impl Sysno {
     /// The call with this number, if the table has a row for it.
+    #[inline]
     pub fn from_number(number: u64) -> Option<Self> {
-        Some(TABLE[place(number)?].sysno)
+        Some(TABLE.get(place(number)?)?.sysno)
     }
 
     /// The number that programs put into `rax`.

@@ -37,7 +37,7 @@ impl FileObject for RamFile {
     }
 
     fn size(&self) -> u64 {
-        self.inode.metadata().size
+        self.inode.file().map_or(0, |content| content.borrow().size())
     }
 
     fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {

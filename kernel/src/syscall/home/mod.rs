@@ -22,7 +22,7 @@ mod ties;
 mod timer;
 mod wait;
 
-pub use at_once::{at_once, ends_at_once};
+pub use at_once::{Handler, at_once};
 pub(crate) use ipc::take_back as take_back_semaphores;
 pub(super) use limits::tell_of_refusal;
 

@@ -35,8 +35,12 @@ pub(super) fn read_clock(running: &Running, clock: i32) -> Result<Duration, Errn
     }
 }
 
-/// clock_gettime(2), unless the time has to be written to memory that is not there yet.
+/// clock_gettime(2), unless the time has to be written to memory that is not there yet, or is that
+/// of the processor, of which the latest is yet to be charged.
 pub(super) fn clock_gettime_at_once(running: &Running, call: &Call) -> Option<SysResult> {
+    if matches!(call.int(0), CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID) {
+        return None;
+    }
     let time = Timespec::from_duration(read_clock(running, call.int(0)).ok()?);
     let memory = running.body.memory();
     let written = memory.space.borrow_mut().write(call.addr(1), &time.to_bytes());

@@ -19,8 +19,9 @@ use crate::fs::{Descriptor, OpenFile};
 use crate::syscall::{Call, Caller, SysResult};
 
 /// close(2).
+#[inline]
 pub(in crate::syscall::home) fn close(c: &Caller, call: &Call) -> SysResult {
-    let file = c.home.files.descriptors().remove(Fd(call.int(0)))?;
+    let file = c.home.files.table().remove(Fd(call.int(0)))?;
     c.home.closed(&file);
     Ok(0)
 }

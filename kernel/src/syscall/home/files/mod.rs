@@ -41,7 +41,7 @@ use wayfarer_proto::errno::Errno;
 use wayfarer_proto::table::Sysno;
 
 use crate::syscall::home::{Handling, at_once};
-use crate::syscall::{Call, Caller};
+use crate::syscall::{Call, Caller, Returned};
 
 /// Executes a call on files.
 ///
@@ -123,8 +123,8 @@ fn dispatch_paths<'a>(c: &'a Caller, call: &'a Call) -> Handling<'a> {
         | Sysno::fremovexattr => Box::pin(xattr::xattr(c, call)),
         // What ends at once may not have: a file's content is elsewhere, or the host's.
         _ => Box::pin(async {
-            let result = at_once(call.sysno).and_then(|handler| handler(c, call));
-            result.unwrap_or(Err(Errno::ENOSYS))
+            let returned = at_once(call.sysno).and_then(|handler| handler(c, call));
+            returned.map_or(Err(Errno::ENOSYS), Returned::result)
         }),
     }
 }

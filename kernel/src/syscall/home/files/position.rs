@@ -13,6 +13,7 @@ use crate::syscall::home::map::pages_gone;
 use crate::syscall::{Call, Caller, SysResult};
 
 /// lseek(2).
+#[inline]
 pub(in crate::syscall::home) fn lseek(c: &Caller, call: &Call) -> SysResult {
     let file = file(c, call.int(0))?;
     let whence = Whence::try_from(call.args[2])?;

@@ -9,9 +9,10 @@ use wayfarer_proto::linux::process::RLIMIT_NOFILE;
 use crate::fs::{Io, OpenFile};
 use crate::syscall::Caller;
 
-/// The open file that a descriptor argument names.
+/// The open file that a descriptor argument names. Most calls look for one: not in each.
+#[inline(never)]
 pub(in crate::syscall::home) fn file(c: &Caller, fd: i32) -> Result<Rc<OpenFile>, Errno> {
-    c.home.files.descriptors().get(Fd(fd))
+    c.home.files.table().get(Fd(fd))
 }
 
 /// The caller's `RLIMIT_NOFILE`.
