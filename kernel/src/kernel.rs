@@ -253,6 +253,11 @@ impl Kernel {
         self.stale_tick.take() && self.now() + SLICE / 2 < self.slice_end.get()
     }
 
+    /// User code has made a call: no tick of an earlier slice was pending.
+    pub fn forget_stale_tick(&self) {
+        self.stale_tick.set(false);
+    }
+
     /// An interrupt has come, which may be the tick: the next slice begins anew.
     pub fn interrupted(&self) {
         if self.tick_due.get().is_some_and(|due| due <= self.now()) {

@@ -43,11 +43,19 @@ impl WaitQueue {
     /// listeners hear of it only if the events concern them.
     pub fn wake(&self, events: PollEvents) {
         self.tell(events);
-        if self.waiters.borrow().is_empty() {
-            return;
+        let mut waiters = self.waiters.borrow_mut();
+        if waiters.len() > 1 {
+            let all = core::mem::take(&mut *waiters);
+            drop(waiters);
+            all.into_iter().for_each(|(_, waker)| waker.wake());
+        } else {
+            // The room stays: mostly there is one who waits again and again.
+            let only = waiters.pop();
+            drop(waiters);
+            if let Some((_, waker)) = only {
+                waker.wake();
+            }
         }
-        let waiters = core::mem::take(&mut *self.waiters.borrow_mut());
-        waiters.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Wakes the task that has waited longest; its condition may be that of one only.

@@ -66,6 +66,11 @@ pub trait FileObject: Any {
         false
     }
 
+    /// Whether a read could only find out that it must wait.
+    fn is_dry(&self) -> bool {
+        false
+    }
+
     /// Bytes of content, for `O_APPEND` and `SEEK_END`.
     fn size(&self) -> u64 {
         0

@@ -196,6 +196,7 @@ impl Running {
                 }
             };
             let Some(call) = call else { return self.stop_at(Trap::Syscall) };
+            self.kernel.forget_stale_tick();
             let _timed = self.time_call();
             match quick.serve(&call) {
                 None => return self.stop_at(Trap::Syscall),

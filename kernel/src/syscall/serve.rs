@@ -154,7 +154,10 @@ impl Open {
             if let Some(cell) = home.cell() {
                 cell.answer(&thread, seq, reply);
             }
-            home.exit_changed.wake_all();
+            // Who waits for it waits for the end of the process, or has killed the thread.
+            if home.exiting().is_some() || thread.is_killed() {
+                home.exit_changed.wake_all();
+            }
         };
         match kernel.spawner.run(Priority::Service, handler, answer) {
             Some(reply) => {

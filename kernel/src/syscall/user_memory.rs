@@ -69,6 +69,11 @@ impl UserMemory {
         Self { kernel: Rc::clone(kernel), process: Rc::clone(process), call }
     }
 
+    /// Serves this call of the same thread.
+    pub fn serve(&mut self, seq: CallSeq) {
+        self.call = self.call.map(|(thread, _)| (thread, seq));
+    }
+
     /// The memory of a process that has not asked for it (process_vm_readv(2)).
     pub fn of_process(kernel: &Rc<Kernel>, process: &Rc<ProcessCell>) -> Self {
         Self { kernel: Rc::clone(kernel), process: Rc::clone(process), call: None }

@@ -59,8 +59,10 @@ impl Buffer {
         debug_assert!(count <= self.length, "the caller has seen them");
         self.length -= count;
         self.start += count;
-        self.frames.drain(..self.start / PAGE);
-        self.start %= PAGE;
+        if self.start >= PAGE {
+            self.frames.drain(..self.start / PAGE);
+            self.start %= PAGE;
+        }
         if self.length == 0 {
             self.start = 0;
             // One stays for the next write; an idle pipe takes no more.

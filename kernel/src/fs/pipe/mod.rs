@@ -60,6 +60,10 @@ impl Pipe {
         Ok(count)
     }
 
+    fn is_dry(&self) -> bool {
+        self.buffer.borrow().length() == 0 && self.writers.get() > 0
+    }
+
     /// Up to `PIPE_BUF` bytes are written as a whole or not at all (pipe(7)).
     fn write(&self, data: &[u8]) -> Result<usize, Errno> {
         if self.readers.get() == 0 {
@@ -187,6 +191,10 @@ impl FileObject for PipeEnd {
 
     fn write(&self, _offset: u64, data: &[u8], _io: &Io<'_>) -> Result<usize, Errno> {
         self.pipe.write(data)
+    }
+
+    fn is_dry(&self) -> bool {
+        self.pipe.is_dry()
     }
 
     fn sure_room(&self) -> usize {

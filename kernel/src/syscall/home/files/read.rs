@@ -74,6 +74,9 @@ pub(in crate::syscall::home) fn read_at_once(c: &Caller, call: &Call) -> Option<
     let position = Position::of(call).ok()?;
     let (address, length) = (call.addr(1), usize::try_from(call.args[2]).ok()?);
     let file = at_once_file(c, call, length)?;
+    if file.object().is_dry() {
+        return None;
+    }
     let memory = c.memory.at_once()?;
     if !memory.takes(address, length) {
         return None;
@@ -156,6 +159,9 @@ async fn read_stretch(
     let room = buffers.prepare(c, done).await?;
     let mut data = Vec::new();
     let count = repeat(c, file, nowait || file.is_nonblocking(), |io| {
+        if file.object().is_dry() {
+            return if done > 0 { Ok(0) } else { Err(Errno::EAGAIN) };
+        }
         // Made for each try: a call that waits holds no memory, however many wait.
         let mut stretch = kernel_buffer(room)?;
         let outcome = match position {
