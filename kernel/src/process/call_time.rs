@@ -10,6 +10,10 @@ use core::time::Duration;
 
 use wayfarer_proto::message::CpuTime;
 
+/// What is longer than this was a call unlike others, or the host let the node wait in the middle
+/// of it: the rest stands for itself alone.
+const USUAL: Duration = Duration::from_micros(100);
+
 /// The calls of one thread, timed.
 #[derive(Debug)]
 pub struct CallTime {
@@ -42,8 +46,9 @@ impl CallTime {
     /// Notes how long it took.
     #[cold]
     pub fn note(&self, taken: Duration) {
-        let taken = (taken.as_nanos() as u64).saturating_mul(self.weight.get().into());
-        self.owed.set(self.owed.get().saturating_add(taken));
+        let usual = taken.min(USUAL);
+        let taken = usual * self.weight.get() + (taken - usual);
+        self.owed.set(self.owed.get().saturating_add(taken.as_nanos() as u64));
         // The generator of Numerical Recipes, whose upper bits are the good ones.
         let chance = self.chance.get().wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let weight = (chance >> 28) + 1;
@@ -82,6 +87,15 @@ mod tests {
         }
         assert!((8_000..11_000).contains(&timed), "{timed}");
         assert!((140_000_000..180_000_000).contains(&system), "{system}");
+    }
+
+    #[test]
+    fn an_accident_stands_for_itself() {
+        let times = CallTime::default();
+        times.note(Duration::ZERO);
+        times.note(USUAL + Duration::from_secs(1));
+        let CpuTime { system, .. } = times.divide(Duration::from_secs(9));
+        assert!((1_000_100_000..=1_001_600_000).contains(&system), "{system}");
     }
 
     #[test]
