@@ -53,20 +53,24 @@ impl Limit {
             Self::Windows => {
                 "A large buffer goes in windows of 64 KiB, four of which are on the way at once, \
                  but through sockets of 32 KiB, which every idle deputy can afford; and each byte \
-                 is copied more often than one of bulk TCP."
+                 is copied more often than one of bulk TCP. Even a ping-pong of as many bytes over \
+                 TCP is far from that: the first byte has to arrive before anything comes back."
             }
             Self::Processor => {
                 "Every byte is copied twice on each side by translated code, and both nodes share \
                  the host's processors with their emulators' main loops."
             }
             Self::Images => {
-                "Each page of an image is hashed, framed and copied besides what bulk TCP does \
-                 with a byte, and a small process pays for the exchanges before and after."
+                "A page of an image is copied as often as a byte of bulk TCP, and hashed on the \
+                 way. On top of that come finding it, showing it where it arrives, the buffers of \
+                 its connection, and the exchanges before and after, for which a small process \
+                 pays most."
             }
             Self::Traps => {
                 "A call that ends at once is served in the loop of its thread: what it shows is \
-                 the way in and out, all registers saved, two looks at the clock and at what \
-                 else waits. One that has to wait makes a future, and a task of it."
+                 the way in and out, most of which is saving and restoring the sixteen SSE \
+                 registers, for kernel code may use them. One that has to wait makes a future, \
+                 and a task of it."
             }
             Self::Size => {
                 "The image holds every call's handler, and each collection and sort once for \
