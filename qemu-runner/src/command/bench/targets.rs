@@ -57,8 +57,11 @@ impl Limit {
                  TCP is far from that: the first byte has to arrive before anything comes back."
             }
             Self::Processor => {
-                "Every byte is copied twice on each side by translated code, and both nodes share \
-                 the host's processors with their emulators' main loops."
+                "Every byte is copied twice on each side by translated code, and a packet takes \
+                 some 2400 instructions at either end besides, nearly all of them to parse and to \
+                 emit TCP/IP: with packets of 65000 bytes that hardly counts. Both nodes share \
+                 the host's processors with their emulators' main loops; how these take turns \
+                 makes most of the difference between least and most."
             }
             Self::Images => {
                 "A page of an image is copied as often as a byte of bulk TCP, and hashed on the \
