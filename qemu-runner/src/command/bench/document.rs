@@ -259,10 +259,10 @@ mod tests {
     fn figures_of_another_shape_stay() {
         let docs = tempfile::tempdir().unwrap();
         let figures = docs.path().join("performance.json");
-        std::fs::write(&figures, r#"{"peers": {"nfs": {"stat": 1}}}"#).unwrap();
+        std::fs::write(&figures, r#"{"peers": {"calls": {"stat": 1}}}"#).unwrap();
         let failure = write(docs.path(), Results::default()).unwrap_err().to_string();
         assert!(failure.contains("performance.json"), "{failure}");
-        assert!(std::fs::read_to_string(&figures).unwrap().contains("nfs"));
+        assert!(std::fs::read_to_string(&figures).unwrap().contains("stat"));
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
         }
         // What its round trip costs is compared with the wire, where it needs one.
         for call in CALLS {
-            let call = &json["peers"]["nfs"][call];
+            let call = &json["peers"]["calls"][call];
             [call, &call["home"], &call["away"]].into_iter().for_each(figure);
             let numbers = ["round_trips", "frames", "request_bytes", "reply_bytes"];
             let ratios = ["ratio_tcp", "ratio_raw"];
@@ -300,7 +300,7 @@ mod tests {
         for name in ["mtu_1500", "mtu_9000", "memory"] {
             figure(&json["bulk"][name]);
         }
-        for moves in [&json["migrate"], &json["migrate_shm"], &json["peers"]["criu"]] {
+        for moves in [&json["migrate"], &json["migrate_shm"], &json["peers"]["migrate"]] {
             for moved in moves.as_array().unwrap() {
                 figure(&moved["total"]);
                 figure(&moved["frozen"]);

@@ -43,18 +43,20 @@ pub(crate) struct Peers {
     /// Ping-pongs and bulk TCP between two guests.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) wire: BTreeMap<String, Figure>,
-    /// Calls on files that the other guest serves.
+    /// Calls on files that the other guest serves over NFS.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) nfs: BTreeMap<String, Elsewhere>,
-    /// Moves from one guest to the other.
+    pub(crate) calls: BTreeMap<String, Elsewhere>,
+    /// Moves from one guest to the other by CRIU.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) criu: Vec<Move>,
+    pub(crate) migrate: Vec<Move>,
 }
 
 impl Peers {
     pub(crate) fn is_empty(&self) -> bool {
         let parts = [&self.boot, &self.home, &self.wire];
-        parts.into_iter().all(BTreeMap::is_empty) && self.nfs.is_empty() && self.criu.is_empty()
+        parts.into_iter().all(BTreeMap::is_empty)
+            && self.calls.is_empty()
+            && self.migrate.is_empty()
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn text(results: &Results) -> String {
 
 /// Calls on files away from home beside such over NFS between Linux guests.
 pub(crate) fn files(results: &Results) -> String {
-    let nfs = &results.peers.nfs;
+    let nfs = &results.peers.calls;
     let heads =
         ["on a file elsewhere", "away us", "memory us", "NFS us", "min", "p99", "NFS / away"];
     let away = |calls: &BTreeMap<String, Call>, name: &str| Some(calls.get(name)?.away.median);
@@ -81,7 +81,7 @@ pub(crate) fn files_on_the_wire(results: &Results) -> String {
         |call| call.ratio_tcp,
         |call| call.ratio_raw,
     ];
-    let rows = results.peers.nfs.iter().map(|(name, theirs)| {
+    let rows = results.peers.calls.iter().map(|(name, theirs)| {
         let ours = results.calls.get(name);
         let pair = |value: &Value| [ours.and_then(value), value(&theirs.call)].map(optional);
         std::iter::once(name.clone()).chain(values.iter().flat_map(pair)).collect()
@@ -105,7 +105,7 @@ pub(crate) fn by_criu(results: &Results) -> String {
         "by",
         "CRIU / ours",
     ];
-    let rows = results.peers.criu.iter().map(|theirs| {
+    let rows = results.peers.migrate.iter().map(|theirs| {
         let same = |ours: &&Move| ours.kib == theirs.kib && ours.kind == theirs.kind;
         let ours = results.migrate.iter().find(same);
         let of = |figure: &Figure| number(figure.median / 1000.0);

@@ -63,8 +63,8 @@ pub(crate) fn measure(lab: &Lab<'_>, peers: &mut Peers) -> Result<(), Failure> {
     let watched = linux()?.capturing().run_pair(&files, [&server, &client("", &once)], LIMIT)?;
     let costs = traffic::costs(&watched.frames);
     let fastest = |(kib, _): &(u64, usize)| fastest(&turns, &costs, *kib, limit);
-    peers.criu = loads.iter().filter_map(fastest).collect();
-    match peers.criu.len() == loads.len() {
+    peers.migrate = loads.iter().filter_map(fastest).collect();
+    match peers.migrate.len() == loads.len() {
         true => Ok(()),
         false => Err(Failure::Benchmark(format!("not everything was moved by CRIU: {heard:?}"))),
     }

@@ -99,8 +99,8 @@ pub(crate) fn measure(lab: &Lab<'_>, peers: &mut Peers) -> Result<(), Failure> {
         let call = Call::new(home, away.clone(), *costs.get(&name)?, wire);
         Some((name, Elsewhere { figure: away, call }))
     });
-    peers.nfs = calls.collect();
-    if peers.nfs.is_empty() {
+    peers.calls = calls.collect();
+    if peers.calls.is_empty() {
         return Err(Failure::Benchmark(format!("no call was made over NFS: {heard:?}")));
     }
     Ok(())
